@@ -1,0 +1,1 @@
+"""Videos, lists of them, and clips drawn from them. Knows nothing of models."""

@@ -1,0 +1,66 @@
+"""Everything that stillmotion raises for a user's mistake or a broken input.
+
+    StillmotionError
+    ├── ConfigurationError   an unknown method, backbone or field; settings that contradict each other
+    ├── BackboneError        an image model that cannot be opened
+    │   └── WeightsError     weights that do not fit the image model
+    ├── CheckpointError      an adapter checkpoint that is damaged, or belongs to another backbone
+    ├── ClipError            a clip of the wrong shape, type or length
+    ├── DataError            a data set, list file or label that cannot be used
+    │   └── VideoError       one video that cannot be read
+    └── StorageError         a file that cannot be written: a full disk, a read-only directory
+
+The command line prints the message alone and exits with status 2. Anything else that is raised is a
+fault of ours: it keeps its traceback and exits with status 1.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class StillmotionError(Exception):
+    """Above all errors that stillmotion raises on purpose."""
+
+
+class ConfigurationError(StillmotionError, ValueError):
+    """An unknown method, backbone or field, or settings that contradict each other."""
+
+
+class BackboneError(StillmotionError):
+    """An image model that cannot be opened."""
+
+
+class WeightsError(BackboneError):
+    """Weights that cannot be found, or do not fit the image model."""
+
+
+class CheckpointError(StillmotionError):
+    """An adapter checkpoint that is damaged, or belongs to another backbone."""
+
+
+class ClipError(StillmotionError, ValueError):
+    """A clip of the wrong shape, type or length."""
+
+
+class DataError(StillmotionError):
+    """A data set, list file or label that cannot be used."""
+
+
+class VideoError(DataError):
+    """One video that cannot be read."""
+
+
+class StorageError(StillmotionError, OSError):
+    """A file that cannot be written."""
+
+
+def unknown(kind: str, given: str, possible: Iterable[str]) -> str:
+    """The message for a name that is not known: what was given, the nearest name, what is possible.
+
+    >>> unknown("method", "amflw", ["aim", "amflow"])
+    "unknown method 'amflw'; did you mean 'amflow'? Possible: aim, amflow"
+    """
+    names = sorted(possible)
+    near = difflib.get_close_matches(given, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {kind} {given!r}{hint} Possible: {', '.join(names)}"

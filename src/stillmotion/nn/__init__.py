@@ -1,0 +1,1 @@
+"""Parts that know no method: attention, adapters, temporal modules, attention-map flow."""
