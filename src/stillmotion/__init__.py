@@ -1,0 +1,1 @@
+"""Teach a still-image model to see motion."""
