@@ -1,0 +1,124 @@
+"""Image models by name, with their weights: from the hub, from a file, or none."""
+
+import importlib
+import logging
+from pathlib import Path
+from typing import cast
+
+import timm
+from torch import Tensor, nn
+
+from stillmotion.backbones import demo
+from stillmotion.backbones.open_backbone import OpenBackbone, open_backbone
+from stillmotion.errors import BackboneError, ConfigurationError, WeightsError, unknown
+from stillmotion.nn.state import mismatch
+
+log = logging.getLogger("stillmotion")
+
+
+def load_backbone(
+    name: str, *, weights: str | Path = "pretrained", image_size: int | None = None
+) -> OpenBackbone:
+    """Build an image model, load its weights strictly, open and freeze it.
+
+    Args:
+        name: timm's name, with or without a tag: ``vit_base_patch14_dinov2.lvd142m``.
+        weights: ``"pretrained"`` (those of timm's tag, from the Hugging Face hub or its cache),
+            ``"none"`` (random; said loudly), or a path to a safetensors file, to a ``.pth`` file
+            (read without unpickling code) or to a directory that holds ``model.safetensors``.
+        image_size: pixels a side; position embeddings are resampled. None: the model's own.
+
+    Raises:
+        ConfigurationError: for an unknown name (the nearest known one is suggested).
+        WeightsError: where the weights cannot be had or do not fit; every key is named.
+        BackboneError: where the image model cannot be opened.
+    """
+    model = build(name, pretrained=weights == "pretrained", image_size=image_size)
+    if weights == "none":
+        log.warning(
+            "%s has RANDOM weights (weights='none'): good for counting and tests, not for results",
+            name,
+        )
+    elif weights != "pretrained":
+        load_weights(model, Path(weights))
+    return open_backbone(model, name=name, weights=str(weights))
+
+
+def build(name: str, *, pretrained: bool, image_size: int | None) -> nn.Module:
+    """timm's model without a classifier; on the meta device where the default device is meta."""
+    base = name.split(".")[0]
+    if not timm.is_model(base):
+        raise ConfigurationError(unknown("backbone", base, timm.list_models("vit_*") + OFFERED))
+    if not issubclass_of_opened(base):
+        raise BackboneError(
+            f"{name} is not supported: stillmotion opens timm's VisionTransformer and Eva families"
+        )
+    size = {} if image_size is None else {"img_size": image_size}
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, **size)
+    except Exception as error:
+        if not pretrained:
+            raise BackboneError(f"cannot build {name} at {image_size} pixels: {error}") from error
+        raise WeightsError(
+            f"cannot get the pretrained weights of {name}: {error}. Without a network, give a "
+            "safetensors file, weights=PATH, or weights='none' for random ones"
+        ) from error
+
+
+OFFERED = [
+    "deit_tiny_patch16_224",
+    "eva02_base_patch14_224",
+    "vit_base_patch14_dinov2",
+    "vit_base_patch16_dinov3",
+    "vit_stillmotion_demo",
+]
+"""Names suggested beside timm's own when a backbone is not known."""
+
+
+def issubclass_of_opened(base: str) -> bool:
+    """Whether timm keeps this model in a module of a family that can be opened."""
+    module = timm.models.model_entrypoint(base).__module__
+    return module.endswith((".vision_transformer", ".eva", ".deit")) or module == demo.__name__
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load a local file into a timm model, resampling position embeddings; strict.
+
+    The classifier of the file is left out, and said; any other key that is missing, unexpected or
+    of another shape is an error.
+    """
+    found = read_state(path)
+    state = filter_for(model, dict(found))
+    classifier = cast(dict, model.pretrained_cfg).get("classifier", "head") or "head"
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    left_out = [k for k in state if k.startswith(tuple(f"{h}." for h in heads))]
+    state = {k: v for k, v in state.items() if k not in left_out}
+    own = model.state_dict()
+    if problem := mismatch(state, own):
+        raise WeightsError(f"{path} does not fit this image model: {problem}")
+    model.load_state_dict(state)
+    log.info("%s: %d tensors loaded, left out: %s", path.name, len(state), left_out or "none")
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file or directory. Pickled code is never run."""
+    if path.is_dir():
+        path = path / "model.safetensors"
+    if not path.is_file():
+        raise WeightsError(
+            f"there are no weights at {path}; weights is 'pretrained', 'none', or the path of a "
+            "safetensors file or of a directory that holds model.safetensors"
+        )
+    try:
+        return timm.models.load_state_dict(str(path), weights_only=True)
+    except Exception as error:
+        raise WeightsError(f"cannot read weights from {path}: {error}") from error
+
+
+def filter_for(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state through timm's own conversion: other key schemes, resampled positions."""
+    module = importlib.import_module(type(model).__module__)
+    try:
+        return module.checkpoint_filter_fn(state, model)
+    except (KeyError, RuntimeError, AttributeError) as error:
+        raise WeightsError(f"these weights do not fit this image model: {error}") from error

@@ -1,0 +1,160 @@
+"""Adapter checkpoints: what was trained, and what it was trained on, without the image model.
+
+A directory with two files of PEFT's names: `adapter_config.json` says what the model is,
+`adapter_model.safetensors` holds its tensors. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import nn
+
+from stillmotion.backbones import OpenBackbone, load_backbone, open_backbone
+from stillmotion.errors import CheckpointError
+from stillmotion.files import write_bytes, write_text
+from stillmotion.methods import method_from_dict
+from stillmotion.model import VideoClassifier
+from stillmotion.nn.state import mismatch
+from stillmotion.version import __version__
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
+
+
+def save(model: VideoClassifier, directory: Path) -> None:
+    """Write a model's adapter checkpoint; each file appears whole or not at all."""
+    backbone = model.backbone
+    config = {
+        "format": "stillmotion adapter 1",
+        "stillmotion_version": __version__,
+        "method": model.method.to_dict(),
+        "backbone": {
+            "name": backbone.name,
+            "weights": backbone.weights,
+            "sha256": backbone.sha256,
+            "image_size": list(backbone.image_size),
+        },
+        "num_frames": model.num_frames,
+        "class_names": list(model.class_names),
+        "info": model.info,
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    tensors = {name: t.cpu().contiguous() for name, t in model.adapter_tensors().items()}
+    write_bytes(directory / TENSORS, to_bytes(tensors, metadata={"format": "pt"}))
+    write_text(directory / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+
+
+def load(
+    source: str | PathLike[str],
+    weights: str | PathLike[str] | None = None,
+    *,
+    backbone: nn.Module | None = None,
+) -> VideoClassifier:
+    """A trained model, in evaluation mode, from a directory or from the Hugging Face hub.
+
+    Args:
+        source: a directory (of a run, too: its best checkpoint is taken), or a hub id
+        ``user/name``. weights: where the image model's weights are now; None: where the checkpoint
+        says. backbone: the image model itself, for a checkpoint that was made from a module.
+
+    Raises:
+        CheckpointError: where files are missing or damaged, or where the image model's weights are
+            not the ones that the adapter was trained on.
+        BackboneError: where the image model or its weights cannot be had.
+    """
+    directory = find(source)
+    config = read_config(directory)
+    opened = rebuild_backbone(config["backbone"], weights, backbone, directory)
+    model = VideoClassifier(
+        opened,
+        method_from_dict(config["method"]),
+        num_frames=config["num_frames"],
+        class_names=config["class_names"],
+    )
+    model.info = config.get("info", {})
+    load_tensors(model, directory / TENSORS)
+    return model.eval()
+
+
+def find(source: str | PathLike[str]) -> Path:
+    """The checkpoint's directory: as given, a run's `best`, or fetched from the hub."""
+    directory = Path(source)
+    for candidate in (directory, directory / "best", directory / "last"):
+        if (candidate / CONFIG).is_file():
+            return candidate
+    if directory.exists() or not looks_like_hub_id(str(source)):
+        raise CheckpointError(
+            f"there is no adapter checkpoint at {source}: it holds no {CONFIG}. Give a directory "
+            "written by `stillmotion train` or save_pretrained, or a hub id such as user/name"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(str(source), allow_patterns=[CONFIG, TENSORS]))
+    except Exception as error:
+        raise CheckpointError(f"cannot get {source} from the Hugging Face hub: {error}") from error
+
+
+def looks_like_hub_id(source: str) -> bool:
+    """``user/name``, and no path."""
+    user, _, name = source.partition("/")
+    return bool(user and name) and "/" not in name and not source.startswith((".", "~"))
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """The checkpoint's description, with all that loading needs."""
+    path = directory / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+    needed = {"method", "backbone", "num_frames", "class_names"}
+    if not isinstance(config, dict) or not needed <= config.keys():
+        raise CheckpointError(f"{path} is no stillmotion adapter: it lacks {sorted(needed)}")
+    return config
+
+
+def rebuild_backbone(
+    recorded: dict[str, Any],
+    weights: str | PathLike[str] | None,
+    module: nn.Module | None,
+    directory: Path,
+) -> OpenBackbone:
+    """The image model that the adapter was trained on, its weights' hash checked."""
+    if module is not None:
+        opened = open_backbone(module)
+    elif recorded["name"] is None:
+        raise CheckpointError(
+            f"{directory} was made from a module, not from a named image model: give it, "
+            "load(directory, backbone=module)"
+        )
+    else:
+        source = str(weights or recorded["weights"])
+        size = recorded["image_size"][0]
+        opened = load_backbone(recorded["name"], weights=source, image_size=size)
+    if opened.sha256 != recorded["sha256"]:
+        raise CheckpointError(
+            f"{directory} belongs to {recorded['name'] or 'an image model'} with weights "
+            f"{recorded['sha256']}, but these are {opened.sha256}. Give the weights that it "
+            "was trained on: weights=PATH"
+        )
+    return opened
+
+
+def load_tensors(model: VideoClassifier, path: Path) -> None:
+    """Fill the trained tensors, strictly."""
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+    if problem := mismatch(found, model.adapter_tensors()):
+        raise CheckpointError(f"{path} does not fit its configuration: {problem}")
+    model.load_state_dict(found, strict=False)

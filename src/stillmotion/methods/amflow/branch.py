@@ -1,0 +1,120 @@
+"""A temporal processing unit without its last layer: embeddings in, one vector a clip out."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stillmotion.backbones import TokenGrid
+from stillmotion.errors import ConfigurationError
+from stillmotion.nn.temporal import Centring
+from stillmotion.shapes import Tokens
+
+
+class Reader(nn.Module, ABC):
+    """(B, T, N, r) -> (B, T, M, dim): the M series that a temporal module follows."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    @abstractmethod
+    def forward(self, e: Tokens) -> Tokens:
+        """What is read of each frame."""
+
+
+class AllTokens(Reader):
+    """Each token's own series, as the paper's FLOPs suggest: M = N."""
+
+    def __init__(self, dim: int, grid: TokenGrid) -> None:
+        super().__init__(dim)
+
+    def forward(self, e: Tokens) -> Tokens:
+        return e
+
+
+class MeanToken(Reader):
+    """The mean of a frame's tokens: M = 1."""
+
+    def __init__(self, dim: int, grid: TokenGrid) -> None:
+        super().__init__(dim)
+
+    def forward(self, e: Tokens) -> Tokens:
+        return e.mean(dim=2, keepdim=True)
+
+
+class ClassToken(Reader):
+    """The class token: M = 1."""
+
+    def __init__(self, dim: int, grid: TokenGrid) -> None:
+        super().__init__(dim)
+        if grid.prefix == 0:
+            raise ConfigurationError(
+                "tpm_tokens='cls': this image model has no class token; choose all, mean, grid or "
+                "attention"
+            )
+
+    def forward(self, e: Tokens) -> Tokens:
+        return e[:, :, :1]
+
+
+class AttentionPool(Reader):
+    """A mean weighted by a learned score of each token: M = 1."""
+
+    def __init__(self, dim: int, grid: TokenGrid) -> None:
+        super().__init__(dim)
+        self.score = nn.Linear(dim, 1)
+
+    def forward(self, e: Tokens) -> Tokens:
+        return (self.score(e).softmax(dim=2) * e).sum(dim=2, keepdim=True)
+
+
+class CoarseGrid(Reader):
+    """Patches through few channels, pooled to g x g and flattened: where things happen is kept.
+
+    M = 1 series of channels g g numbers.
+    """
+
+    def __init__(self, dim: int, grid: TokenGrid, *, cells: int, channels: int) -> None:
+        super().__init__(channels * cells**2)
+        self.grid = grid
+        self.reduce = nn.Linear(dim, channels)
+        rows, columns = pooling(grid.height, cells), pooling(grid.width, cells)
+        self.register_buffer("rows", rows, persistent=False)
+        self.register_buffer("columns", columns, persistent=False)
+
+    def forward(self, e: Tokens) -> Tokens:
+        _, patches = self.grid.split(self.reduce(e))
+        cells = torch.einsum("gh,bthwc,kw->btgkc", self.rows, patches, self.columns)
+        return cells.flatten(2)[:, :, None]
+
+
+def pooling(length: int, cells: int) -> Float[Tensor, "cells length"]:
+    """The matrix that averages ``length`` places into ``cells`` that overlap as little as they can.
+
+    Cell i covers floor(i length / cells) to ceil((i + 1) length / cells), as in torch's adaptive
+    average pooling; a matrix, because the pooling operator neither exports nor compiles everywhere.
+    """
+    matrix = torch.zeros(cells, length)
+    for i in range(cells):
+        start, end = i * length // cells, -(-(i + 1) * length // cells)
+        matrix[i, start:end] = 1 / (end - start)
+    return matrix
+
+
+class TemporalBranch(nn.Module):
+    """Read tokens, project, centre, follow them over time, squeeze: (B, T, N, r) -> (B, D)."""
+
+    def __init__(
+        self, reader: Reader, project: nn.Module, centre: Centring | None, temporal: nn.Module
+    ) -> None:
+        super().__init__()
+        self.reader, self.project, self.temporal = reader, project, temporal
+        self.centre = centre or nn.Identity()
+        self.dim: int = temporal.dim  # type: ignore[assignment]
+
+    def forward(self, e: Tokens) -> Float[Tensor, "B D"]:
+        x = self.project(self.reader(e)).transpose(1, 2)  # (B, M, T, C): M series a clip
+        series = self.temporal(self.centre(x.flatten(0, 1)))
+        return series.mean(dim=1).unflatten(0, x.shape[:2]).mean(dim=1)

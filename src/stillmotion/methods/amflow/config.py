@@ -1,0 +1,168 @@
+"""AM Flow (Agrawal, Ali, Dantcheva, Bremond; arXiv 2411.02065): what can be chosen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stillmotion.backbones import OpenBackbone
+from stillmotion.errors import ConfigurationError
+from stillmotion.methods.amflow.trunk import AMFlowTrunk
+from stillmotion.methods.base import Method, register
+from stillmotion.nn.head import Vote, VotingHead
+from stillmotion.shapes import Logits, Tokens
+
+Blocks = Literal["all"] | tuple[int, ...]
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class AMFlow(Method):
+    """Adapters fed by the change of attention maps between frames, with temporal processing units.
+
+    The defaults are the preset ``paper`` with the transformer: ViT-B on Kinetics-400. Where the
+    paper is silent a field says what was chosen; docs/amflow.md lists every departure. Widths are
+    given as fractions of the backbone's width C, so that a preset fits any backbone.
+    """
+
+    name = "amflow"
+    presets: ClassVar[tuple[str, ...]] = ("paper", "small", "streaming")
+
+    flow: Literal["static", "aligned", "none"] = "aligned"
+    """``static`` (E 3): fixed camera; ``aligned`` (E 4-5): moving camera; ``none``: ablation."""
+    flow_blocks: Blocks = "all"
+    """Blocks with flow and temporal processing units, counted from 0; negative from the end."""
+    adapter_blocks: Blocks = "all"
+    """Blocks with adapters; outside flow_blocks traditional ones. Must hold flow_blocks."""
+    flow_tokens: Literal["all", "patches"] = "all"
+    """Whether class and register tokens take part in the flow."""
+    pairing: Literal["next", "previous"] = "next"
+    """Compare frame t with t + 1, or with t - 1 (causal)."""
+
+    adapter: Literal["bottleneck", "hyperformer", "compacter"] = "bottleneck"
+    """The linear maps of the adapters (Table 4)."""
+    adapter_ratio: float = 0.5
+    """Bottleneck width r as a fraction of C."""
+    adapter_norm: Literal["shared", "own"] = "shared"
+    """Adapters read the frozen norm's output, or have a LayerNorm of their own."""
+    placement: Literal["parallel", "serial"] = "parallel"
+    """Beside the frozen sub-layers (the paper), or after them (its ablation)."""
+
+    align_ratio: float = 1.0
+    """Width of the aligning encoder as a fraction of C."""
+    align_hidden_ratio: float = 4 / 3
+    """Width of its MLP as a fraction of C: 1024 for ViT-B."""
+    align_heads: int = 12
+    """Its heads; where they do not divide its width, the largest smaller number that does."""
+    align_layers: int = 1
+    align_position: Literal["none", "learned", "backbone"] = "learned"
+    """How the encoder knows where a token lies."""
+
+    tpm: Literal["tcn", "transformer", "lstm"] = "transformer"
+    """The temporal processing module."""
+    tpm_tokens: Literal["all", "mean", "cls", "grid", "attention"] = "all"
+    """What it reads of a frame: each token's series, or one vector that sums up the frame."""
+    tpm_ratio: float | None = 1.0
+    """Width at its input as a fraction of C, through a linear layer; None: no such layer."""
+    tpm_hidden_ratio: float = 4 / 3
+    """Transformer: width of its MLP, LSTM: width of its state; fractions of C."""
+    tpm_layers: int = 1
+    """Layers of the transformer or LSTM."""
+    tpm_kernel: int = 2
+    tpm_dilations: tuple[int, ...] = (1,)
+    """TCN: one residual block of two convolutions for each dilation."""
+    tpm_dropout: float = 0.0
+    """Dropout inside the temporal processing module."""
+    causal: bool = False
+    """The TCN and the transformer see the past only; the LSTM always does."""
+    grid_cells: int = 4
+    grid_channels: int = 16
+    """tpm_tokens='grid': cells a side, and channels in each."""
+    centre: Literal["none", "clip", "running"] = "none"
+    """Before the TPM subtract the mean over the clip, or over the frames so far; then LayerNorm."""
+
+    image_readout: Literal["last", "mean"] = "last"
+    """The image branch reads the last frame, or the mean over frames."""
+    image_branch: Literal["frozen", "adapted"] = "frozen"
+    """It reads a separate pass of the frozen image model, or the adapted tokens."""
+    vote: Vote = "mean"
+    """How the branches' logits become one."""
+    loss: Literal["averaged", "branches", "both"] = "averaged"
+    """Cross-entropy of the voted logits, the mean of every branch's own, or half of each."""
+    dropout: float = 0.5
+    """Before the linear layers to the classes."""
+
+    def __post_init__(self) -> None:
+        for field in ("flow_blocks", "adapter_blocks"):
+            value = getattr(self, field)
+            if value != "all" and not (isinstance(value, tuple) and value):
+                raise ConfigurationError(
+                    f"{field} is 'all' or a list of block numbers such as [0, -1], not {value!r}"
+                )
+        if self.causal and (self.pairing == "next" or self.centre == "clip"):
+            raise ConfigurationError(
+                "causal=True looks at the past only: it needs pairing='previous', and "
+                "centre='none' or 'running'"
+            )
+
+    @classmethod
+    def paper(cls, tpm: Literal["tcn", "transformer", "lstm"] = "transformer") -> Self:
+        """The paper's ViT-B configuration, in the fit of docs/amflow.md to its parameter counts."""
+        return cls(tpm=tpm, tpm_layers=2 if tpm == "lstm" else 1)
+
+    @classmethod
+    def small(cls, streaming: bool = False) -> Self:
+        """For little data and no GPU. Streaming: causal, exact frame by frame.
+
+        Departs from the paper in its read-out (a coarse grid instead of the mean), in centring over
+        time, and in training every branch; docs/results.md has what each is worth.
+        """
+        return cls(
+            flow="static",
+            flow_blocks=(-4, -3, -2, -1),
+            adapter_blocks=(-4, -3, -2, -1),
+            adapter_ratio=0.25,
+            pairing="previous" if streaming else "next",
+            align_ratio=0.25,
+            align_hidden_ratio=0.5,
+            tpm="tcn",
+            tpm_tokens="grid",
+            tpm_ratio=0.5,
+            tpm_kernel=3,
+            tpm_dilations=(1, 2),
+            causal=streaming,
+            centre="running" if streaming else "clip",
+            image_readout="last" if streaming else "mean",
+            image_branch="adapted",
+            loss="both",
+            dropout=0.1,
+        )
+
+    @classmethod
+    def streaming(cls) -> Self:
+        """`small` with ``streaming=True``, as a preset of its own."""
+        return cls.small(streaming=True)
+
+    def trunk(self, backbone: OpenBackbone, *, num_frames: int) -> AMFlowTrunk:
+        return AMFlowTrunk(self, backbone, num_frames=num_frames)
+
+    def pool(self, x: Tokens, backbone: OpenBackbone) -> Float[Tensor, "B C"]:
+        frames = x[:, -1:] if self.image_readout == "last" else x
+        return super().pool(frames, backbone)
+
+    def head(self, dims: tuple[int, ...], num_classes: int) -> VotingHead:
+        return VotingHead(dims, num_classes, dropout=self.dropout, vote=self.vote)
+
+    def objective(
+        self,
+        branches: Float[Tensor, "B V K"],
+        logits: Logits,
+        criterion: Callable[[Logits], Tensor],
+    ) -> Tensor:
+        if self.loss == "averaged":
+            return criterion(logits)
+        each = torch.stack([criterion(branch) for branch in branches.unbind(1)]).mean()
+        return each if self.loss == "branches" else (criterion(logits) + each) / 2

@@ -1,0 +1,119 @@
+"""The two attention-map flows as modules: heads of one block in, F numbers a token out."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stillmotion.backbones import OpenBackbone
+from stillmotion.errors import ConfigurationError
+from stillmotion.nn.flow import attention_received, static_flow
+from stillmotion.nn.linear_attention import LinearEncoderLayer
+from stillmotion.nn.reference import Pairing, partner
+from stillmotion.shapes import Flow
+
+Position = Literal["none", "learned", "backbone"]
+
+
+class StaticFlow(nn.Module):
+    """(E 3), for a fixed camera: the change of attention logits that each token receives. F = h."""
+
+    def __init__(self, *, pairing: Pairing) -> None:
+        super().__init__()
+        self.pairing = pairing
+
+    still = 1.0
+    """What no motion gives: the softmax of zeros is uniform, its column sums are 1."""
+
+    def forward(
+        self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]
+    ) -> Float[Tensor, "B T N h"]:
+        return static_flow(q, k, self.pairing)
+
+
+class AlignedFlow(nn.Module):
+    """(E 4-5), for a moving camera: |Enc(a_t) - Enc(a_t+1)|, a the attention each token receives.
+
+    The aligning encoder reads a token's h numbers through a linear map. It cannot know where a
+    token lies, since linear attention is permutation-equivariant: the position tells it. Every
+    frame is encoded once.
+    """
+
+    still = 0.0
+
+    def __init__(
+        self,
+        backbone: OpenBackbone,
+        *,
+        heads_in: int,
+        num_tokens: int,
+        width: int,
+        num_heads: int,
+        hidden: int,
+        layers: int,
+        position: Position,
+        pairing: Pairing,
+    ) -> None:
+        super().__init__()
+        self.pairing = pairing
+        self.project = nn.Linear(heads_in, width)
+        self.position = POSITIONS[position](backbone, num_tokens, width)
+        self.encoder = nn.Sequential(
+            *(LinearEncoderLayer(width, num_heads, hidden) for _ in range(layers))
+        )
+
+    def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
+        a = self.encoder(self.position(self.project(attention_received(q, k))))
+        return (a - partner(a, self.pairing)).abs()
+
+
+class LearnedPosition(nn.Module):
+    """A trained vector for each token. (B, T, N, C) -> (B, T, N, C)."""
+
+    def __init__(self, backbone: OpenBackbone, num_tokens: int, width: int) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(0.02 * torch.randn(num_tokens, width))
+
+    def forward(self, x: Flow) -> Flow:
+        return x + self.offset
+
+
+class BackbonePosition(nn.Module):
+    """The image model's own position embedding through a trained linear map."""
+
+    def __init__(self, backbone: OpenBackbone, num_tokens: int, width: int) -> None:
+        super().__init__()
+        if backbone.position is None:
+            raise ConfigurationError(
+                f"align_position='backbone': {backbone.name} has no learned position embedding; "
+                "choose 'learned' or 'none'"
+            )
+        position = backbone.position[-num_tokens:].detach().clone()
+        self.register_buffer("position", position, persistent=False)
+        self.project = nn.Linear(position.shape[-1], width)
+
+    def forward(self, x: Flow) -> Flow:
+        return x + self.project(self.position)
+
+
+class NoPosition(nn.Identity):
+    """The paper's encoder over bare numbers."""
+
+    def __init__(self, backbone: OpenBackbone, num_tokens: int, width: int) -> None:
+        super().__init__()
+
+
+POSITIONS = {"none": NoPosition, "learned": LearnedPosition, "backbone": BackbonePosition}
+
+
+class PatchFlow(nn.Module):
+    """A flow among patch tokens only; prefix tokens get what no motion gives."""
+
+    def __init__(self, flow: StaticFlow | AlignedFlow, *, prefix: int) -> None:
+        super().__init__()
+        self.flow, self.prefix = flow, prefix
+
+    def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
+        f = self.flow(q[..., self.prefix :, :], k[..., self.prefix :, :])
+        return nn.functional.pad(f, (0, 0, self.prefix, 0), value=self.flow.still)

@@ -1,0 +1,20 @@
+"""The order-free baseline: frozen features of every frame, averaged, and one linear layer."""
+
+from dataclasses import dataclass
+
+from stillmotion.methods.base import Method, register
+from stillmotion.nn.head import VotingHead
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class LinearProbe(Method):
+    """What the image model knows without any adapter. It cannot tell the order of frames."""
+
+    name = "linear_probe"
+
+    dropout: float = 0.0
+    """Before the linear layer."""
+
+    def head(self, dims: tuple[int, ...], num_classes: int) -> VotingHead:
+        return VotingHead(dims, num_classes, dropout=self.dropout)

@@ -1,0 +1,158 @@
+"""A frozen image model, adapted to clips."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stillmotion.backbones import Frozen, OpenBackbone, load_backbone, open_backbone
+from stillmotion.errors import ClipError, ConfigurationError
+from stillmotion.methods import Method, get_method
+from stillmotion.shapes import Clip, Logits, NormalisedClip
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+class VideoClassifier(nn.Module):
+    """Clips (B, T, 3, H, W) to logits (B, K): an open backbone, a method's parts around it, a head.
+
+    Attributes:
+        method: the frozen dataclass that says how the backbone is adapted.
+        num_frames: the most frames a clip may have.
+        class_names: one a class, in the order of the logits.
+        head: the classifier only.
+        info: plain values that travel with a checkpoint: how clips are sampled, scores.
+    """
+
+    mean: Float[Tensor, "3 1 1"]
+    std: Float[Tensor, "3 1 1"]
+
+    def __init__(
+        self,
+        backbone: OpenBackbone,
+        method: Method,
+        *,
+        num_frames: int,
+        class_names: Sequence[str],
+    ) -> None:
+        super().__init__()
+        self.method, self.num_frames, self.class_names = method, num_frames, tuple(class_names)
+        self.info: dict[str, Any] = {}
+        self.stem = method.stem(backbone, num_frames=num_frames)
+        self.trunk = method.trunk(backbone, num_frames=num_frames)
+        backbone.blocks = nn.ModuleList()  # frozen blocks live on inside the video blocks only
+        self.backbone = backbone
+        dims = (*self.trunk.feature_dims, backbone.pooled_dim)
+        self.head = method.head(dims, len(self.class_names))
+        for name in ("mean", "std"):
+            value = torch.tensor(getattr(backbone, name)).view(3, 1, 1)
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, clip: Clip) -> Logits:
+        """RGB frames (B, T, 3, H, W), uint8 or float in [0, 1], to class logits (B, K).
+
+        Raises:
+            ClipError: for another shape, another image size, or more frames than the model has.
+        """
+        return self.forward_normalised(self.normalise(clip))
+
+    def forward_normalised(self, clip: NormalisedClip) -> Logits:
+        """The same for pixels that are normalised already."""
+        return self.head(self.features(clip))
+
+    def branch_logits(self, clip: Clip) -> Float[Tensor, "B V K"]:
+        """The logits of each branch that votes; most methods have one."""
+        return self.head.branches(self.features(self.normalise(clip)))
+
+    def features(self, clip: NormalisedClip) -> list[Float[Tensor, "B _"]]:
+        """One vector a branch: what blocks say on the way, then the pooled tokens."""
+        self.check(clip)
+        x, said = self.trunk(self.stem(self.backbone.embed(clip)))
+        return [*said, self.method.pool(x, self.backbone)]
+
+    def normalise(self, clip: Clip) -> NormalisedClip:
+        """Pixels to what the backbone was trained on."""
+        pixels = clip.to(self.mean.dtype) / 255 if clip.dtype == torch.uint8 else clip
+        return (pixels - self.mean) / self.std
+
+    def check(self, clip: NormalisedClip) -> None:
+        """Refuse what would fail, or pass unnoticed, further on."""
+        height, width = self.backbone.image_size
+        if clip.shape[2:] != (3, height, width):
+            raise ClipError(
+                f"this model takes clips of shape (batch, frames, 3, {height}, {width}), "
+                f"not {tuple(clip.shape)}"
+            )
+        if not 1 <= clip.shape[1] <= self.num_frames:
+            raise ClipError(
+                f"a clip of {clip.shape[1]} frames: this model was built for 1 to {self.num_frames}"
+            )
+
+    def adapter_tensors(self) -> dict[str, Tensor]:
+        """All that makes this model differ from its image model, the head included, by name."""
+        return dict(self._adapter_tensors())
+
+    def _adapter_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        frozen = tuple(f"{n}." for n, m in self.named_modules() if isinstance(m, Frozen))
+        persistent = self.state_dict().keys()
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad or not name.startswith(frozen):
+                yield name, parameter.detach()
+        for name, buffer in self.named_buffers():
+            if name in persistent and not name.startswith(frozen):
+                yield name, buffer
+
+    def save_pretrained(self, directory: str | PathLike[str]) -> None:
+        """Write the adapter checkpoint: `adapter_config.json` and `adapter_model.safetensors`."""
+        from stillmotion.checkpoint import save
+
+        save(self, Path(directory))
+
+
+def adapt(
+    backbone: str | nn.Module,
+    method: Method | str,
+    *,
+    num_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
+    num_frames: int,
+    image_size: int | None = None,
+    weights: str | PathLike[str] = "pretrained",
+) -> VideoClassifier:
+    """Turn an image model into a video classifier, ready to train.
+
+    Args:
+        backbone: timm's name of an image model, or a timm model (copied: yours stays as it is).
+        method: a method, or its name, which takes its defaults.
+        num_classes: K; or give class_names.
+        class_names: one a class, in the order of the logits.
+        num_frames: T, the most frames of a clip.
+        image_size: pixels a side, for a backbone given by name; None: the image model's own.
+        weights: for a backbone given by name: ``"pretrained"``, ``"none"`` (random; said loudly) or
+            the path of a file or directory.
+
+    Raises:
+        ConfigurationError: for unknown names, or neither or contradicting classes.
+        BackboneError, WeightsError: for an image model or weights that cannot be used.
+    """
+    if num_frames < 1:
+        raise ConfigurationError(f"num_frames={num_frames}: a clip has at least one frame")
+    if class_names is None:
+        if not num_classes or num_classes < 1:
+            raise ConfigurationError("give num_classes or class_names")
+        class_names = [f"class {i}" for i in range(num_classes)]
+    elif num_classes not in (None, len(class_names)):
+        raise ConfigurationError(f"num_classes={num_classes} but {len(class_names)} class_names")
+    method = get_method(method)() if isinstance(method, str) else method
+    if isinstance(backbone, str):
+        opened = load_backbone(backbone, weights=str(weights), image_size=image_size)
+    else:
+        opened = open_backbone(copy.deepcopy(backbone))
+    return VideoClassifier(opened, method, num_frames=num_frames, class_names=class_names)
