@@ -39,7 +39,7 @@ class OpenEvaBlock(OpenBlock):
             return f"{type(block).__name__} with {type(attn).__name__}"
         if getattr(attn, "gate", None) is not None:
             return "gated attention"
-        if getattr(attn, "num_kv_heads", None) not in (None, block.attn.num_heads):
+        if getattr(attn, "num_kv_heads", None) not in (None, getattr(attn, "num_heads", None)):
             return "grouped-query attention"
         return None
 

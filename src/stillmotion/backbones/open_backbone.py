@@ -113,8 +113,6 @@ def open_backbone(
             f"cannot open {name or 'this module'}: a {type(model).__name__} is none of timm's "
             "VisionTransformer (ViT, DeiT, CLIP, SigLIP, DINOv2, MAE) or Eva (EVA-02, DINOv3, PE)"
         )
-    if len(model.blocks) == 0:
-        raise BackboneError("this image model has no blocks: it belongs to a video model already")
     return OpenBackbone(model, name=name, weights=weights)
 
 
@@ -124,6 +122,8 @@ def open_blocks(model: VisionTransformer | Eva) -> nn.ModuleList:
         raise BackboneError(
             "cannot open a model whose rotary embedding differs from block to block"
         )
+    if len(model.blocks) == 0:
+        raise BackboneError("this image model has no blocks: it belongs to a video model already")
     blocks: list[OpenBlock] = []
     rope = rotary_embedding(model)
     for number, block in enumerate(model.blocks):
