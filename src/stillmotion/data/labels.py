@@ -1,0 +1,64 @@
+"""From labels as they are written to class names and indices."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from stillmotion.data.rows import Row
+from stillmotion.errors import DataError, unknown
+
+# An index beyond this is a wrong column, not a class.
+_MAX_CLASSES = 10_000
+
+
+def class_names(rows: list[Row], classes: Sequence[str] | str | Path | None) -> tuple[str, ...]:
+    """The names as given or read, or else the sorted labels, or the indices themselves.
+
+    Raises:
+        DataError: names that repeat or cannot be read, or an index too large to be one.
+    """
+    if classes is not None:
+        names = _read_names(Path(classes)) if isinstance(classes, str | Path) else tuple(classes)
+        if len(set(names)) < len(names):
+            raise DataError(f"class names occur twice: {', '.join(names)}")
+        return names
+    if not all(_is_index(row.label) for row in rows):
+        return tuple(sorted({str(row.label) for row in rows}))
+    highest = max(rows, key=lambda row: int(row.label))
+    if int(highest.label) >= _MAX_CLASSES:
+        raise DataError(
+            f"{highest.place}: label {highest.label} would mean that many classes; is it another "
+            "column? Otherwise name the classes"
+        )
+    return tuple(str(index) for index in range(int(highest.label) + 1))
+
+
+def _read_names(path: Path) -> tuple[str, ...]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        lines = json.loads(text) if path.suffix.lower() == ".json" else text.splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: class names cannot be read: {error}") from error
+    return tuple(str(line).strip() for line in lines if str(line).strip())
+
+
+def _is_index(label: str | int) -> bool:
+    return isinstance(label, int) or (label.isascii() and label.isdigit())
+
+
+def label_index(row: Row, names: tuple[str, ...]) -> int:
+    """The index of a row's class.
+
+    Raises:
+        DataError: an unknown name, or an index out of range.
+    """
+    if row.label in names:
+        return names.index(str(row.label))
+    if not _is_index(row.label):
+        raise DataError(f"{row.place}: {unknown('label', str(row.label), names)}")
+    if not 0 <= int(row.label) < len(names):
+        raise DataError(
+            f"{row.place}: label {row.label} is out of range: the {len(names)} classes have "
+            f"indices 0 to {len(names) - 1}"
+        )
+    return int(row.label)

@@ -1,0 +1,232 @@
+"""Labelled videos as a list file or a folder states them, before anything is checked or resolved.
+
+List files are text (split by tabs, commas or white space, with or without a header line), JSON or
+JSON lines. Folders hold one folder a class, perhaps within train, val and test.
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stillmotion.errors import ConfigurationError, DataError, unknown
+
+VIDEO_SUFFIXES = (
+    ".mp4", ".webm", ".mkv", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv",
+    ".3gp", ".ogv", ".gif",
+)  # fmt: skip
+"""What counts as a video in a folder, by the end of its name; case does not matter."""
+
+COLUMNS = {
+    "path": ("path", "video", "file_name", "filename", "video_path", "file"),
+    "label": ("label", "class", "action"),
+    "start": ("start",),
+    "end": ("end",),
+    "group": ("group",),
+    "split": ("split",),
+}
+"""What a header may call each of our fields."""
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One labelled video, as it was written."""
+
+    place: str
+    """Where it was read, for error messages: "videos.csv line 3"."""
+    path: str
+    label: str | int
+    start: str | float | None = None
+    end: str | float | None = None
+    group: str | None = None
+    split: str | None = None
+
+
+def canonical_split(name: str) -> str:
+    """One name for each split: training is train; valid and validation are val.
+
+    >>> canonical_split("Validation")
+    'val'
+    """
+    return _SPLITS.get(name.strip().lower(), name.strip())
+
+
+def videos_below(folder: Path) -> list[Path]:
+    """All videos in a folder and its sub-folders, in order; hidden files are passed over."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()
+    )
+
+
+def rows_of_folder(folder: Path) -> list[Row]:
+    """The rows of a folder with one folder a class, perhaps within split folders.
+
+    Raises:
+        DataError: no class folders, or one without a video.
+    """
+    names = {canonical_split(child.name) for child in _folders(folder)}
+    if names and names <= set(_SPLITS.values()):
+        return [
+            row
+            for child in _folders(folder)
+            for row in _rows_of_classes(child, split=canonical_split(child.name))
+        ]
+    return _rows_of_classes(folder, split=None)
+
+
+def _rows_of_classes(folder: Path, *, split: str | None) -> list[Row]:
+    classes = _folders(folder)
+    if not classes:
+        raise DataError(
+            f"{folder}: no folders inside; expected one folder a class, with its videos, or a list "
+            "file"
+        )
+    rows = []
+    for child in classes:
+        videos = videos_below(child)
+        if not videos:
+            raise DataError(
+                f"{child}: no videos in this class; remove the folder, or add files that end in "
+                + ", ".join(VIDEO_SUFFIXES)
+            )
+        rows += [Row(str(child), str(path.absolute()), child.name, split=split) for path in videos]
+    return rows
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(c for c in folder.iterdir() if c.is_dir() and not c.name.startswith("."))
+
+
+def rows_of_file(path: Path, *, columns: Mapping[str, str]) -> list[Row]:
+    """The rows of a list file.
+
+    Args:
+        columns: which column holds a field, where its name is not one of `COLUMNS`.
+
+    Raises:
+        DataError: not text, not valid JSON, a line without a label, or a column that is not there.
+        ConfigurationError: `columns` names a field that a row does not have.
+    """
+    if wrong := set(columns) - set(COLUMNS):
+        raise ConfigurationError(unknown("field", min(wrong), COLUMNS))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a list file: its bytes are not UTF-8 text") from error
+    reader = _json_records if path.suffix.lower() in (".json", ".jsonl") else _text_records
+    rows = []
+    for place, record in reader(path, text, columns):
+        fields = {field: _pick(record, field, columns, place) for field in COLUMNS}
+        for needed in ("path", "label"):
+            if fields[needed] in (None, ""):
+                raise DataError(f"{place}: no {needed}; the columns are {', '.join(record)}")
+        rows.append(Row(place, **fields))
+    return rows
+
+
+def _pick(record: Mapping[str, Any], field: str, columns: Mapping[str, str], place: str) -> Any:
+    if field in columns:
+        if columns[field] not in record:
+            raise DataError(f"{place}: {unknown('column', columns[field], record)}")
+        value = record[columns[field]]
+    else:
+        value = next((record[name] for name in COLUMNS[field] if name in record), None)
+    if value is None or value == "":
+        return None
+    return value if field in ("label", "start", "end") else str(value)
+
+
+def _json_records(
+    path: Path, text: str, columns: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects of a JSON array, or one a line."""
+    lines = text.splitlines()
+    try:
+        if path.suffix.lower() == ".json":
+            places = [(f"{path} entry {n}", r) for n, r in enumerate(json.loads(text), start=1)]
+        else:
+            places = [
+                (f"{path} line {n}", json.loads(line))
+                for n, line in enumerate(lines, start=1)
+                if line.strip()
+            ]
+    except (json.JSONDecodeError, TypeError) as error:
+        raise DataError(f"{path}: not valid JSON: {error}") from error
+    for place, record in places:
+        if not isinstance(record, dict):
+            raise DataError(f"{place}: expected an object with a path and a label, got {record!r}")
+        yield place, record
+
+
+def _text_records(
+    path: Path, text: str, columns: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Lines as records, by the header's names or else path, label, start, end."""
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    delimiter = _delimiter([line for _, line in lines], columns)
+    header: list[str] | None = None
+    for number, line in lines:
+        place = f"{path} line {number}"
+        fields = _split(line, delimiter, width=len(header) if header else 2)
+        if header is None and _is_header(fields, columns):
+            header = [name.strip() for name in fields]
+        elif header is None:
+            yield place, _without_header(fields, delimiter)
+        elif len(fields) != len(header):
+            raise DataError(f"{place}: {len(fields)} columns, where the header has {len(header)}")
+        else:
+            yield place, dict(zip(header, fields, strict=True))
+
+
+def _delimiter(lines: list[str], columns: Mapping[str, str]) -> str | None:
+    """What parts the columns: a tab, a comma, or (None) white space.
+
+    One that makes a header of the first line, or that every line has: paths may contain commas.
+    """
+    for mark in "\t,":
+        named = lines and mark in lines[0] and _is_header(_split(lines[0], mark, width=2), columns)
+        if named or all(mark in line for line in lines):
+            return mark
+    return None
+
+
+def _split(line: str, delimiter: str | None, *, width: int) -> list[str]:
+    if delimiter is None:
+        # From the right: paths may contain spaces.
+        return line.strip().rsplit(maxsplit=width - 1)
+    return [field.strip() for field in next(csv.reader([line], delimiter=delimiter))]
+
+
+def _is_header(fields: list[str], columns: Mapping[str, str]) -> bool:
+    return any(columns.get("path") == name or name in COLUMNS["path"] for name in fields)
+
+
+def _without_header(fields: list[str], delimiter: str | None) -> dict[str, str]:
+    if len(fields) == 4 and all(_is_number(field) for field in fields[2:]):
+        return dict(zip(("path", "label", "start", "end"), fields, strict=True))
+    # Further delimiters belong to the path.
+    return {"path": (delimiter or " ").join(fields[:-1]), "label": fields[-1]}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
