@@ -1,0 +1,46 @@
+"""Arrays in, pictures out: charts of scores, clips, attention-map flow, and a demonstration's page.
+
+Charts and flow pictures are matplotlib figures; a `Theme` turns them into PNG or SVG. Names load on
+first use; only `attention_flow`, which asks a model, needs torch.
+"""
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "DARK": "theme",
+    "LIGHT": "theme",
+    "BlockFlow": "flow",
+    "Contender": "demonstration",
+    "Demonstration": "demonstration",
+    "Example": "demonstration",
+    "FlowExample": "demonstration",
+    "Score": "drawing",
+    "Theme": "theme",
+    "animation": "clips",
+    "attention_flow": "extract",
+    "bars": "charts",
+    "choose_examples": "demonstration",
+    "confusion_matrix": "charts",
+    "curves": "charts",
+    "demo_page": "page",
+    "evaluation_picture": "charts",
+    "film_strip": "clips",
+    "flow_as_heat": "flow",
+    "flow_as_rgb": "flow",
+    "flow_picture": "flow",
+    "per_class": "charts",
+    "summary_picture": "summary",
+}
+
+__all__ = [*sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'stillmotion.visualise' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

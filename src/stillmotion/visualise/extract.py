@@ -1,0 +1,70 @@
+"""Asks a model for the attention-map flow of each of its blocks. The one importer of torch here."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from stillmotion.backbones import OpenBlock
+from stillmotion.errors import ConfigurationError
+from stillmotion.model import VideoClassifier
+from stillmotion.nn.flow import static_flow
+from stillmotion.visualise.flow import BlockFlow
+
+Frames = UInt8[Tensor, "T 3 height width"] | Float[Tensor, "T 3 height width"]
+
+
+@torch.no_grad()
+def attention_flow(model: VideoClassifier, clip: Frames) -> list[BlockFlow]:
+    """The flow of every block on one clip, as the adapted model's own stream reaches the block.
+
+    A block with a flow of its own is asked for it, so this is what its adapter reads. Any other
+    block's is the static flow (E 3) of its frozen queries and keys.
+
+    Args:
+        clip: (T, 3, H, W) of the model's image size, uint8 or float in [0, 1].
+
+    Returns:
+        One `BlockFlow` a block, in order; prefix tokens are left out.
+
+    Raises:
+        ClipError: a clip that the model does not take.
+        ConfigurationError: the method's blocks hold no frozen block, or other tokens.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        pixels = model.normalise(clip[None].to(model.mean.device))
+        model.check(pixels)
+        x = model.stem(model.backbone.embed(pixels))
+        flows = []
+        for number, block in enumerate(model.trunk.blocks):
+            flows.append(flow_of_block(model, number, block, x))
+            out = block(x)
+            x = out[0] if isinstance(out, tuple) else out
+        return flows
+    finally:
+        model.train(was_training)
+
+
+def flow_of_block(model: VideoClassifier, number: int, block: nn.Module, x: Tensor) -> BlockFlow:
+    """The flow of one block, given the tokens (1, T, N, C) that enter it."""
+    frozen, grid = getattr(block, "frozen", block), model.backbone.grid
+    if not isinstance(frozen, OpenBlock) or x.shape[2] != grid.num_tokens:
+        raise ConfigurationError(
+            f"block {number} of a model adapted by {model.method.name!r} shows no flow: that needs "
+            f"frozen blocks over the image model's {grid.num_tokens} tokens a frame"
+        )
+    q, k, _ = frozen.qkv(frozen.norm1(x))
+    own: Any = getattr(block, "flow", None)
+    flow = static_flow(q, k) if own is None else own(q, k)
+    asked = getattr(own, "flow", own)  # a flow among patches only wraps the flow itself
+    _, patches = grid.split(flow[0])
+    return BlockFlow(
+        block=number,
+        flow=patches.float().cpu().numpy(),
+        still=1.0 if own is None else asked.still,
+        pairing="next" if own is None else asked.pairing,
+        read=own is not None,
+    )
