@@ -6,6 +6,7 @@ A directory with two files of PEFT's names: `adapter_config.json` says what the 
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import nn
 
 from stillmotion.backbones import OpenBackbone, load_backbone, open_backbone
-from stillmotion.errors import CheckpointError
+from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.files import write_bytes, write_text
 from stillmotion.methods import method_from_dict
 from stillmotion.model import VideoClassifier
@@ -27,13 +28,24 @@ if TYPE_CHECKING:
     from os import PathLike
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
+FORMAT = "stillmotion adapter 1"
+
+DESCRIPTION = {
+    "method": dict,
+    "backbone": dict,
+    "num_frames": int,
+    "class_names": list,
+    "info": dict,
+}
+BACKBONE = {"name": str | None, "weights": str | None, "sha256": str, "image_size": list}
+"""What loading needs of `adapter_config.json`, and of what it says of the backbone."""
 
 
 def save(model: VideoClassifier, directory: Path) -> None:
     """Write a model's adapter checkpoint; each file appears whole or not at all."""
     backbone = model.backbone
     config = {
-        "format": "stillmotion adapter 1",
+        "format": FORMAT,
         "stillmotion_version": __version__,
         "method": model.method.to_dict(),
         "backbone": {
@@ -46,10 +58,10 @@ def save(model: VideoClassifier, directory: Path) -> None:
         "class_names": list(model.class_names),
         "info": model.info,
     }
-    directory.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
     tensors = {name: t.cpu().contiguous() for name, t in model.adapter_tensors().items()}
     write_bytes(directory / TENSORS, to_bytes(tensors, metadata={"format": "pt"}))
-    write_text(directory / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+    write_text(directory / CONFIG, text)
 
 
 def load(
@@ -62,8 +74,10 @@ def load(
 
     Args:
         source: a directory (of a run, too: its best checkpoint is taken), or a hub id
-        ``user/name``. weights: where the image model's weights are now; None: where the checkpoint
-        says. backbone: the image model itself, for a checkpoint that was made from a module.
+            ``user/name``.
+        weights: where the image model's weights are now; None: where the checkpoint says.
+        backbone: the image model itself, for a checkpoint that was made from a module (copied:
+            yours stays as it is).
 
     Raises:
         CheckpointError: where files are missing or damaged, or where the image model's weights are
@@ -72,14 +86,17 @@ def load(
     """
     directory = find(source)
     config = read_config(directory)
-    opened = rebuild_backbone(config["backbone"], weights, backbone, directory)
+    try:
+        method = method_from_dict(config["method"])
+    except ConfigurationError as error:
+        raise CheckpointError(f"{directory / CONFIG}: {error}") from error
     model = VideoClassifier(
-        opened,
-        method_from_dict(config["method"]),
+        rebuild_backbone(config["backbone"], weights, backbone, directory),
+        method,
         num_frames=config["num_frames"],
         class_names=config["class_names"],
     )
-    model.info = config.get("info", {})
+    model.info = config["info"]
     load_tensors(model, directory / TENSORS)
     return model.eval()
 
@@ -100,7 +117,9 @@ def find(source: str | PathLike[str]) -> Path:
     try:
         return Path(snapshot_download(str(source), allow_patterns=[CONFIG, TENSORS]))
     except Exception as error:
-        raise CheckpointError(f"cannot get {source} from the Hugging Face hub: {error}") from error
+        raise CheckpointError(
+            f"there is no directory {source}, and the Hugging Face hub does not give it: {error}"
+        ) from error
 
 
 def looks_like_hub_id(source: str) -> bool:
@@ -116,9 +135,15 @@ def read_config(directory: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
-    needed = {"method", "backbone", "num_frames", "class_names"}
-    if not isinstance(config, dict) or not needed <= config.keys():
-        raise CheckpointError(f"{path} is no stillmotion adapter: it lacks {sorted(needed)}")
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise CheckpointError(f"{path} does not describe a {FORMAT!r}, which this version reads")
+    for part, kinds in ((config, DESCRIPTION), (config.get("backbone"), BACKBONE)):
+        found = part if isinstance(part, dict) else {}
+        wrong = [key for key, kind in kinds.items() if not isinstance(found.get(key), kind)]
+        if wrong:
+            raise CheckpointError(
+                f"{path} is damaged: {', '.join(wrong)} missing or of the wrong type"
+            )
     return config
 
 
@@ -130,7 +155,7 @@ def rebuild_backbone(
 ) -> OpenBackbone:
     """The image model that the adapter was trained on, its weights' hash checked."""
     if module is not None:
-        opened = open_backbone(module)
+        opened = open_backbone(copy.deepcopy(module))
     elif recorded["name"] is None:
         raise CheckpointError(
             f"{directory} was made from a module, not from a named image model: give it, "

@@ -1,7 +1,7 @@
 """Everything that stillmotion raises for a user's mistake or a broken input.
 
     StillmotionError
-    ├── ConfigurationError   an unknown method, backbone or field; settings that contradict each other
+    ├── ConfigurationError   an unknown method, backbone or field; contradictory settings
     ├── BackboneError        an image model that cannot be opened
     │   └── WeightsError     weights that do not fit the image model
     ├── CheckpointError      an adapter checkpoint that is damaged, or belongs to another backbone
@@ -57,10 +57,16 @@ class StorageError(StillmotionError, OSError):
 def unknown(kind: str, given: str, possible: Iterable[str]) -> str:
     """The message for a name that is not known: what was given, the nearest name, what is possible.
 
+    Of more than twenty possible names the nearest ten are listed.
+
     >>> unknown("method", "amflw", ["aim", "amflow"])
     "unknown method 'amflw'; did you mean 'amflow'? Possible: aim, amflow"
     """
-    names = sorted(possible)
+    names = sorted(set(possible))
     near = difflib.get_close_matches(given, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"unknown {kind} {given!r}{hint} Possible: {', '.join(names)}"
+    listed = ", ".join(names)
+    if len(names) > 20:
+        nearest = difflib.get_close_matches(given, names, n=10, cutoff=0.0)
+        listed = f"{', '.join(nearest)} and {len(names) - 10} more"
+    return f"unknown {kind} {given!r}{hint} Possible: {listed}"

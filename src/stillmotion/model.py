@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stillmotion.backbones import Frozen, OpenBackbone, load_backbone, open_backbone
-from stillmotion.errors import ClipError, ConfigurationError
+from stillmotion.errors import BackboneError, ClipError, ConfigurationError
 from stillmotion.methods import Method, get_method
 from stillmotion.shapes import Clip, Logits, NormalisedClip
 
@@ -43,6 +43,8 @@ class VideoClassifier(nn.Module):
         class_names: Sequence[str],
     ) -> None:
         super().__init__()
+        if len(backbone.blocks) == 0:
+            raise BackboneError("this backbone's blocks belong to a video model already")
         self.method, self.num_frames, self.class_names = method, num_frames, tuple(class_names)
         self.info: dict[str, Any] = {}
         self.stem = method.stem(backbone, num_frames=num_frames)
@@ -79,12 +81,17 @@ class VideoClassifier(nn.Module):
 
     def normalise(self, clip: Clip) -> NormalisedClip:
         """Pixels to what the backbone was trained on."""
-        pixels = clip.to(self.mean.dtype) / 255 if clip.dtype == torch.uint8 else clip
+        self.check(clip)
+        pixels = clip.to(self.mean.dtype)
+        if clip.dtype == torch.uint8:
+            pixels = pixels / 255
         return (pixels - self.mean) / self.std
 
-    def check(self, clip: NormalisedClip) -> None:
+    def check(self, clip: Tensor) -> None:
         """Refuse what would fail, or pass unnoticed, further on."""
         height, width = self.backbone.image_size
+        if clip.dtype != torch.uint8 and not clip.is_floating_point():
+            raise ClipError(f"pixels are uint8, or float in [0, 1], not {clip.dtype}")
         if clip.shape[2:] != (3, height, width):
             raise ClipError(
                 f"this model takes clips of shape (batch, frames, 3, {height}, {width}), "
@@ -145,10 +152,10 @@ def adapt(
     if num_frames < 1:
         raise ConfigurationError(f"num_frames={num_frames}: a clip has at least one frame")
     if class_names is None:
-        if not num_classes or num_classes < 1:
-            raise ConfigurationError("give num_classes or class_names")
-        class_names = [f"class {i}" for i in range(num_classes)]
-    elif num_classes not in (None, len(class_names)):
+        class_names = [f"class {i}" for i in range(num_classes or 0)]
+    if not class_names:
+        raise ConfigurationError("give num_classes, at least 1, or class_names")
+    if num_classes not in (None, len(class_names)):
         raise ConfigurationError(f"num_classes={num_classes} but {len(class_names)} class_names")
     method = get_method(method)() if isinstance(method, str) else method
     if isinstance(backbone, str):

@@ -1,0 +1,81 @@
+"""The command line: find the command, run it, turn errors into one line and an exit status.
+
+0: done. 2: a mistake that the user can mend, said in one line. 1: a fault of ours, with its
+traceback. 130: stopped by Ctrl-C. Nothing heavy is imported before a command is known.
+"""
+
+import argparse
+import errno
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from stillmotion.errors import StillmotionError, unknown
+from stillmotion.version import __version__
+
+COMMANDS = {
+    "demo": "make videos, train on them, and show what was learned, in about four minutes",
+    "doctor": "say what this machine has, what is broken, and how to mend it",
+    "check": "read every video of a data set, report what is wrong, propose a split",
+    "train": "teach an image model your videos",
+    "evaluate": "score a trained model, and see whether it uses time",
+    "predict": "say what happens in videos",
+    "info": "count the parameters and multiply-adds of any backbone with any method",
+}
+"""Every command and what it does. The function of that name in `commands` runs it."""
+
+EPILOG = """\
+Each command explains itself: stillmotion train --help
+
+  stillmotion demo                                 a first look, nothing needed
+  stillmotion check videos/                        is my data fit to train on?
+  stillmotion train videos/ --out runs/first       videos/ holds a folder for each class
+  stillmotion predict runs/first new.mp4
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = arguments[0] if arguments else "--help"
+    if command.startswith("-"):
+        top_parser().parse_args([command])
+        return 0
+    if command not in COMMANDS:
+        return fail(unknown("command", command, COMMANDS))
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        run = getattr(importlib.import_module("stillmotion.commands"), command)
+        return run(arguments[1:])
+    except StillmotionError as error:
+        return fail(str(error))
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            where = f" {error.filename}" if error.filename else ""
+            return fail(f"cannot write{where}: {error.strerror}")
+        raise
+
+
+def fail(message: str) -> int:
+    """One line for the user, on standard error."""
+    print(f"stillmotion: {message}", file=sys.stderr)
+    return 2
+
+
+def top_parser() -> argparse.ArgumentParser:
+    """What `stillmotion --help` and `--version` know."""
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="stillmotion",
+        usage="stillmotion COMMAND ...",
+        description=f"Teach a still-image model to see motion.\n\ncommands:\n{listed}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"stillmotion {__version__}")
+    return parser

@@ -1,0 +1,115 @@
+"""Command-line parsers from typed signatures, with a method's own fields found by its name."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jsonargparse
+import yaml
+
+from stillmotion.errors import ConfigurationError
+from stillmotion.methods import METHODS, Method, get_method
+from stillmotion.recipe import Recipe
+
+jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+
+class Parser(jsonargparse.ArgumentParser):
+    """A parser whose mistakes are our errors, with the nearest option where one was misspelt."""
+
+    def __init__(self, command: str, usage: str, description: str) -> None:
+        super().__init__(
+            prog=f"stillmotion {command}",
+            usage=f"stillmotion {command} {usage}",
+            description=description,
+            exit_on_error=False,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise what argparse would print and exit with."""
+        told = " ".join(re.sub(r'Parser key "(.*?)":', r"--\1:", str(message)).split())
+        options = [o for action in self._actions for o in action.option_strings]
+        for word in told.split():
+            word = word.split("=")[0].rstrip(":")
+            near = difflib.get_close_matches(word, options, n=1, cutoff=0.7)
+            if word.startswith("--") and word not in options and near:
+                told += f" (did you mean {near[0]}?)"
+                break
+        raise ConfigurationError(f"{told}; {self.prog} --help lists what is possible") from ex
+
+    def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """The arguments as plain nested dictionaries, those of ``--config`` left out."""
+        try:
+            values = self.parse_args(list(arguments)).as_dict()
+        except jsonargparse.ArgumentError as error:
+            self.error(str(error), error)
+        values.pop("config", None)
+        return values
+
+
+def add_method(parser: Parser, arguments: Sequence[str]) -> str:
+    """Options for the method that the arguments ask for: --method, --preset, --NAME.field.
+
+    Returns:
+        The method's name. Its fields stand under that name in what is parsed.
+    """
+    asked = early(arguments)
+    name = asked.get("method") or "amflow"
+    cls = get_method(name)
+    preset = asked.get("preset") or cls.starting_preset
+    parser.add_argument(
+        "--method", default=name, help=f"how to adapt: {', '.join(sorted(METHODS))}"
+    )
+    parser.add_argument(
+        "--preset",
+        default=preset,
+        help=f"where {name}'s fields begin: {', '.join(cls.presets) or 'it has no presets'}",
+    )
+    parser.add_class_arguments(cls, name)
+    fields = start_of(cls, preset).to_dict()
+    del fields["method"]
+    parser.set_defaults({f"{name}.{field}": value for field, value in fields.items()})
+    return name
+
+
+def start_of(cls: type[Method], preset: str | None) -> Method:
+    """A method with the fields of a preset, or with its defaults."""
+    if preset is None:
+        return cls()
+    if preset not in cls.presets:
+        possible = ", ".join(cls.presets) or "none"
+        raise ConfigurationError(f"unknown preset {preset!r} of {cls.name}; possible: {possible}")
+    return getattr(cls, preset)()
+
+
+def early(arguments: Sequence[str]) -> dict[str, str]:
+    """``method`` and ``preset`` as given on the command line, else in its ``--config`` file."""
+    found: dict[str, str] = {}
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        for name in ("method", "preset", "config"):
+            if word == f"--{name}":
+                found[name] = following
+            elif word.startswith(f"--{name}="):
+                found[name] = word.split("=", 1)[1]
+    if "config" in found:
+        found = read_config(Path(found["config"])) | found
+    return found
+
+
+def read_config(path: Path) -> dict[str, str]:
+    """The method and preset that a YAML file names."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"cannot read {path}: {error}") from error
+    given = values if isinstance(values, dict) else {}
+    return {k: given[k] for k in ("method", "preset") if isinstance(given.get(k), str)}
+
+
+def recipe_from(values: dict[str, Any]) -> Recipe:
+    """A recipe from parsed arguments."""
+    values.pop("preset", None)
+    return Recipe.from_dict(values)

@@ -1,0 +1,126 @@
+"""What happens in a video: a trained model, and files of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from stillmotion.answering import average_of_views
+from stillmotion.data.annotations import Sample
+from stillmotion.data.dataset import ClipDataset
+from stillmotion.data.rows import videos_below
+from stillmotion.data.sampling import Sampling
+from stillmotion.data.transforms import test_crops
+from stillmotion.errors import DataError, VideoError
+from stillmotion.model import VideoClassifier
+from stillmotion.recipe import Views
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Class probabilities of one video, the most probable first."""
+
+    path: str
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.labels[0]
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """The first ``k`` classes with their probabilities."""
+        return list(zip(self.labels, self.probabilities, strict=True))[:k]
+
+    def to_dict(self, *, top: int = 5) -> dict[str, Any]:
+        """JSON-able: path, and the first classes with their probabilities."""
+        first = [{"label": name, "probability": round(p, 6)} for name, p in self.top(top)]
+        return {"path": self.path, "predictions": first}
+
+
+class Predictor:
+    """A model ready to be asked.
+
+        Predictor(stillmotion.load("runs/doors"))("door.mp4").top(5)
+
+    Args:
+        model: a trained model.
+        views: clips and crops of a video whose probabilities are averaged.
+        device: where to compute; None: a GPU where there is one.
+    """
+
+    def __init__(
+        self,
+        model: VideoClassifier,
+        *,
+        views: Views | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.eval().to(self.device)
+        self.views = views or Views()
+
+    def __call__(self, path: str | PathLike[str]) -> Prediction:
+        """Classify one video file.
+
+        Raises:
+            VideoError: where it cannot be read, with the reason.
+        """
+        probabilities = self.probabilities(self.read(Path(path)))
+        order = probabilities.argsort(descending=True)
+        return Prediction(
+            path=str(path),
+            labels=tuple(self.model.class_names[i] for i in order.tolist()),
+            probabilities=tuple(probabilities[order].tolist()),
+        )
+
+    @torch.inference_mode()
+    def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " K"]:
+        """Class probabilities of the views of one video."""
+        return average_of_views(self.model, views[None].to(self.device))[0]
+
+    def read(self, path: Path) -> UInt8[Tensor, "V T 3 height width"]:
+        """The views of one video."""
+        size = self.model.backbone.image_size[0]
+        sampling = self.model.info.get("sampling", {"num_frames": self.model.num_frames})
+        item = ClipDataset(
+            [Sample(path, label=0)],
+            sampling=Sampling(**sampling),
+            transform=test_crops(size, num_crops=self.views.crops),
+            train=False,
+            num_clips=self.views.clips,
+            short_side=size,
+        )[0]
+        if "error" in item:
+            raise VideoError(str(item["error"]))
+        clip = item["clip"]
+        assert isinstance(clip, Tensor)
+        return clip
+
+
+def video_files(paths: list[Path]) -> Iterator[Path]:
+    """The files as given, and the videos below each folder.
+
+    Raises:
+        DataError: for a path that is not there, or a folder without videos.
+    """
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"there is no file or folder {path}")
+        if path.is_dir():
+            found = videos_below(path)
+            if not found:
+                raise DataError(f"there are no videos in {path}")
+            yield from found
+        else:
+            yield path

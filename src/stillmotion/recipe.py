@@ -1,0 +1,177 @@
+"""A recipe says everything about a run, and is written beside every result.
+
+YAML, command line and Python meet here: `Recipe(...)`, `Recipe.read(path)`, `recipe.write(path)`.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+
+from stillmotion.data.sampling import Sampling
+from stillmotion.data.transforms import Augmentation
+from stillmotion.errors import ConfigurationError, unknown
+from stillmotion.files import write_text
+from stillmotion.methods import AMFlow, Method, get_method
+
+
+@dataclass(frozen=True, kw_only=True)
+class Videos:
+    """How videos are found, split and read."""
+
+    root: str | None = None
+    """Folder to which the paths of a list are relative; by default the list's own."""
+    classes: str | None = None
+    """File with the class names in the order of their indices; by default sorted."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Names of a list's columns where they are not path, label, start, end, group, split."""
+    exclude: tuple[str, ...] = ()
+    """Labels to leave out."""
+    test: str = "test"
+    """The split (or fold) to test on; kept away from training."""
+    val: str = "val"
+    """The split (or fold) that chooses the best epoch."""
+    val_fraction: float = 0.15
+    """Where there is no validation split: the part of the training videos that becomes one. Videos
+    of a group stay together. 0: none; the last epoch is then the best."""
+    keep_frames: int = 0
+    """Decode each video once into memory and keep this many evenly spaced frames, from which clips
+    are drawn; 0: decode in every epoch. For small sets."""
+    keep_gib: float = 4.0
+    """The most memory that kept frames may take."""
+    workers: int = 2
+    """Processes that decode and augment."""
+    max_unreadable: float = 0.05
+    """Stop where more than this part of the videos cannot be read; fewer are counted and listed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the weights are found."""
+
+    epochs: int = 20
+    batch_size: int = 8
+    """Clips in a batch of one process."""
+    accumulate: int = 1
+    """Batches whose gradients are added up before a step."""
+    learning_rate: float = 2e-3
+    """Peak rate for `reference_batch` clips a step."""
+    reference_batch: int = 8
+    """With n times the clips a step (batch_size x accumulate x processes) the rate is scaled."""
+    scaling: Literal["sqrt", "linear", "none"] = "sqrt"
+    """By the square root of n, which suits AdamW (Malladi et al., arXiv 2205.10287), or by n."""
+    weight_decay: float = 0.01
+    """Of matrices; vectors and scalars have none."""
+    warmup: float = 0.1
+    """Part of the steps over which the rate rises; then it falls to 0 as a cosine."""
+    clip_norm: float = 1.0
+    """Longest gradient; 0: any."""
+    label_smoothing: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: rare classes count more, in inverse proportion to their videos."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 where the GPU has it, else fp32."""
+    patience: int = 0
+    """Stop after this many epochs without a better validation score; 0: never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """How many (clip, crop) pairs of a video are averaged at test."""
+
+    clips: int = 1
+    crops: int = 1
+    """1: the middle; 3: along the longer side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All choices of a run."""
+
+    data: str
+    """A folder with a folder for each class, or a list file."""
+    out: str
+    """Directory of the run."""
+    backbone: str = "vit_small_patch14_dinov2.lvd142m"
+    """timm's name of the image model."""
+    weights: str = "pretrained"
+    """"pretrained" (from the hub or its cache), "none" (random), or a path."""
+    image_size: int | None = 224
+    """Pixels a side; None: the image model's own."""
+    method: Method = field(default_factory=AMFlow.small)
+    """How the image model is adapted."""
+    seed: int = 0
+    videos: Videos = field(default_factory=Videos)
+    sampling: Sampling = field(default_factory=Sampling)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    training: Training = field(default_factory=Training)
+    views: Views = field(default_factory=Views)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in YAML; a method's fields stand under its name."""
+        plain: dict[str, Any] = {}
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Method):
+                fields = value.to_dict()
+                plain["method"] = fields.pop("method")
+                plain[value.name] = _plain(fields)
+            else:
+                plain[f.name] = _plain(dataclasses.asdict(value)) if f.name in PARTS else value
+        return plain
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ConfigurationError: for unknown or contradicting values, by name.
+        """
+        given = dict(values)
+        if isinstance(name := given.get("method"), str):
+            given["method"] = get_method(name).with_fields(given.pop(name, {}))
+        for name, part in PARTS.items():
+            if isinstance(given.get(name), dict):
+                given[name] = _build(part, name, given[name])
+        return _build(cls, "recipe", given)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """A recipe from a YAML file."""
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigurationError(f"cannot read the recipe {path}: {error}") from error
+        if not isinstance(values, dict):
+            raise ConfigurationError(f"{path} is no recipe: it holds no names with values")
+        return cls.from_dict(values)
+
+    def write(self, path: Path) -> None:
+        """Write the recipe as YAML."""
+        write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
+
+
+PARTS = {
+    "videos": Videos,
+    "sampling": Sampling,
+    "augmentation": Augmentation,
+    "training": Training,
+    "views": Views,
+}
+
+
+def _plain(value: Any) -> Any:
+    """Tuples to lists, within dictionaries and lists."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _build(part: type, name: str, values: dict[str, Any]) -> Any:
+    """A dataclass from plain values; lists become tuples."""
+    known = {f.name for f in dataclasses.fields(part)}
+    for given in values.keys() - known:
+        raise ConfigurationError(unknown(f"setting of {name}", str(given), known))
+    return part(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

@@ -1,0 +1,154 @@
+"""The videos of a run: read, split without leaks, and turned into loaders."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from stillmotion.data.annotations import Sample, VideoList, read_videos
+from stillmotion.data.frame_store import FrameStore, Progress
+from stillmotion.data.splits import split_by_group
+from stillmotion.errors import DataError
+from stillmotion.loading import MARGIN, clip_loader, view_loader
+from stillmotion.recipe import Recipe, Views
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test videos; without a test split, validation is what is scored."""
+
+    train: VideoList
+    val: VideoList | None
+    test: VideoList | None
+
+    @property
+    def scored(self) -> tuple[VideoList, str]:
+        """What the final evaluation is about, and its name."""
+        if self.test is not None:
+            return self.test, "test"
+        return (self.val, "val") if self.val is not None else (self.train, "train")
+
+
+def read_splits(recipe: Recipe) -> Splits:
+    """Read the recipe's videos and set validation and test videos apart.
+
+    A list without a validation split gives up ``val_fraction`` of its training videos, by group.
+
+    Raises:
+        DataError: where nothing is left to train on, or a class has no training video.
+    """
+    options = recipe.videos
+    videos = read_videos(
+        recipe.data,
+        root=options.root,
+        classes=options.classes,
+        columns=options.columns,
+        exclude=options.exclude,
+    )
+    named = {"test": options.test, "val": options.val}
+    parts = {kind: having(videos, split) for kind, split in named.items()}
+    rest = tuple(s for s in videos.samples if s.split not in named.values())
+    if not rest:
+        raise DataError(f"{recipe.data}: no video is left to train on beside {videos.splits}")
+    train, val = replace(videos, samples=rest), parts["val"]
+    if val is None and options.val_fraction > 0:
+        refuse_single_videos(train)
+        train, val = hold_out(train, options.val_fraction, recipe.seed)
+    absent = set(range(len(videos.classes))) - {s.label for s in train.samples}
+    if absent:
+        names = ", ".join(videos.classes[label] for label in sorted(absent)[:5])
+        raise DataError(
+            f"{recipe.data}: no training video for {len(absent)} classes ({names}). Each needs at "
+            "least one, and one more where validation videos are held out: videos.val_fraction=0 "
+            "holds out none"
+        )
+    return Splits(train, val, parts["test"])
+
+
+def refuse_single_videos(videos: VideoList) -> None:
+    """A class with one video cannot be on both sides of a split."""
+    count = Counter(sample.label for sample in videos.samples)
+    single = [name for label, name in enumerate(videos.classes) if count[label] == 1]
+    if single:
+        raise DataError(
+            f"{videos.source}: only one training video in {len(single)} classes "
+            f"({', '.join(single[:5])}); to hold out videos for validation each needs two or more. "
+            "Add videos, leave the class out (videos.exclude), or hold out none "
+            "(videos.val_fraction=0)"
+        )
+
+
+def having(videos: VideoList, split: str) -> VideoList | None:
+    """The videos of one split; None where there are none."""
+    samples = tuple(s for s in videos.samples if s.split == split)
+    return replace(videos, samples=samples) if samples else None
+
+
+def hold_out(videos: VideoList, fraction: float, seed: int) -> tuple[VideoList, VideoList | None]:
+    """Set validation videos apart, group by group."""
+    parted = split_by_group(videos, fractions={"train": 1 - fraction, "val": fraction}, seed=seed)
+    return parted.only("train"), having(parted, "val")
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """Random training clips, validation views, and the training videos that could not be kept."""
+
+    train: DataLoader
+    val: DataLoader | None
+    failures: dict[int, str]
+
+
+def make_loaders(
+    recipe: Recipe, splits: Splits, *, image_size: int, on_progress: Progress | None = None
+) -> Loaders:
+    """Loaders for training and validation, over kept frames where the recipe asks for them."""
+    options, sampling = recipe.videos, recipe.sampling
+    kept = keep(recipe, splits.train.samples, image_size, on_progress)
+    common: dict[str, Any] = {
+        "sampling": sampling,
+        "image_size": image_size,
+        "workers": options.workers,
+    }
+    train = clip_loader(
+        splits.train.samples,
+        augmentation=recipe.augmentation,
+        batch_size=recipe.training.batch_size,
+        seed=recipe.seed,
+        keep=kept,
+        **common,
+    )
+    val = None
+    if splits.val is not None:
+        samples = splits.val.samples
+        val = view_loader(
+            samples,
+            views=Views(),
+            batch_size=recipe.training.batch_size,
+            keep=keep(recipe, samples, image_size, on_progress),
+            **common,
+        )
+    return Loaders(train, val, {} if kept is None else dict(kept.failures))
+
+
+def keep(
+    recipe: Recipe, samples: tuple[Sample, ...], image_size: int, on_progress: Progress | None
+) -> FrameStore | None:
+    """The frames that the recipe wants kept in memory."""
+    options = recipe.videos
+    if options.keep_frames == 0:
+        return None
+    store = FrameStore(
+        samples,
+        num_frames=options.keep_frames,
+        short_side=round(image_size * MARGIN),
+        max_bytes=round(options.keep_gib * 2**30),
+        workers=max(1, options.workers),
+    )
+    return store.fill(workers=max(1, options.workers), on_progress=on_progress)
+
+
+def clip_info(recipe: Recipe) -> dict[str, Any]:
+    """What a checkpoint remembers of its clips."""
+    return {"sampling": asdict(recipe.sampling), "views": asdict(recipe.views)}

@@ -1,0 +1,116 @@
+"""What a run tells: a progress bar, a line an epoch, a metrics file, TensorBoard."""
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from stillmotion.files import write_text
+
+
+class RunLog:
+    """Writes on the main process only; elsewhere every call does nothing."""
+
+    def __init__(self, directory: Path, *, is_main: bool, quiet: bool = False) -> None:
+        self.directory, self.is_main = directory, is_main
+        self.console = Console(quiet=quiet or not is_main)
+        self.board = SummaryWriter(str(directory / "tensorboard")) if is_main else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.board is not None:
+            self.board.close()
+
+    def say(self, text: Any) -> None:
+        """Print a line, or anything rich can print."""
+        self.console.print(text)
+
+    def epoch(self, history: list[dict[str, float]]) -> None:
+        """Write all epochs so far, and print the last."""
+        row = history[-1]
+        if self.board is not None:
+            write_text(
+                self.directory / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in history)
+            )
+            for name, value in row.items():
+                self.board.add_scalar(name, value, int(row["epoch"]))
+            self.board.flush()
+        numbers = "  ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch")
+        self.say(f"epoch {row['epoch']:.0f}  {numbers}")
+
+    @contextmanager
+    def counting(self, title: str) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar fed with how many are done, and of how many."""
+        with self.bar("{task.description}") as bar:
+            task = bar.add_task(title, total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
+
+    def bar(self, *texts: str) -> Progress:
+        """A progress bar that leaves nothing behind, and shows nothing in a file or pipe."""
+        return Progress(
+            TextColumn(texts[0]),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            *(TextColumn(text) for text in texts[1:]),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+
+    def batches(self, loader: Collection, meter: "Meter", title: str) -> Iterator:
+        """The batches of a loader under a progress bar that shows the meter."""
+        with self.bar("{task.description}", "{task.fields[meter]}") as bar:
+            task = bar.add_task(title, total=len(loader), meter="")
+            for batch in loader:
+                yield batch
+                if not bar.disable:
+                    bar.update(task, advance=1, meter=str(meter))
+
+
+class Meter:
+    """Running loss, accuracy and speed of an epoch; asks the device for numbers only when read."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.loss = torch.zeros((), device=device)
+        self.right = torch.zeros((), device=device)
+        self.clips, self.started = 0, time.perf_counter()
+
+    def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
+        """Count one batch."""
+        self.loss += loss.detach() * len(label)
+        self.right += (logits.detach().argmax(dim=1) == label).sum()
+        self.clips += len(label)
+
+    def row(self, totals: Tensor | None = None) -> dict[str, float]:
+        """Loss, accuracy and speed; of ``totals`` (loss, right, clips) where given."""
+        seconds = time.perf_counter() - self.started
+        loss, right, clips = self.totals().tolist() if totals is None else totals.tolist()
+        clips = max(1.0, clips)
+        return {
+            "train_loss": loss / clips,
+            "train_top1": right / clips,
+            "clips_per_second": clips / seconds,
+        }
+
+    def totals(self) -> Tensor:
+        """(loss, right, clips), summed; to be added up over processes."""
+        return torch.stack([self.loss, self.right, torch.full_like(self.loss, self.clips)])
+
+    def __str__(self) -> str:
+        row = self.row()
+        return (
+            f"loss {row['train_loss']:.3f}  top-1 {row['train_top1']:.3f}  "
+            f"{row['clips_per_second']:.1f} clips/s"
+        )

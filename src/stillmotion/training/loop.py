@@ -1,0 +1,265 @@
+"""Training, on one page: data, forward, loss, backward, step, log, save."""
+
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.utils import set_seed
+from torch.optim.lr_scheduler import LambdaLR
+
+from stillmotion.answering import answer
+from stillmotion.checkpoint import load
+from stillmotion.data.dataset import Batch
+from stillmotion.errors import CheckpointError, ConfigurationError
+from stillmotion.evaluation import Evaluation, evaluate, refuse_too_many
+from stillmotion.metrics import score
+from stillmotion.model import VideoClassifier, adapt
+from stillmotion.recipe import Recipe, Training
+from stillmotion.training import state
+from stillmotion.training.data import Loaders, Splits, clip_info, make_loaders, read_splits
+from stillmotion.training.log import Meter, RunLog
+from stillmotion.training.optimisation import (
+    Objective,
+    balanced_weights,
+    build_optimizer,
+    warm_cosine,
+)
+from stillmotion.training.plan import plan
+
+
+@dataclass(frozen=True)
+class Run:
+    """What training leaves: the best model, how it got there, and how good it is."""
+
+    directory: Path
+    model: VideoClassifier
+    history: list[dict[str, float]]
+    evaluation: Evaluation
+    seconds: float
+
+
+def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
+    """Train a recipe and evaluate its best epoch.
+
+    Writes to ``recipe.out``: `recipe.yaml`, `metrics.jsonl`, `tensorboard/`, the adapter
+    checkpoints `best/` and `last/`, `training_state.safetensors` (from which ``resume`` goes on
+    after a stop, to the same result), and `evaluation.json` with its picture and each video's
+    answer.
+
+    Raises:
+        StillmotionError: for everything a user can mend; the message says how.
+    """
+    out = Path(recipe.out)
+    saved = earlier(out, recipe, resume=resume)
+    accelerator = start(recipe.training)
+    splits = read_splits(recipe)
+    set_seed(recipe.seed)
+    model = adapt(
+        recipe.backbone,
+        recipe.method,
+        class_names=splits.train.classes,
+        num_frames=recipe.sampling.num_frames,
+        image_size=recipe.image_size,
+        weights=recipe.weights,
+    )
+    model.info = clip_info(recipe)
+    with RunLog(out, is_main=accelerator.is_main_process, quiet=quiet) as log:
+        if accelerator.is_main_process:
+            recipe.write(out / "recipe.yaml")
+        session = prepare(recipe, model, splits, accelerator, log)
+        progress = fit(session, log, saved)
+        best = load(out / "best")
+        log.say(f"scoring epoch {progress.best_epoch}, the best")
+        evaluation = evaluate_run(recipe, best, splits, accelerator)
+        if accelerator.is_main_process:
+            evaluation.write(out / "evaluation.json")
+        log.say(evaluation.table())
+    return Run(out, best, progress.history, evaluation, progress.seconds)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the epochs of a run share."""
+
+    recipe: Recipe
+    model: VideoClassifier
+    splits: Splits
+    loaders: Loaders
+    accelerator: Accelerator
+    step: torch.nn.Module
+    """The objective, as the accelerator wrapped it."""
+    batches: Collection[Batch]
+    """The training loader, likewise."""
+    val_batches: Iterable[Batch] | None
+    optimizer: AcceleratedOptimizer
+    schedule: LambdaLR
+
+
+def prepare(
+    recipe: Recipe, model: VideoClassifier, splits: Splits, accelerator: Accelerator, log: RunLog
+) -> Session:
+    """Loaders, objective, optimizer and schedule, on the device; says what will be trained."""
+    options = recipe.training
+    with log.counting("decoding") as on_progress:
+        size = model.backbone.image_size[0]
+        loaders = make_loaders(recipe, splits, image_size=size, on_progress=on_progress)
+    weights = balanced_weights(splits.train) if options.class_weights == "balanced" else None
+    objective = Objective(model, label_smoothing=options.label_smoothing, class_weights=weights)
+    objective.to(accelerator.device)
+    log.say(plan(recipe, objective, splits, loaders, accelerator))
+    adamw = build_optimizer(model, options, processes=accelerator.num_processes)
+    step, optimizer, batches = accelerator.prepare(objective, adamw, loaders.train)
+    val_batches = None if loaders.val is None else accelerator.prepare(loaders.val)
+    steps = options.epochs * -(-len(batches) // options.accumulate)
+    schedule = warm_cosine(adamw, steps=steps, warmup=options.warmup)
+    return Session(
+        recipe,
+        model,
+        splits,
+        loaders,
+        accelerator,
+        step,
+        batches,
+        val_batches,
+        optimizer,
+        schedule,
+    )
+
+
+def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.Progress:
+    """All epochs; after each, validate and write checkpoints and state."""
+    options, out = session.recipe.training, Path(session.recipe.out)
+    progress = state.Progress()
+    if saved is not None:
+        saved.restore(session.model, session.optimizer, session.schedule)
+        progress = saved.progress
+    while progress.epoch < options.epochs and not progress.is_stalled(options.patience):
+        started = time.perf_counter()
+        seed = session.recipe.seed + 1000 * (progress.epoch + 1)
+        set_seed(seed, device_specific=True)
+        session.loaders.train.generator.manual_seed(seed)
+        row = {"epoch": float(progress.epoch)}
+        row |= train_epoch(session, log, f"epoch {progress.epoch}") | validate(session)
+        progress.seconds += time.perf_counter() - started
+        is_best = progress.record(row, score=row.get("val_top1", float(progress.epoch)))
+        if session.accelerator.is_main_process:
+            log.epoch(progress.history)
+            session.model.save_pretrained(out / "last")
+            if is_best:
+                session.model.save_pretrained(out / "best")
+            state.save_state(
+                out / state.FILE,
+                progress,
+                recipe=session.recipe.to_dict(),
+                model=session.model,
+                optimizer=session.optimizer,
+                schedule=session.schedule,
+            )
+        session.accelerator.wait_for_everyone()
+    return progress
+
+
+def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
+    """Every training video once. Returns loss, accuracy and speed of the epoch."""
+    accelerator, optimizer, options = (
+        session.accelerator,
+        session.optimizer,
+        session.recipe.training,
+    )
+    meter, failures = Meter(accelerator.device), dict(session.loaders.failures)
+    session.step.train()
+    for batch in log.batches(session.batches, meter, title):
+        failures |= dict(batch.failures)
+        if len(batch) == 0:
+            continue
+        clip, label = (
+            t.to(accelerator.device, non_blocking=True) for t in (batch.clip, batch.label)
+        )
+        with accelerator.accumulate(session.step):
+            loss, logits = session.step(clip, label)
+            accelerator.backward(loss)
+            if accelerator.sync_gradients and options.clip_norm > 0:
+                accelerator.clip_grad_norm_(session.step.parameters(), options.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if accelerator.sync_gradients:
+                session.schedule.step()
+        meter.add(loss, logits, label)
+    refuse_too_many(failures, session.splits.train, session.recipe.videos.max_unreadable)
+    totals = accelerator.reduce(meter.totals(), reduction="sum")
+    rate = float(session.schedule.get_last_lr()[0])
+    return {**meter.row(totals), "learning_rate": rate, "unreadable": float(len(failures))}
+
+
+def validate(session: Session) -> dict[str, float]:
+    """Loss and accuracy on one view of each validation video; empty where there are none."""
+    if session.val_batches is None or session.splits.val is None:
+        return {}
+    answers = answer(session.model, session.val_batches, accelerator=session.accelerator)
+    refuse_too_many(answers.failures, session.splits.val, session.recipe.videos.max_unreadable)
+    given = answers.probabilities["given"]
+    scores = score(given, answers.label)
+    loss = torch.nn.functional.nll_loss(given.clamp(min=1e-12).log(), answers.label)
+    return {"val_loss": float(loss), "val_top1": scores.top1, "val_mean_class": scores.mean_class}
+
+
+def evaluate_run(
+    recipe: Recipe, model: VideoClassifier, splits: Splits, accelerator: Accelerator
+) -> Evaluation:
+    """The test videos; without any, the validation videos."""
+    videos, name = splits.scored
+    return evaluate(
+        model,
+        videos,
+        split=name,
+        views=recipe.views,
+        workers=recipe.videos.workers,
+        batch_size=recipe.training.batch_size,
+        max_unreadable=recipe.videos.max_unreadable,
+        accelerator=accelerator,
+    )
+
+
+def start(options: Training) -> Accelerator:
+    """The processes and devices of this run, and their precision."""
+    precision: str = options.precision
+    if precision == "auto":
+        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        precision = "bf16" if fast else "fp32"
+    return Accelerator(
+        mixed_precision="no" if precision == "fp32" else precision,
+        gradient_accumulation_steps=options.accumulate,
+    )
+
+
+def earlier(out: Path, recipe: Recipe, *, resume: bool) -> state.SavedState | None:
+    """The state to go on from; None to begin.
+
+    Raises:
+        ConfigurationError: where the directory holds a run that was not to be resumed, or one with
+            other settings.
+        CheckpointError: where there is nothing to resume, or it is damaged.
+    """
+    if not resume:
+        if (out / state.FILE).exists():
+            raise ConfigurationError(
+                f"{out} holds a run already: go on with it (--resume), or choose another --out"
+            )
+        return None
+    if not (out / state.FILE).exists():
+        if (out / "recipe.yaml").exists():
+            return None  # stopped within its first epoch
+        raise CheckpointError(f"there is no run to resume in {out}")
+    saved = state.read_state(out / state.FILE)
+    new = recipe.to_dict()
+    changed = sorted(k for k in new if k != "out" and new[k] != saved.recipe.get(k))
+    if changed:
+        raise ConfigurationError(
+            f"{out} was trained with other settings of {', '.join(changed)}; its own are in "
+            "recipe.yaml: resume without changing them"
+        )
+    return saved

@@ -1,0 +1,92 @@
+"""Before the first step: what will be trained, how long it may take, and what it needs."""
+
+import resource
+import sys
+import time
+
+import torch
+from accelerate import Accelerator
+from rich.table import Table
+from torch import nn
+
+from stillmotion.recipe import Recipe
+from stillmotion.training.data import Loaders, Splits
+from stillmotion.training.optimisation import Objective
+
+
+def plan(
+    recipe: Recipe, objective: Objective, splits: Splits, loaders: Loaders, accelerator: Accelerator
+) -> Table:
+    """Try one step on made-up pixels, draw one clip, and say what the run will take."""
+    model = objective.model
+    step, decode = time_of_step(recipe, objective, accelerator), time_of_clip(loaders, recipe)
+    batches = len(loaders.train) * recipe.training.epochs
+    seconds = batches * max(step, decode * recipe.training.batch_size)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in model.parameters())
+    scored, name = splits.scored
+    table = Table(title=f"{recipe.method.name} on {recipe.backbone}", show_header=False)
+    rows = {
+        "videos": f"{len(splits.train)} to train, {len(splits.val or ())} to validate, "
+        f"{len(scored)} to score ({name}); {len(model.class_names)} classes",
+        "clips": f"{recipe.sampling.num_frames} frames of "
+        f"{' x '.join(map(str, model.backbone.image_size))} pixels, {recipe.sampling.kind}",
+        "trains": f"{trained:,} of {total:,} parameters ({trained / total:.1%})",
+        "steps": f"{recipe.training.epochs} epochs of {len(loaders.train)} batches of "
+        f"{recipe.training.batch_size} clips",
+        "device": f"{accelerator.num_processes} x {accelerator.device}, "
+        f"{accelerator.mixed_precision}",
+        "time": f"about {duration(seconds)} ({step:.2f} s a batch, {decode:.3f} s a clip decoded)",
+        "memory": f"{peak_memory(accelerator.device) / 2**30:.1f} GiB at the highest so far",
+    }
+    for row in rows.items():
+        table.add_row(*row)
+    return table
+
+
+def time_of_step(recipe: Recipe, objective: Objective, accelerator: Accelerator) -> float:
+    """Seconds of a forward and backward on random pixels; the second of two tries."""
+    model, size = objective.model, objective.model.backbone.image_size
+    batch = recipe.training.batch_size
+    shape = (batch, recipe.sampling.num_frames, 3, *size)
+    clip = torch.randint(0, 256, shape, dtype=torch.uint8, device=accelerator.device)
+    label = torch.randint(len(model.class_names), (batch,), device=accelerator.device)
+    objective.train()
+    seconds = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        with accelerator.autocast():
+            loss, _ = objective(clip, label)
+        loss.backward()
+        if accelerator.device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - started
+        clear_gradients(objective)
+    return seconds
+
+
+def time_of_clip(loaders: Loaders, recipe: Recipe) -> float:
+    """Seconds of one clip from file to pixels, shared among the workers."""
+    started = time.perf_counter()
+    loaders.train.dataset[0]
+    return (time.perf_counter() - started) / max(1, recipe.videos.workers)
+
+
+def clear_gradients(module: nn.Module) -> None:
+    """Forget what the trial step left."""
+    module.zero_grad(set_to_none=True)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: of the GPU where there is one, else of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def duration(seconds: float) -> str:
+    """`41 s`, `3 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,125 @@
+"""Where a run stands, in one file: enough to go on as if it had never stopped.
+
+A state is written after each epoch. Every epoch seeds its own randomness from the run's seed and
+its number, so that no generator has to be stored, and a resumed run repeats what the stopped one
+would have done.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from stillmotion.errors import CheckpointError
+from stillmotion.files import write_bytes
+from stillmotion.model import VideoClassifier
+
+FILE = "training_state.safetensors"
+
+
+@dataclass
+class Progress:
+    """What a run has done so far."""
+
+    epoch: int = 0
+    """Epochs finished."""
+    best_epoch: int = -1
+    """The epoch, from 0, of the best checkpoint; -1: none yet."""
+    best_score: float = -1.0
+    seconds: float = 0.0
+    """Spent training and validating, in all sessions."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One row of metrics an epoch."""
+
+    def record(self, row: dict[str, float], *, score: float) -> bool:
+        """Finish an epoch; whether its score is the best so far (the later of equals)."""
+        self.history.append(row)
+        is_best = score >= self.best_score
+        if is_best:
+            self.best_epoch, self.best_score = self.epoch, score
+        self.epoch += 1
+        return is_best
+
+    def is_stalled(self, patience: int) -> bool:
+        """Whether the last ``patience`` epochs brought nothing better."""
+        return patience > 0 and self.epoch - 1 - self.best_epoch >= patience
+
+
+def save_state(
+    path: Path,
+    progress: Progress,
+    *,
+    recipe: dict[str, Any],
+    model: VideoClassifier,
+    optimizer: Optimizer,
+    schedule: LambdaLR,
+) -> None:
+    """Write all of a run's state as one file, whole or not at all."""
+    tensors = {f"model.{name}": t for name, t in model.adapter_tensors().items()}
+    for number, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{key}": t for key, t in values.items()}
+    told = {
+        "progress": asdict(progress),
+        "recipe": recipe,
+        "steps": schedule.last_epoch,
+        "scaler": scaler.state_dict() if (scaler := getattr(optimizer, "scaler", None)) else None,
+    }
+    whole = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    write_bytes(path, to_bytes(whole, metadata={"stillmotion": json.dumps(told)}))
+
+
+@dataclass
+class SavedState:
+    """A state as it was read."""
+
+    progress: Progress
+    recipe: dict[str, Any]
+    steps: int
+    scaler: dict[str, Any] | None
+    tensors: dict[str, Tensor]
+
+    def restore(self, model: VideoClassifier, optimizer: Optimizer, schedule: LambdaLR) -> None:
+        """Put everything back where it was."""
+        weights = {k.removeprefix("model."): t for k, t in self.tensors.items() if k[:2] == "mo"}
+        own = model.state_dict()
+        with torch.no_grad():
+            for name, tensor in weights.items():
+                own[name].copy_(tensor)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in self.tensors.items():
+            kind, number, *key = name.split(".")
+            if kind == "optimizer":
+                state.setdefault(int(number), {})[".".join(key)] = tensor
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        schedule.last_epoch = self.steps - 1
+        schedule.step()
+        if (scaler := getattr(optimizer, "scaler", None)) and self.scaler:
+            scaler.load_state_dict(self.scaler)
+
+
+def read_state(path: Path) -> SavedState:
+    """Read a run's state.
+
+    Raises:
+        CheckpointError: where it is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = json.loads(file.metadata()["stillmotion"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return SavedState(
+            progress=Progress(**told["progress"]),
+            recipe=told["recipe"],
+            steps=told["steps"],
+            scaler=told["scaler"],
+            tensors=tensors,
+        )
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"cannot resume from {path}: {error}") from error
