@@ -17,7 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import nn
 
 from stillmotion.backbones import OpenBackbone, load_backbone, open_backbone
-from stillmotion.errors import CheckpointError, ConfigurationError
+from stillmotion.errors import CheckpointError
 from stillmotion.files import write_bytes, write_text
 from stillmotion.methods import method_from_dict
 from stillmotion.model import VideoClassifier
@@ -86,16 +86,18 @@ def load(
     """
     directory = find(source)
     config = read_config(directory)
+    opened = rebuild_backbone(config["backbone"], weights, backbone, directory)
     try:
-        method = method_from_dict(config["method"])
-    except ConfigurationError as error:
-        raise CheckpointError(f"{directory / CONFIG}: {error}") from error
-    model = VideoClassifier(
-        rebuild_backbone(config["backbone"], weights, backbone, directory),
-        method,
-        num_frames=config["num_frames"],
-        class_names=config["class_names"],
-    )
+        model = VideoClassifier(
+            opened,
+            method_from_dict(config["method"]),
+            num_frames=config["num_frames"],
+            class_names=config["class_names"],
+        )
+    except (ValueError, RuntimeError) as error:  # whatever a damaged number leads to
+        raise CheckpointError(
+            f"{directory / CONFIG} describes no possible model: {error}"
+        ) from error
     model.info = config["info"]
     load_tensors(model, directory / TENSORS)
     return model.eval()

@@ -48,7 +48,7 @@ class OpenBackbone(Frozen):
     Attributes:
         name: timm's name, from which the image model can be built again; None for a foreign module.
         weights: where they came from: ``pretrained``, ``none``, or a path; None for a module.
-        sha256: of the weights before opening (names, shapes, types and bytes, the head left out).
+        sha256: of the weights before opening, see `weights_hash`.
         blocks: handed out to the video blocks that are built around them.
         grid: how the tokens of one frame lie.
         image_size: (height, width) of a frame, in pixels.
@@ -143,13 +143,14 @@ def rotary_embedding(model: VisionTransformer | Eva) -> Float[Tensor, "*any HW e
 def weights_hash(model: nn.Module) -> str | None:
     """SHA-256 over the sorted names, types, shapes and bytes of an image model without its head.
 
-    None for a model on the meta device, which has no weights.
+    Position embeddings are left out: resampled to another image size they differ in the last bit
+    from one processor to the next. None for a model on the meta device, which has no weights.
     """
     if any(tensor.is_meta for tensor in model.state_dict().values()):
         return None
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        if not name.startswith("head"):
+        if not name.startswith(("head", "pos_embed")):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             flat = tensor.detach().cpu().contiguous().flatten()
             digest.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")

@@ -1,7 +1,7 @@
 """A frozen transformer block whose parts are called by name."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -14,14 +14,14 @@ from stillmotion.shapes import Heads, Tokens
 class Frozen(nn.Module):
     """A module that never trains: no gradients, and always in evaluation mode."""
 
-    def freeze(self) -> Self:
+    def freeze(self) -> "Frozen":
         """Stop gradients and leave training mode, for good."""
         for child in self.children():
             child.eval()
         self.training = False
         return self.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "Frozen":
         """Stay in evaluation mode whatever the surrounding model does."""
         return self
 

@@ -3,7 +3,8 @@
 import dataclasses
 from abc import ABC
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from types import UnionType
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -44,7 +45,19 @@ class Method(ABC):
 
     name: ClassVar[str]
     presets: ClassVar[tuple[str, ...]] = ()
-    """Names of class methods without arguments that return a method with other fields."""
+    """Names of class methods that, without arguments, return a method with other fields."""
+    starting_preset: ClassVar[str | None] = None
+    """The preset that the command line begins with; None: the fields' defaults."""
+
+    def __post_init__(self) -> None:
+        """Refuse what the annotations do not allow: a misspelt choice would pass for another.
+
+        Raises:
+            ConfigurationError: for a value that is not possible, with what is.
+        """
+        for name, hint in get_type_hints(type(self)).items():
+            if not allows(hint, getattr(self, name)):
+                raise ConfigurationError(refused(f"{self.name}.{name}", getattr(self, name), hint))
 
     def stem(self, backbone: OpenBackbone, *, num_frames: int) -> nn.Module:
         """A module on tokens (B, T, N, C) before the first block."""
@@ -81,8 +94,8 @@ class Method(ABC):
         return {"method": self.name, **dataclasses.asdict(self)}  # type: ignore[call-overload]
 
     @classmethod
-    def with_fields(cls, fields: dict[str, Any]) -> Self:
-        """A method from its fields; lists (of JSON) become tuples.
+    def with_fields(cls, fields: dict[str, Any]) -> "Method":
+        """A method from its fields; lists (of JSON, of YAML) become tuples.
 
         Raises:
             ConfigurationError: for an unknown field, with the nearest known one.
@@ -91,6 +104,28 @@ class Method(ABC):
         for name in fields.keys() - known:
             raise ConfigurationError(unknown(f"field of {cls.name}", name, known))
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
+
+def allows(hint: Any, value: object) -> bool:
+    """Whether a field annotated with ``hint`` may hold this value."""
+    kind, options = get_origin(hint), get_args(hint)
+    if kind is Literal:
+        return value in options
+    if kind in (Union, UnionType):
+        return any(allows(option, value) for option in options)
+    if kind is tuple:
+        return isinstance(value, tuple) and all(allows(options[0], item) for item in value)
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    return kind is ClassVar or isinstance(value, (int, float) if hint is float else hint)
+
+
+def refused(field: str, value: object, hint: Any) -> str:
+    """The message for a value that is not allowed."""
+    if get_origin(hint) is Literal:
+        return unknown(field, str(value), map(str, get_args(hint)))
+    words = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
+    return f"{field} cannot be {value!r}: it is {words.replace('typing.', '')}"
 
 
 METHODS: dict[str, type[Method]] = {}
@@ -119,4 +154,4 @@ def get_method(name: str) -> type[Method]:
 def method_from_dict(fields: dict[str, Any]) -> Method:
     """The inverse of `Method.to_dict`."""
     fields = dict(fields)
-    return get_method(fields.pop("method")).with_fields(fields)
+    return get_method(str(fields.pop("method", None))).with_fields(fields)

@@ -1,20 +1,21 @@
 """Attention-map flow without keeping an N x N map: rows of queries at a time.
 
 The softmax runs over keys, so a tile of query rows is complete in itself and its contribution to
-the column sums can be added and forgotten. With more than one tile the backward recomputes each
-tile, and the peak memory is that of one tile. `stillmotion.nn.reference` holds the plain equations,
-the oracle of the tests.
+the column sums can be added and forgotten: it is the plain equation of `stillmotion.nn.reference`
+on fewer rows. With more than one tile the backward recomputes each tile, and the peak memory is
+that of one tile; a frame that is one tile is not worth the recomputation.
 """
 
 from collections.abc import Callable
+from functools import partial
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from stillmotion.nn import reference
-from stillmotion.nn.attention import attention_logits
-from stillmotion.nn.reference import Pairing, partner
+from stillmotion.nn.reference import Pairing
 
 TILE = 257
 """Query rows in a tile: about one image of 224 pixels (N = 197 or 257)."""
@@ -34,7 +35,7 @@ def attention_received(
     """
     if q.shape[-2] <= TILE:
         return reference.attention_received(q, k)
-    return sum_over_tiles(received_by_tile, (q,), (k,))
+    return sum_over_tiles(reference.attention_received, q, k)
 
 
 def static_flow(
@@ -53,27 +54,17 @@ def static_flow(
     """
     if q.shape[-2] <= TILE:
         return reference.static_flow(q, k, pairing)
-    return sum_over_tiles(flow_by_tile, (q, partner(q, pairing)), (k, partner(k, pairing)))
-
-
-def received_by_tile(q: Tensor, k: Tensor) -> Tensor:
-    """(B, T, h, n, d) and (B, T, h, N, d) -> what n queries contribute, (B, T, N, h)."""
-    return attention_logits(q, k).softmax(dim=-1).sum(dim=-2).transpose(-2, -1)
-
-
-def flow_by_tile(q: Tensor, q_partner: Tensor, k: Tensor, k_partner: Tensor) -> Tensor:
-    """The same for the change of logits between two frames."""
-    change = (attention_logits(q, k) - attention_logits(q_partner, k_partner)).abs()
-    return change.softmax(dim=-1).sum(dim=-2).transpose(-2, -1)
+    return sum_over_tiles(partial(reference.static_flow, pairing=pairing), q, k)
 
 
 def sum_over_tiles(
-    tile: Callable[..., Tensor], queries: tuple[Tensor, ...], keys: tuple[Tensor, ...]
-) -> Tensor:
-    """Add up ``tile(*rows of the queries, *keys)``, keeping no tile for the backward."""
-    total: Tensor | None = None
-    for rows in zip(*(q.split(TILE, dim=-2) for q in queries), strict=True):
-        part = checkpoint(tile, *rows, *keys, use_reentrant=False)
-        total = part if total is None else total + part
-    assert total is not None
-    return total
+    plain: Callable[[Tensor, Tensor], Tensor],
+    q: Float[Tensor, "B T h N d"],
+    k: Float[Tensor, "B T h N d"],
+) -> Float[Tensor, "B T N h"]:
+    """Add up ``plain(rows of q, k)``, keeping no tile for the backward."""
+    tiles = [
+        checkpoint(plain, rows, k, use_reentrant=False, preserve_rng_state=False)
+        for rows in q.split(TILE, dim=-2)
+    ]
+    return torch.stack(tiles).sum(dim=0)

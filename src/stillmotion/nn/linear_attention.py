@@ -16,11 +16,15 @@ def linear_attention(
     k: Float[Tensor, "*lead h N d"],
     v: Float[Tensor, "*lead h N d"],
 ) -> Float[Tensor, "*lead h N d"]:
-    """phi(q) (phi(k)^T v) / (phi(q) sum phi(k)), with phi = elu + 1."""
+    """phi(q) (phi(k)^T v) / (phi(q) sum phi(k)), with phi = elu + 1.
+
+    phi rounds to zero below -17 (in bfloat16 below -6): as in the authors' code, 1e-6 in the
+    denominator keeps a token without any weight from becoming 0 / 0.
+    """
     q, k = F.elu(q) + 1, F.elu(k) + 1
     summary = k.transpose(-2, -1) @ v
     weight = q @ k.sum(dim=-2, keepdim=True).transpose(-2, -1)
-    return (q @ summary) / weight
+    return (q @ summary) / (weight + 1e-6)
 
 
 class LinearEncoderLayer(nn.Module):

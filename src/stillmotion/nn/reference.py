@@ -1,7 +1,8 @@
 """Attention-map flow as its equations say it: plain, slow, the oracle of every fast path.
 
-Both functions take queries and keys (B, T, h, N, d), unscaled, and return (B, T, N, h): one number
-for every token (as key), head and frame. The paper (arXiv 2411.02065) multiplies by ones of the
+Both functions take queries (B, T, h, M, d) and keys (B, T, h, N, d), unscaled, and return
+(B, T, N, h): one number for every token (as key), head and frame, summed over the M queries: all N
+of them, or some rows of a tiled sum. The paper (arXiv 2411.02065) multiplies by ones of the
 shape of the values, which repeats that number in d equal columns; a linear layer over equal columns
 is a linear layer over one, so it is kept once.
 """
@@ -19,7 +20,7 @@ Pairing = Literal["next", "previous"]
 
 
 def attention_received(
-    q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]
+    q: Float[Tensor, "B T h M d"], k: Float[Tensor, "B T h N d"]
 ) -> Float[Tensor, "B T N h"]:
     """How much attention each token receives: softmax_rows(A)^T 1 (E 4). Sums to N over tokens."""
     attention = attention_logits(q, k).softmax(dim=-1)
@@ -27,7 +28,7 @@ def attention_received(
 
 
 def static_flow(
-    q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], pairing: Pairing = "next"
+    q: Float[Tensor, "B T h M d"], k: Float[Tensor, "B T h N d"], pairing: Pairing = "next"
 ) -> Float[Tensor, "B T N h"]:
     """How much attention *change* each token receives: softmax_rows(|A_t - A_t+1|)^T 1 (E 3).
 

@@ -59,7 +59,7 @@ class TemporalBlock(nn.Module):
 
 
 class TemporalTransformer(nn.Module):
-    """Encoder layers with a learned position for each frame."""
+    """A linear map, a learned position for each frame, encoder layers."""
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class TemporalTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.dim, self.causal = dim, causal
+        self.embed = nn.Linear(dim, dim)
         self.position = nn.Parameter(0.02 * torch.randn(num_frames, dim))
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(dim, num_heads, hidden, dropout, batch_first=True)
@@ -82,7 +83,7 @@ class TemporalTransformer(nn.Module):
 
     def forward(self, x: Float[Tensor, "S T C"]) -> Float[Tensor, "S T C"]:
         frames = x.shape[1]
-        x = x + self.position[:frames]
+        x = self.embed(x) + self.position[:frames]
         future = None
         if self.causal:
             future = torch.ones(frames, frames, dtype=torch.bool, device=x.device).triu(1)

@@ -45,7 +45,7 @@ class AMFlowBlock(nn.Module, ABC):
         """What an adapter reads: the frozen norm's output, or its own norm's."""
         return self.norms[which](x) if len(self.norms) else shared
 
-    def with_flow(self, z: Tokens, q: Tensor, k: Tensor) -> Tokens:
+    def with_flow(self, z: Tokens, q: Tensor, k: Tensor) -> Float[Tensor, "B T N wide"]:
         """[z || flow], (B, T, N, C + F)."""
         return z if self.flow is None else torch.cat([z, self.flow(q, k)], dim=-1)
 

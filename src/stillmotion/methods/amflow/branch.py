@@ -11,16 +11,19 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.nn.temporal import Centring
 from stillmotion.shapes import Tokens
 
+Series = Float[Tensor, "B T M D"]
+"""M series of D numbers a frame."""
+
 
 class Reader(nn.Module, ABC):
-    """(B, T, N, r) -> (B, T, M, dim): the M series that a temporal module follows."""
+    """(B, T, N, r) -> (B, T, M, D): the M series that a temporal module follows; dim is D."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
 
     @abstractmethod
-    def forward(self, e: Tokens) -> Tokens:
+    def forward(self, e: Tokens) -> Series:
         """What is read of each frame."""
 
 
@@ -30,7 +33,7 @@ class AllTokens(Reader):
     def __init__(self, dim: int, grid: TokenGrid) -> None:
         super().__init__(dim)
 
-    def forward(self, e: Tokens) -> Tokens:
+    def forward(self, e: Tokens) -> Series:
         return e
 
 
@@ -40,7 +43,7 @@ class MeanToken(Reader):
     def __init__(self, dim: int, grid: TokenGrid) -> None:
         super().__init__(dim)
 
-    def forward(self, e: Tokens) -> Tokens:
+    def forward(self, e: Tokens) -> Series:
         return e.mean(dim=2, keepdim=True)
 
 
@@ -55,7 +58,7 @@ class ClassToken(Reader):
                 "attention"
             )
 
-    def forward(self, e: Tokens) -> Tokens:
+    def forward(self, e: Tokens) -> Series:
         return e[:, :, :1]
 
 
@@ -64,9 +67,9 @@ class AttentionPool(Reader):
 
     def __init__(self, dim: int, grid: TokenGrid) -> None:
         super().__init__(dim)
-        self.score = nn.Linear(dim, 1)
+        self.score = nn.Linear(dim, 1, bias=False)  # the softmax would cancel a bias
 
-    def forward(self, e: Tokens) -> Tokens:
+    def forward(self, e: Tokens) -> Series:
         return (self.score(e).softmax(dim=2) * e).sum(dim=2, keepdim=True)
 
 
@@ -79,12 +82,12 @@ class CoarseGrid(Reader):
     def __init__(self, dim: int, grid: TokenGrid, *, cells: int, channels: int) -> None:
         super().__init__(channels * cells**2)
         self.grid = grid
-        self.reduce = nn.Linear(dim, channels)
+        self.reduce = nn.Linear(dim, channels, bias=False)  # the projection that follows has one
         rows, columns = pooling(grid.height, cells), pooling(grid.width, cells)
         self.register_buffer("rows", rows, persistent=False)
         self.register_buffer("columns", columns, persistent=False)
 
-    def forward(self, e: Tokens) -> Tokens:
+    def forward(self, e: Tokens) -> Series:
         _, patches = self.grid.split(self.reduce(e))
         cells = torch.einsum("gh,bthwc,kw->btgkc", self.rows, patches, self.columns)
         return cells.flatten(2)[:, :, None]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,7 @@ class AMFlow(Method):
 
     name = "amflow"
     presets: ClassVar[tuple[str, ...]] = ("paper", "small", "streaming")
+    starting_preset: ClassVar[str | None] = "small"
 
     flow: Literal["static", "aligned", "none"] = "aligned"
     """``static`` (E 3): fixed camera; ``aligned`` (E 4-5): moving camera; ``none``: ablation."""
@@ -55,8 +56,9 @@ class AMFlow(Method):
     """Width of the aligning encoder as a fraction of C."""
     align_hidden_ratio: float = 4 / 3
     """Width of its MLP as a fraction of C: 1024 for ViT-B."""
-    align_heads: int = 12
-    """Its heads; where they do not divide its width, the largest smaller number that does."""
+    align_heads: int | Literal["backbone"] = 12
+    """Its heads, or as many as the backbone has. Where they do not divide its width: the backbone's
+    number, or the largest below that divides it; said in the log."""
     align_layers: int = 1
     align_position: Literal["none", "learned", "backbone"] = "learned"
     """How the encoder knows where a token lies."""
@@ -96,11 +98,11 @@ class AMFlow(Method):
     """Before the linear layers to the classes."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field in ("flow_blocks", "adapter_blocks"):
-            value = getattr(self, field)
-            if value != "all" and not (isinstance(value, tuple) and value):
+            if not getattr(self, field):
                 raise ConfigurationError(
-                    f"{field} is 'all' or a list of block numbers such as [0, -1], not {value!r}"
+                    f"{field} is empty; it is 'all' or a list of block numbers such as [0, -1]"
                 )
         if self.causal and (self.pairing == "next" or self.centre == "clip"):
             raise ConfigurationError(
@@ -109,12 +111,12 @@ class AMFlow(Method):
             )
 
     @classmethod
-    def paper(cls, tpm: Literal["tcn", "transformer", "lstm"] = "transformer") -> Self:
+    def paper(cls, tpm: Literal["tcn", "transformer", "lstm"] = "transformer") -> "AMFlow":
         """The paper's ViT-B configuration, in the fit of docs/amflow.md to its parameter counts."""
         return cls(tpm=tpm, tpm_layers=2 if tpm == "lstm" else 1)
 
     @classmethod
-    def small(cls, streaming: bool = False) -> Self:
+    def small(cls, streaming: bool = False) -> "AMFlow":
         """For little data and no GPU. Streaming: causal, exact frame by frame.
 
         Departs from the paper in its read-out (a coarse grid instead of the mean), in centring over
@@ -128,6 +130,7 @@ class AMFlow(Method):
             pairing="previous" if streaming else "next",
             align_ratio=0.25,
             align_hidden_ratio=0.5,
+            align_heads="backbone",
             tpm="tcn",
             tpm_tokens="grid",
             tpm_ratio=0.5,
@@ -142,7 +145,7 @@ class AMFlow(Method):
         )
 
     @classmethod
-    def streaming(cls) -> Self:
+    def streaming(cls) -> "AMFlow":
         """`small` with ``streaming=True``, as a preset of its own."""
         return cls.small(streaming=True)
 

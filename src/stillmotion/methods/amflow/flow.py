@@ -62,6 +62,8 @@ class AlignedFlow(nn.Module):
         self.encoder = nn.Sequential(
             *(LinearEncoderLayer(width, num_heads, hidden) for _ in range(layers))
         )
+        for last in self.encoder[-1:]:
+            last.norm2.bias.requires_grad_(False)  # the difference of two frames cancels it
 
     def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
         a = self.encoder(self.position(self.project(attention_received(q, k))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from stillmotion.methods.amflow.config import AMFlow
 
 
+log = logging.getLogger("stillmotion")
+
+
 class AMFlowTrunk(Trunk):
-    """Tokens (B, T, N, C) in; tokens of the image branch and one feature vector a TPU out."""
+    """Tokens in; tokens of the frames that the image branch reads, and one feature vector a TPU."""
 
     def __init__(self, method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> None:
         build = Builder(method, backbone, num_frames)
@@ -40,7 +44,9 @@ class AMFlowTrunk(Trunk):
         )
         self.inert = self.unread_parameters() if self.frozen_image else ()
 
-    def forward(self, x: Tokens) -> tuple[Tokens, list[Float[Tensor, "B _"]]]:
+    def forward(
+        self, x: Tokens
+    ) -> tuple[Float[Tensor, "B frames N C"], list[Float[Tensor, "B _"]]]:
         features = []
         image = x[:, -1:] if self.last_frame_only else x
         for block in self.blocks:
@@ -102,6 +108,21 @@ class Builder:
     def align_width(self) -> int:
         return max(1, round(self.method.align_ratio * self.backbone.dim))
 
+    def align_heads(self, frozen: OpenBlock) -> int:
+        """The heads asked for, or what comes nearest and divides the encoder's width."""
+        asked = self.method.align_heads
+        wanted = frozen.num_heads if asked == "backbone" else asked
+        if self.align_width % wanted == 0:
+            return wanted
+        heads = divisor_at_most(self.align_width, frozen.num_heads)
+        log.warning(
+            "aligning encoder: %d heads do not divide its width %d; it has %d",
+            wanted,
+            self.align_width,
+            heads,
+        )
+        return heads
+
     def flow(self, frozen: OpenBlock) -> nn.Module:
         m, grid = self.method, self.backbone.grid
         patches_only = m.flow_tokens == "patches"
@@ -114,7 +135,7 @@ class Builder:
                 heads_in=frozen.num_heads,
                 num_tokens=grid.num_tokens - grid.prefix * patches_only,
                 width=self.align_width,
-                num_heads=divisor_at_most(self.align_width, m.align_heads),
+                num_heads=self.align_heads(frozen),
                 hidden=round(m.align_hidden_ratio * self.backbone.dim),
                 layers=m.align_layers,
                 position=m.align_position,
@@ -142,8 +163,11 @@ class Builder:
     def branch(self) -> branch.TemporalBranch:
         m, reader = self.method, self.reader()
         width = reader.dim if m.tpm_ratio is None else round(m.tpm_ratio * self.backbone.dim)
-        project = nn.Identity() if m.tpm_ratio is None else nn.Linear(reader.dim, width)
-        centre = None if m.centre == "none" else Centring(width, m.centre)
+        centred = m.centre != "none"  # cancels a bias
+        project = (
+            nn.Identity() if m.tpm_ratio is None else nn.Linear(reader.dim, width, bias=not centred)
+        )
+        centre = Centring(width, m.centre) if centred else None
         return branch.TemporalBranch(reader, project, centre, self.temporal(width))
 
     def reader(self) -> branch.Reader:
