@@ -25,6 +25,16 @@ COMMANDS = {
 }
 """Every command and what it does. The function of that name in `commands` runs it."""
 
+OPTIONS = ("-h", "--help", "--version")
+"""What may stand in the place of a command."""
+
+USERS_ERRORS = {
+    getattr(errno, name)
+    for name in ("EACCES", "EDQUOT", "EEXIST", "EFBIG", "EISDIR", "ENOSPC", "ENOTDIR", "EROFS")
+    if hasattr(errno, name)  # not every system has each
+}
+"""Why a file cannot be written, where the user can mend it."""
+
 EPILOG = """\
 Each command explains itself: stillmotion train --help
 
@@ -39,9 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments[0] if arguments else "--help"
-    if command.startswith("-"):
+    if command in OPTIONS:
         top_parser().parse_args([command])
         return 0
+    if command.startswith("-"):
+        return fail(unknown("option", command, OPTIONS))
     if command not in COMMANDS:
         return fail(unknown("command", command, COMMANDS))
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
@@ -54,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nstopped", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno in USERS_ERRORS:
             where = f" {error.filename}" if error.filename else ""
             return fail(f"cannot write{where}: {error.strerror}")
         raise
@@ -62,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def fail(message: str) -> int:
     """One line for the user, on standard error."""
-    print(f"stillmotion: {message}", file=sys.stderr)
+    print(f"stillmotion: {' '.join(line.strip() for line in message.splitlines())}", file=sys.stderr)
     return 2
 
 

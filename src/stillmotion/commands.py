@@ -3,14 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
 from stillmotion.errors import ConfigurationError, VideoError
-from stillmotion.parsing import Parser, add_method, recipe_from
+from stillmotion.parsing import Parser, add_method, early, recipe_from
 from stillmotion.recipe import Recipe, Videos, Views
 
 Arguments = Sequence[str]
@@ -36,8 +36,9 @@ def train(arguments: Arguments) -> int:
     add_method(parser, arguments)
     values = parser.parse(arguments)
     resume = values.pop("resume")
+    values["data"] = values["data"] or early(arguments).get("data")
     if resume and values["data"] is None:
-        recipe = Recipe.read(Path(values["out"]) / "recipe.yaml")
+        recipe = replace(Recipe.read(Path(values["out"]) / "recipe.yaml"), out=values["out"])
     elif values["data"] is None:
         raise ConfigurationError(f"which videos? Give {DATA}: stillmotion train DATA --out DIR")
     else:
@@ -140,7 +141,7 @@ def predict(arguments: Arguments) -> int:
         else:
             first = "  ".join(f"{name} {p:.1%}" for name, p in prediction.top(values["top"]))
             print(f"{path}: {first}")
-    if unreadable:
+    if unreadable and len(paths) > 1:
         print(f"stillmotion: {unreadable} of {len(paths)} not read", file=sys.stderr)
     return 2 if unreadable else 0
 

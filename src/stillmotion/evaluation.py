@@ -241,10 +241,10 @@ def refuse_too_many(
         for index, reason in sorted(failures.items())
     ]
     if len(listed) == len(videos) or len(listed) > most * len(videos):
-        first = "\n  ".join(row["reason"] for row in listed[:3])
+        first = "; ".join(row["reason"] for row in listed[:3])
         raise DataError(
             f"{len(listed)} of {len(videos)} videos cannot be read, and max_unreadable is "
-            f"{most:.0%}. `stillmotion check` lists them all; the first:\n  {first}"
+            f"{most:.0%}. `stillmotion check` lists them all; the first: {first}"
         )
     return listed
 

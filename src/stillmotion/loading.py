@@ -28,7 +28,10 @@ def clip_loader(
     seed: int,
     keep: FrameStore | None = None,
 ) -> DataLoader:
-    """Random clips in random order; both follow from ``loader.generator``, so it can be seeded."""
+    """Random clips in random order; both follow from ``loader.generator``, so it can be seeded.
+
+    Workers start anew in every epoch, because torch seeds them only when they start.
+    """
     dataset = ClipDataset(
         samples,
         sampling=sampling,
@@ -67,13 +70,14 @@ def view_loader(
         keep=keep,
     )
     videos = max(1, batch_size // (views.clips * views.crops))
-    return DataLoader(dataset, batch_size=videos, **_workers(workers))
+    return DataLoader(
+        dataset, batch_size=videos, persistent_workers=workers > 0, **_workers(workers)
+    )
 
 
 def _workers(workers: int) -> dict[str, Any]:
     return {
         "collate_fn": collate,
         "num_workers": workers,
-        "persistent_workers": workers > 0,
         "pin_memory": torch.cuda.is_available(),
     }

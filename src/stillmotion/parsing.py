@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import jsonargparse
 import yaml
 
-from stillmotion.errors import ConfigurationError
+from stillmotion.errors import ConfigurationError, unknown
 from stillmotion.methods import METHODS, Method, get_method
 from stillmotion.recipe import Recipe
 
@@ -80,15 +80,17 @@ def start_of(cls: type[Method], preset: str | None) -> Method:
     if preset is None:
         return cls()
     if preset not in cls.presets:
-        possible = ", ".join(cls.presets) or "none"
-        raise ConfigurationError(f"unknown preset {preset!r} of {cls.name}; possible: {possible}")
+        raise ConfigurationError(unknown(f"preset of {cls.name}", preset, cls.presets))
     return getattr(cls, preset)()
 
 
 def early(arguments: Sequence[str]) -> dict[str, str]:
-    """``method`` and ``preset`` as given on the command line, else in its ``--config`` file."""
+    """``method`` and ``preset`` as given on the command line, else in its ``--config`` file.
+
+    And the file's ``data``, which the parser itself forgets because it is positional.
+    """
     found: dict[str, str] = {}
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=False):
         for name in ("method", "preset", "config"):
             if word == f"--{name}":
                 found[name] = following
@@ -100,13 +102,13 @@ def early(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def read_config(path: Path) -> dict[str, str]:
-    """The method and preset that a YAML file names."""
+    """The method, the preset and the data that a YAML file names."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"cannot read {path}: {error}") from error
     given = values if isinstance(values, dict) else {}
-    return {k: given[k] for k in ("method", "preset") if isinstance(given.get(k), str)}
+    return {k: given[k] for k in ("method", "preset", "data") if isinstance(given.get(k), str)}
 
 
 def recipe_from(values: dict[str, Any]) -> Recipe:

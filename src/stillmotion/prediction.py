@@ -17,7 +17,7 @@ from stillmotion.data.dataset import ClipDataset
 from stillmotion.data.rows import videos_below
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import test_crops
-from stillmotion.errors import DataError, VideoError
+from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
 
@@ -57,6 +57,9 @@ class Predictor:
         model: a trained model.
         views: clips and crops of a video whose probabilities are averaged.
         device: where to compute; None: a GPU where there is one.
+
+    Raises:
+        ConfigurationError: for a device that is not there.
     """
 
     def __init__(
@@ -66,8 +69,12 @@ class Predictor:
         views: Views | None = None,
         device: str | torch.device | None = None,
     ) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model = model.eval().to(self.device)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            self.device = torch.device(device)
+            self.model = model.eval().to(self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigurationError(f"cannot compute on {device}: {error}") from error
         self.views = views or Views()
 
     def __call__(self, path: str | PathLike[str]) -> Prediction:

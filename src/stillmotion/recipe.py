@@ -4,9 +4,10 @@ YAML, command line and Python meet here: `Recipe(...)`, `Recipe.read(path)`, `re
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, get_type_hints
 
 import yaml
 
@@ -15,6 +16,7 @@ from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError, unknown
 from stillmotion.files import write_text
 from stillmotion.methods import AMFlow, Method, get_method
+from stillmotion.methods.base import allows, refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,10 @@ class Videos:
     max_unreadable: float = 0.05
     """Stop where more than this part of the videos cannot be read; fewer are counted and listed."""
 
+    def __post_init__(self) -> None:
+        within(self, "val_fraction", "max_unreadable", least=0, most=1)
+        within(self, "keep_frames", "keep_gib", "workers", least=0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -73,8 +79,19 @@ class Training:
     """balanced: rare classes count more, in inverse proportion to their videos."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where the GPU has it, else fp32."""
+    best: Literal["loss", "top1"] = "loss"
+    """What makes an epoch the best: the lowest validation loss, which tells epochs apart even where
+    validation videos are few, or the highest accuracy."""
     patience: int = 0
-    """Stop after this many epochs without a better validation score; 0: never."""
+    """Stop after this many epochs without a better one; 0: never."""
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(Training).items():
+            if not allows(hint, getattr(self, name)):
+                raise ConfigurationError(refused(f"training.{name}", getattr(self, name), hint))
+        within(self, "epochs", "batch_size", "accumulate", "reference_batch", least=1)
+        within(self, "learning_rate", "weight_decay", "clip_norm", "patience", least=0)
+        within(self, "warmup", "label_smoothing", least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +101,11 @@ class Views:
     clips: int = 1
     crops: int = 1
     """1: the middle; 3: along the longer side."""
+
+    def __post_init__(self) -> None:
+        within(self, "clips", least=1)
+        if self.crops not in (1, 3):
+            raise ConfigurationError(f"views.crops cannot be {self.crops}: it is 1 or 3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +131,9 @@ class Recipe:
     training: Training = field(default_factory=Training)
     views: Views = field(default_factory=Views)
 
+    def __post_init__(self) -> None:
+        within(self, "seed", least=0, most=2**31)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in YAML; a method's fields stand under its name."""
         plain: dict[str, Any] = {}
@@ -123,14 +148,15 @@ class Recipe:
         return plain
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
         """The inverse of `to_dict`.
 
         Raises:
             ConfigurationError: for unknown or contradicting values, by name.
         """
         given = dict(values)
-        if isinstance(name := given.get("method"), str):
+        if "method" in given and not isinstance(given["method"], Method):
+            name = str(given["method"])
             given["method"] = get_method(name).with_fields(given.pop(name, {}))
         for name, part in PARTS.items():
             if isinstance(given.get(name), dict):
@@ -138,7 +164,7 @@ class Recipe:
         return _build(cls, "recipe", given)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path) -> "Recipe":
         """A recipe from a YAML file."""
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -174,4 +200,18 @@ def _build(part: type, name: str, values: dict[str, Any]) -> Any:
     known = {f.name for f in dataclasses.fields(part)}
     for given in values.keys() - known:
         raise ConfigurationError(unknown(f"setting of {name}", str(given), known))
-    return part(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    try:
+        return part(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    except TypeError as error:  # one that is required is not there
+        raise ConfigurationError(f"incomplete {name}: {error}") from error
+
+
+def within(part: object, *names: str, least: int, most: int | None = None) -> None:
+    """Refuse numbers of a dataclass that lie out of their range."""
+    for name in names:
+        value = getattr(part, name)
+        most_here = math.inf if most is None else most
+        if not isinstance(value, int | float) or not least <= value <= most_here:
+            possible = f"at least {least}" if most is None else f"from {least} to {most}"
+            where = f"{type(part).__name__.lower()}.{name}"
+            raise ConfigurationError(f"{where} cannot be {value!r}: it is a number, {possible}")

@@ -2,15 +2,16 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
+from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from stillmotion.files import write_text
@@ -22,9 +23,10 @@ class RunLog:
     def __init__(self, directory: Path, *, is_main: bool, quiet: bool = False) -> None:
         self.directory, self.is_main = directory, is_main
         self.console = Console(quiet=quiet or not is_main)
+        self.left_out: set[str] = set()
         self.board = SummaryWriter(str(directory / "tensorboard")) if is_main else None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RunLog":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -33,7 +35,15 @@ class RunLog:
 
     def say(self, text: Any) -> None:
         """Print a line, or anything rich can print."""
-        self.console.print(text)
+        is_text = isinstance(text, str)
+        self.console.print(text, soft_wrap=is_text, markup=not is_text)
+
+    def unreadable(self, videos: list[dict[str, str]]) -> None:
+        """Say why videos are left out, of each of them once."""
+        for video in videos:
+            if video["path"] not in self.left_out:
+                self.left_out.add(video["path"])
+                self.say(f"left out: {video['reason']}")
 
     def epoch(self, history: list[dict[str, float]]) -> None:
         """Write all epochs so far, and print the last."""
@@ -45,8 +55,11 @@ class RunLog:
             for name, value in row.items():
                 self.board.add_scalar(name, value, int(row["epoch"]))
             self.board.flush()
-        numbers = "  ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "epoch")
-        self.say(f"epoch {row['epoch']:.0f}  {numbers}")
+        told = [f"epoch {row['epoch']:3.0f}", f"loss {row['train_loss']:.3f}"]
+        told += [f"top-1 {row['train_top1']:6.1%}", f"{row['clips_per_second']:.1f} clips/s"]
+        if "val_top1" in row:
+            told += ["validation:", f"loss {row['val_loss']:.3f}", f"top-1 {row['val_top1']:6.1%}"]
+        self.say("  ".join(told))
 
     @contextmanager
     def counting(self, title: str) -> Iterator[Callable[[int, int], None]]:
@@ -69,7 +82,7 @@ class RunLog:
             disable=not self.console.is_terminal,
         )
 
-    def batches(self, loader: Collection, meter: "Meter", title: str) -> Iterator:
+    def batches(self, loader: DataLoader, meter: "Meter", title: str) -> Iterator:
         """The batches of a loader under a progress bar that shows the meter."""
         with self.bar("{task.description}", "{task.fields[meter]}") as bar:
             task = bar.add_task(title, total=len(loader), meter="")

@@ -1,7 +1,8 @@
 """Training, on one page: data, forward, loss, backward, step, log, save."""
 
+import math
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import set_seed
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
 
 from stillmotion.answering import answer
-from stillmotion.checkpoint import load
+from stillmotion.checkpoint import TENSORS, load_tensors
 from stillmotion.data.dataset import Batch
 from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.evaluation import Evaluation, evaluate, refuse_too_many
@@ -72,13 +74,13 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
             recipe.write(out / "recipe.yaml")
         session = prepare(recipe, model, splits, accelerator, log)
         progress = fit(session, log, saved)
-        best = load(out / "best")
         log.say(f"scoring epoch {progress.best_epoch}, the best")
-        evaluation = evaluate_run(recipe, best, splits, accelerator)
+        load_tensors(model, out / "best" / TENSORS)
+        evaluation = evaluate_run(recipe, model, splits, accelerator)
         if accelerator.is_main_process:
             evaluation.write(out / "evaluation.json")
         log.say(evaluation.table())
-    return Run(out, best, progress.history, evaluation, progress.seconds)
+    return Run(out, model.eval(), progress.history, evaluation, progress.seconds)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Session:
     accelerator: Accelerator
     step: torch.nn.Module
     """The objective, as the accelerator wrapped it."""
-    batches: Collection[Batch]
+    batches: DataLoader[Batch]
     """The training loader, likewise."""
     val_batches: Iterable[Batch] | None
     optimizer: AcceleratedOptimizer
@@ -143,9 +145,9 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
         set_seed(seed, device_specific=True)
         session.loaders.train.generator.manual_seed(seed)
         row = {"epoch": float(progress.epoch)}
-        row |= train_epoch(session, log, f"epoch {progress.epoch}") | validate(session)
+        row |= train_epoch(session, log, f"epoch {progress.epoch}") | validate(session, log)
         progress.seconds += time.perf_counter() - started
-        is_best = progress.record(row, score=row.get("val_top1", float(progress.epoch)))
+        is_best = progress.record(row, score=worth(row, options.best))
         if session.accelerator.is_main_process:
             log.epoch(progress.history)
             session.model.save_pretrained(out / "last")
@@ -161,6 +163,13 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
             )
         session.accelerator.wait_for_everyone()
     return progress
+
+
+def worth(row: dict[str, float], best: str) -> float:
+    """What an epoch is worth, more being better; without validation: being later."""
+    if "val_loss" not in row:
+        return row["epoch"]
+    return -row["val_loss"] if best == "loss" else row["val_top1"]
 
 
 def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
@@ -186,21 +195,28 @@ def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
                 accelerator.clip_grad_norm_(session.step.parameters(), options.clip_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            if accelerator.sync_gradients:
+            if accelerator.sync_gradients and not accelerator.optimizer_step_was_skipped:
                 session.schedule.step()
         meter.add(loss, logits, label)
-    refuse_too_many(failures, session.splits.train, session.recipe.videos.max_unreadable)
-    totals = accelerator.reduce(meter.totals(), reduction="sum")
+    most = session.recipe.videos.max_unreadable
+    log.unreadable(refuse_too_many(failures, session.splits.train, most))
+    row = meter.row(accelerator.reduce(meter.totals(), reduction="sum"))
+    if not math.isfinite(row["train_loss"]):
+        raise ConfigurationError(
+            f"training fell apart in {title}: its loss is {row['train_loss']}. Lower "
+            "training.learning_rate, or clip the gradient (training.clip_norm)"
+        )
     rate = float(session.schedule.get_last_lr()[0])
-    return {**meter.row(totals), "learning_rate": rate, "unreadable": float(len(failures))}
+    return {**row, "learning_rate": rate, "unreadable": float(len(failures))}
 
 
-def validate(session: Session) -> dict[str, float]:
+def validate(session: Session, log: RunLog) -> dict[str, float]:
     """Loss and accuracy on one view of each validation video; empty where there are none."""
     if session.val_batches is None or session.splits.val is None:
         return {}
     answers = answer(session.model, session.val_batches, accelerator=session.accelerator)
-    refuse_too_many(answers.failures, session.splits.val, session.recipe.videos.max_unreadable)
+    most = session.recipe.videos.max_unreadable
+    log.unreadable(refuse_too_many(answers.failures, session.splits.val, most))
     given = answers.probabilities["given"]
     scores = score(given, answers.label)
     loss = torch.nn.functional.nll_loss(given.clamp(min=1e-12).log(), answers.label)
@@ -230,6 +246,8 @@ def start(options: Training) -> Accelerator:
     if precision == "auto":
         fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         precision = "bf16" if fast else "fp32"
+    if precision == "fp16" and not torch.cuda.is_available():
+        raise ConfigurationError("training.precision=fp16 needs a GPU; here: auto, fp32 or bf16")
     return Accelerator(
         mixed_precision="no" if precision == "fp32" else precision,
         gradient_accumulation_steps=options.accumulate,

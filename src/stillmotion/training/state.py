@@ -6,6 +6,7 @@ would have done.
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class Progress:
     """Epochs finished."""
     best_epoch: int = -1
     """The epoch, from 0, of the best checkpoint; -1: none yet."""
-    best_score: float = -1.0
+    best_score: float = -math.inf
     seconds: float = 0.0
     """Spent training and validating, in all sessions."""
     history: list[dict[str, float]] = field(default_factory=list)
@@ -98,7 +99,8 @@ class SavedState:
             if kind == "optimizer":
                 state.setdefault(int(number), {})[".".join(key)] = tensor
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-        schedule.last_epoch = self.steps - 1
+        begun = {"last_epoch": self.steps - 1, "_step_count": self.steps + 1}
+        schedule.load_state_dict(schedule.state_dict() | begun)
         schedule.step()
         if (scaler := getattr(optimizer, "scaler", None)) and self.scaler:
             scaler.load_state_dict(self.scaler)
