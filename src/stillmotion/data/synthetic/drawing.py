@@ -133,6 +133,15 @@ class Pose:
     """The point of the scene in the middle of the picture."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """Pictures, and how much of each pixel the object and the mark on it cover, in [0, 1]."""
+
+    pictures: UInt8[Tensor, "N 3 size size"]
+    coverage: Float[Tensor, "N size size"]
+    mark: Float[Tensor, "N size size"]
+
+
 def _over_plane(x: Tensor) -> Tensor:
     return x[:, None, None]
 
@@ -187,10 +196,8 @@ def _farthest(
     return candidates[torch.arange(len(candidates)), best].unsqueeze(1)
 
 
-def render(
-    look: Look, pose: Pose, *, size: int, generator: Generator
-) -> tuple[UInt8[Tensor, "N 3 size size"], Float[Tensor, "N size size"]]:
-    """Draw pictures and, for every pixel, how much of it the object covers, in [0, 1]."""
+def render(look: Look, pose: Pose, *, size: int, generator: Generator) -> Drawing:
+    """Draw pictures of size x size pixels."""
     edge = (torch.arange(size) + 0.5) / size * 2 - 1
     x = edge[None, None, :] + _over_plane(pose.camera[:, 0])
     y = edge[None, :, None] + _over_plane(pose.camera[:, 1])
@@ -203,8 +210,10 @@ def render(
     along, across = cosine * right + sine * down, cosine * down - sine * right
 
     pixels = _over_plane(pose.radius * (size / 2))
-    mark = _soft_edge(torch.hypot(along - 0.6, across) - 0.36, pixels).unsqueeze(1)
-    surface = torch.lerp(look.surface(along, across), look.mark[:, :, None, None], mark)
+    mark = _soft_edge(torch.hypot(along - 0.6, across) - 0.36, pixels)
+    surface = torch.lerp(
+        look.surface(along, across), look.mark[:, :, None, None], mark.unsqueeze(1)
+    )
     surface = surface * _over_plane(pose.object_light).unsqueeze(1)
     coverage = _soft_edge(_OUTLINES[look.shape](along, across), pixels) * _over_plane(pose.opacity)
 
@@ -212,7 +221,8 @@ def render(
     picture.mul_(pose.scene_light[:, None, None, None])
     grain = torch.randn(len(coverage), 1, size, size, generator=generator)
     picture.add_(grain.mul_(look.noise[:, None, None, None]))
-    return picture.clamp_(0, 1).mul_(255).round_().to(torch.uint8), coverage
+    pictures = picture.clamp_(0, 1).mul_(255).round_().to(torch.uint8)
+    return Drawing(pictures=pictures, coverage=coverage, mark=mark * coverage)
 
 
 def _soft_edge(distance: Tensor, pixels: Tensor) -> Tensor:

@@ -135,5 +135,5 @@ def draw_clip(motion: str, *, shape: str, generator: Generator, size: int = 80) 
     course = draw_course(num_frames, generator=generator)
     forward = motion if motion in _MOVES else PARTNER[motion]
     pose = _MOVES[forward](_resting_pose(course), course)
-    frames, _ = render(look, pose, size=size, generator=generator)
+    frames = render(look, pose, size=size, generator=generator).pictures
     return frames if motion == forward else frames.flip(0)

@@ -20,7 +20,8 @@ class Stills:
     shape: Int[Tensor, " N"]
     """Index into `SHAPES`."""
     coverage: Float[Tensor, "N size size"]
-    """How much of each pixel is the object's, in [0, 1]."""
+    mark: Float[Tensor, "N size size"]
+    """How much of each pixel is the object's, and its mark's, in [0, 1]."""
     centre: Float[Tensor, "N 2"]
     """Of the object, from the picture's middle, in halves of the picture's side."""
     log_radius: Float[Tensor, " N"]
@@ -56,11 +57,12 @@ def _each_field(value: Callable[[str], Tensor]) -> Stills:
 def _draw_stills_of(shape: str, count: int, size: int, generator: Generator) -> Stills:
     look = draw_look(shape, count=count, generator=generator)
     pose = _draw_poses(count, generator)
-    pictures, coverage = render(look, pose, size=size, generator=generator)
+    drawing = render(look, pose, size=size, generator=generator)
     return Stills(
-        pictures=pictures,
+        pictures=drawing.pictures,
         shape=torch.full((count,), SHAPES.index(shape)),
-        coverage=coverage,
+        coverage=drawing.coverage,
+        mark=drawing.mark,
         centre=pose.centre - pose.camera,
         log_radius=pose.radius.log(),
         direction=torch.stack([pose.angle.cos(), pose.angle.sin()], dim=1),

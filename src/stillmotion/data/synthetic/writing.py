@@ -20,6 +20,7 @@ from torch import Generator
 from stillmotion.data.synthetic.drawing import SHAPES
 from stillmotion.data.synthetic.motions import MOTIONS, PARTNER, draw_clip
 from stillmotion.errors import ConfigurationError, StorageError
+from stillmotion.files import writing
 from stillmotion.shapes import Frames
 
 FRAMES_PER_SECOND = 12
@@ -92,7 +93,7 @@ def write_motion_videos(
         for folder in {(root / video.path).parent for video in videos}:
             folder.mkdir(parents=True, exist_ok=True)
         written = 0
-        # Drawing and encoding leave Python's lock, so threads use the cores as processes would.
+        # Drawing and encoding leave Python's lock; threads start quicker than processes.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for plan in pool.map(lambda plan: _carry_out(plan, root, size=size), plans):
                 written += len(plan.videos)
@@ -151,9 +152,7 @@ def encode(frames: Frames, path: Path) -> None:
 
 
 def _write_index(path: Path, videos: Sequence[MotionVideo]) -> None:
-    new = path.with_suffix(".new")
-    with new.open("w", newline="", encoding="utf-8") as file:
+    with writing(path, "w") as file:
         rows = csv.DictWriter(file, [field.name for field in fields(MotionVideo)])
         rows.writeheader()
         rows.writerows(asdict(video) for video in videos)
-    os.replace(new, path)
