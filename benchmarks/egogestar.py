@@ -73,6 +73,7 @@ def recipe(variant: str, fold: int, seed: int, out: str) -> Recipe:
         ),
         augmentation=Augmentation(scale=(0.5, 1.0)),
         training=Training(epochs=15),
+        views=Views(clips=2),
     )
 
 
@@ -109,7 +110,7 @@ def run_probe(chosen: Recipe) -> dict[str, Any]:
     features, index = frozen_features(model, loader(splits.train, chosen))
     fit_head(model, features, torch.tensor([splits.train.samples[i].label for i in index]))
     assert splits.test is not None
-    return evaluate(model, splits.test).to_dict()
+    return evaluate(model, splits.test, views=chosen.views).to_dict()
 
 
 def loader(videos: VideoList, chosen: Recipe) -> torch.utils.data.DataLoader:

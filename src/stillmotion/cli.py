@@ -74,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def fail(message: str) -> int:
     """One line for the user, on standard error."""
-    print(f"stillmotion: {' '.join(line.strip() for line in message.splitlines())}", file=sys.stderr)
+    line = " ".join(part.strip() for part in message.splitlines())
+    print(f"stillmotion: {line}", file=sys.stderr)
     return 2
 
 

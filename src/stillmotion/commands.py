@@ -221,6 +221,10 @@ def info(arguments: Arguments) -> int:
         print(json.dumps(counted.to_dict(), indent=2))
     else:
         Console().print(counted.table())
+        if (name, values["preset"]) == ("amflow", "paper"):
+            from stillmotion.paper_figures import paper_comparison
+
+            Console().print(paper_comparison())
     return 0
 
 

@@ -166,14 +166,15 @@ def devices() -> Iterator[Finding]:
 
 def triton() -> Iterator[Finding]:
     """The compiler of fused kernels, which matters where there is a GPU."""
-    if (torch := torch_or_none()) is None or not torch.cuda.device_count():
+    if (torch := torch_or_none()) is None:
         return
-    failure = failure_of("triton")
+    failure, gpus = failure_of("triton"), torch.cuda.device_count()
+    found = f"not usable ({failure}): plain kernels are used" if failure else "loads"
     yield Finding(
         subject="triton",
-        state="note" if failure else "ok",
-        found=f"not usable ({failure}): plain kernels are used" if failure else "usable",
-        fix="pip install triton" if failure else "",
+        state="note" if failure and gpus else "ok",
+        found=found if gpus else f"{found}; it is used on a GPU only",
+        fix="pip install triton" if failure and gpus else "",
     )
 
 

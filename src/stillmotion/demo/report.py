@@ -112,9 +112,8 @@ def example(row: dict[str, Any], folder: Path) -> Example:
     """A held-out clip with its frames, to look at."""
     with open_video(folder / row["path"]) as video:
         frames = video.frames_at(range(len(video))).data
-    clip = frames.permute(0, 2, 3, 1).numpy()
     said = {name: row[name] for name in ("path", "label", "amflow", "baseline")}
-    return Example(clip=clip, **said)
+    return Example(clip=frames.numpy(), **said)
 
 
 def flow_example(model: VideoClassifier, row: dict[str, Any], folder: Path) -> FlowExample:
@@ -122,6 +121,6 @@ def flow_example(model: VideoClassifier, row: dict[str, Any], folder: Path) -> F
     clip = Predictor(model, device="cpu").read(folder / row["path"])[0]
     return FlowExample(
         label=row["label"],
-        clip=clip.permute(0, 2, 3, 1).numpy(),
+        clip=clip.numpy(),
         blocks=attention_flow(model, clip),
     )

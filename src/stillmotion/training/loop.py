@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
@@ -248,6 +249,7 @@ def start(options: Training) -> Accelerator:
         precision = "bf16" if fast else "fp32"
     if precision == "fp16" and not torch.cuda.is_available():
         raise ConfigurationError("training.precision=fp16 needs a GPU; here: auto, fp32 or bf16")
+    AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
     return Accelerator(
         mixed_precision="no" if precision == "fp32" else precision,
         gradient_accumulation_steps=options.accumulate,

@@ -64,4 +64,4 @@ def fit_head(
     with torch.no_grad():
         head.weight.copy_(weight / std)  # type: ignore[operator]
         head.bias.copy_(bias - (weight / std) @ mean)  # type: ignore[operator]
-    return float(loss())
+    return float(loss().detach())

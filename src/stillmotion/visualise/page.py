@@ -111,8 +111,8 @@ def matrix_figure(contender: Contender, class_names: Sequence[str]) -> str:
 
 
 def training_curves(d: Demonstration) -> str:
-    """Loss and accuracy of every contender."""
-    runs = {contender.name: contender.history for contender in d.contenders}
+    """Loss and accuracy of every contender that was trained in epochs."""
+    runs = {contender.name: contender.history for contender in d.contenders if contender.history}
     alt = "; ".join(f"{name}: {words.last_epoch(history)}" for name, history in runs.items())
     return themed(lambda theme: curves(runs, theme=theme), alt=alt)
 

@@ -1,0 +1,96 @@
+"""Tiny image models of every family, and video models built on them."""
+
+import timm
+import torch
+from torch import nn
+
+from stillmotion.methods import METHODS
+from stillmotion.model import VideoClassifier, adapt
+
+SIZE, FRAMES, CLASSES = 32, 4, 3
+TINY = {
+    "pretrained": False,
+    "num_classes": 0,
+    "patch_size": 8,
+    "embed_dim": 48,
+    "num_heads": 3,
+    "depth": 4,
+}
+
+FAMILIES = {
+    "vit": "vit_tiny_patch16_224",
+    "mae": "vit_so400m_patch14_siglip_gap_224",  # no class token, mean of patches, norm after it
+    "clip": "vit_base_patch16_clip_quickgelu_224",
+    "dinov2": "vit_small_patch14_dinov2",
+    "dinov2_reg": "vit_small_patch14_reg4_dinov2",
+    "dinov2_swiglu": "vit_giant_patch14_dinov2",
+    "siglip": "vit_base_patch16_siglip_224",  # attention pooling
+    "deit3": "deit3_small_patch16_224",
+    "eva02": "eva02_base_patch14_224",  # SwiGLU; q, k, v apart
+    "eva02_tiny": "eva02_tiny_patch14_224",  # q, k, v together, biases apart
+    "dinov3": "vit_small_patch16_dinov3",
+    "dinov3_bias": "vit_small_patch16_dinov3_qkvb",
+    "pe": "vit_pe_core_tiny_patch16_384",
+    "vit_normed": "vit_tiny_patch16_224",  # the next two: norms of q and k, and of what attends
+    "eva_normed": "eva02_base_patch14_224",
+}
+NORMS = {
+    "vit_normed": {"qk_norm": True, "scale_attn_norm": True, "scale_mlp_norm": True},
+    "eva_normed": {"qk_norm": True, "scale_attn_inner": True, "scale_mlp": True},
+}
+
+
+def image_model(family: str = "vit", *, size: int | tuple[int, int] = SIZE, **changes) -> nn.Module:
+    """An image model whose every bias, gain and layer scale matters."""
+    torch.manual_seed(0)
+    settings = TINY | {"img_size": size} | NORMS.get(family, {}) | changes
+    model = timm.create_model(FAMILIES[family], **settings).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter.uniform_(-0.5, 0.5)
+    return model
+
+
+def variants() -> dict[str, object]:
+    """Every registered method with its defaults, and every preset of it."""
+    found = {}
+    for name, method in METHODS.items():
+        found[name] = method()
+        found |= {f"{name}.{preset}": getattr(method, preset)() for preset in method.presets}
+    return found
+
+
+VARIANTS = variants()
+
+
+def classifier(method, family: str = "vit", *, frames: int = FRAMES, **changes) -> VideoClassifier:
+    """A video model in evaluation mode, as it is before training."""
+    model = image_model(family, **changes)
+    torch.manual_seed(1)
+    return adapt(model, method, num_classes=CLASSES, num_frames=frames).eval()
+
+
+def trained(method, family: str = "vit", **changes) -> VideoClassifier:
+    """A video model whose every trained tensor is random, as if training had moved it."""
+    return randomise(classifier(method, family, **changes))
+
+
+@torch.no_grad()
+def randomise(model: VideoClassifier, *, std: float = 0.2) -> VideoClassifier:
+    torch.manual_seed(2)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.normal_(std=std)
+    return model
+
+
+def moving(*, batch: int = 2, frames: int = FRAMES, size: int = SIZE, seed: int = 3):
+    """A clip (B, T, 3, H, W) in [0, 1] whose every frame differs."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(batch, frames, 3, size, size, generator=generator)
+
+
+def still(*, batch: int = 2, frames: int = FRAMES, size: int = SIZE):
+    """A clip that shows one picture."""
+    return moving(batch=batch, frames=1, size=size).repeat(1, frames, 1, 1, 1)

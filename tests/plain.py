@@ -1,0 +1,21 @@
+"""Python without the shape checker of the tests, which answers before we do and breaks tracing."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+
+def run_plain(code: str, *arguments: str, **environment: str) -> str:
+    """What a script prints; the tests' own modules can be imported. Fails with its traceback."""
+    tests = str(Path(__file__).parent)
+    result = subprocess.run(
+        [sys.executable, "-W", "error:::stillmotion", "-c", textwrap.dedent(code), *arguments],
+        env={**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout

@@ -1,0 +1,224 @@
+"""Scores of a model on videos: what is counted, how, and what is written."""
+
+import json
+import math
+
+import pytest
+import torch
+from accelerate import Accelerator
+from PIL import Image
+
+import stillmotion as sm
+from models import CLASSES, SIZE, VARIANTS, trained
+from runs import files_below, stillmotion
+from stillmotion.answering import answer, average_of_views, reorder, shuffled
+from stillmotion.data.annotations import read_videos
+from stillmotion.data.dataset import Batch
+from stillmotion.data.sampling import Sampling
+from stillmotion.errors import DataError
+from stillmotion.evaluation import choose_split, evaluate
+from stillmotion.loading import view_loader
+from stillmotion.methods import LinearProbe
+from stillmotion.metrics import interval
+from stillmotion.recipe import Videos, Views
+
+DEMANDED = (
+    "top1", "top5", "mean_class", "top1_shuffled", "top1_reversed", "n", "split", "list_sha256",
+    "backbone_sha256", "calibration_error", "confusion", "per_class", "intervals", "unreadable",
+    "views", "decoder", "backbone", "class_names", "stillmotion_version",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(finished_run):
+    return sm.load(finished_run)
+
+
+@pytest.fixture(scope="module")
+def whole(model, few_videos):
+    return evaluate(model, read_videos(few_videos), split="all", views=Views(clips=2), workers=0)
+
+
+def test_the_written_result_says_all_that_is_needed(whole, few_videos, model, tmp_path):
+    whole.write(tmp_path / "scores.json")
+    assert files_below(tmp_path) == {"scores.json", "scores.png", "scores_predictions.jsonl"}
+    told = json.loads((tmp_path / "scores.json").read_text())
+    assert set(DEMANDED) == told.keys()
+    assert told["n"] == sum(map(sum, told["confusion"])) == 8
+    assert told["list_sha256"] == read_videos(few_videos).sha256
+    assert told["backbone_sha256"] == model.backbone.sha256
+    assert told["views"] == {"frames": 2, "clips": 2, "crops": 1}
+    assert told["unreadable"] == []
+    with Image.open(tmp_path / "scores.png") as picture:
+        assert min(picture.size) > 200
+
+
+def test_each_videos_answer_gives_the_scores(whole):
+    told = whole.to_dict()
+    for key, name in (
+        ("top1", "predicted"),
+        ("top1_shuffled", "predicted_shuffled"),
+        ("top1_reversed", "predicted_reversed"),
+    ):
+        right = [row[name] == row["label"] for row in whole.predictions]
+        assert told[key] == pytest.approx(sum(right) / 8)
+        assert told["intervals"][key] == interval(told[key], 8)
+    assert [row["path"] for row in whole.predictions] == [
+        f"{label}/{i}.mp4" for label in ("jump", "wave") for i in range(4)
+    ]
+    for index, row in enumerate(told["per_class"]):
+        assert row["n"] == 4
+        assert row["accuracy"] == told["confusion"][index][index] / 4
+    assert told["mean_class"] == pytest.approx(told["top1"])  # as many videos in each class
+
+
+def test_without_the_time_check_it_is_not_claimed(model, few_videos):
+    told = evaluate(model, read_videos(few_videos), workers=0, time_check=False).to_dict()
+    assert told["top1_shuffled"] is told["top1_reversed"] is None
+    assert set(told["intervals"]) == {"top1", "top5"}
+    assert "predicted_shuffled" not in told
+
+
+def batches_of(few_videos, *, batch_size=8, views=None):
+    return view_loader(
+        read_videos(few_videos).samples,
+        sampling=Sampling(num_frames=4),
+        image_size=SIZE,
+        views=views or Views(),
+        workers=0,
+        batch_size=batch_size,
+    )
+
+
+@pytest.mark.parametrize("views", [Views(), Views(clips=2, crops=3)])
+def test_answers_do_not_depend_on_the_batch(views, few_videos):
+    model = trained(VARIANTS["amflow.small"])
+    found = [
+        answer(
+            model,
+            batches_of(few_videos, batch_size=size, views=views),
+            orders=("given", "shuffled", "reversed"),
+            accelerator=Accelerator(),
+        )
+        for size in (1, 5, 100)
+    ]
+    for other in found[1:]:
+        assert other.index == found[0].index == list(range(8))
+        for order, probabilities in other.probabilities.items():
+            torch.testing.assert_close(probabilities, found[0].probabilities[order])
+
+
+def test_an_order_free_model_scores_the_same_in_every_order(few_videos):
+    found = answer(
+        trained(LinearProbe()),
+        batches_of(few_videos),
+        orders=("given", "shuffled", "reversed"),
+        accelerator=Accelerator(),
+    ).probabilities
+    for order in ("shuffled", "reversed"):
+        torch.testing.assert_close(found[order], found["given"])
+    found = answer(
+        trained(VARIANTS["amflow.small"]),
+        batches_of(few_videos),
+        orders=("given", "reversed"),
+        accelerator=Accelerator(),
+    ).probabilities
+    assert (found["given"] - found["reversed"]).abs().max() > 1e-4
+
+
+def test_a_video_that_came_twice_counts_once(few_videos):
+    """As with several processes, whose last batch is filled up."""
+    loader = list(batches_of(few_videos, batch_size=3))
+    twice = answer(trained(LinearProbe()), [*loader, loader[0]], accelerator=Accelerator())
+    assert twice.index == list(range(8))
+    assert twice.probabilities["given"].shape == (8, CLASSES)
+
+
+def test_views_are_averaged_as_probabilities():
+    model = trained(LinearProbe())
+    views = torch.randint(0, 256, (2, 3, 4, 3, SIZE, SIZE), dtype=torch.uint8)
+    each = torch.stack([model(views[:, v]).softmax(dim=1) for v in range(3)])
+    torch.testing.assert_close(average_of_views(model, views), each.mean(dim=0))
+
+
+@pytest.mark.parametrize("frames", range(1, 9))
+def test_a_shuffle_is_another_order_that_is_always_the_same(frames):
+    for seed in range(30):
+        order = shuffled(frames, seed)
+        assert sorted(order) == list(range(frames))
+        assert order == shuffled(frames, seed)
+        assert frames == 1 or order != list(range(frames))
+
+
+def test_frames_are_reordered_within_each_view():
+    views = torch.arange(5, dtype=torch.uint8).view(1, 1, 5, 1, 1, 1).expand(2, 3, 5, 3, 1, 1)
+    index = torch.tensor([4, 9])
+    assert torch.equal(reorder(views, "given", index), views)
+    backwards = reorder(views, "reversed", index)
+    assert backwards[1, 2, :, 0, 0, 0].tolist() == [4, 3, 2, 1, 0]
+    mixed = reorder(views, "shuffled", index)
+    for video, seed in enumerate((4, 9)):
+        for view in range(3):
+            assert mixed[video, view, :, 0, 0, 0].tolist() == shuffled(5, seed)
+
+
+def test_batches_without_a_readable_video_are_listed(few_videos):
+    empty = Batch(
+        clip=torch.empty((0, 0, 3, 0, 0), dtype=torch.uint8),
+        label=torch.empty(0, dtype=torch.long),
+        index=torch.empty(0, dtype=torch.long),
+        failures=[(7, "why")],
+    )
+    found = answer(
+        trained(LinearProbe()), [empty, *batches_of(few_videos)], accelerator=Accelerator()
+    )
+    assert found.failures == {7: "why"}
+
+
+def test_other_classes_are_refused_with_the_difference(model, few_videos):
+    for classes, difference in (
+        (("jump", "wave", "zoom"), r"adds \['zoom'\]"),
+        (("wave", "jump"), "orders them otherwise"),
+    ):
+        with pytest.raises(DataError, match=difference):
+            evaluate(model, read_videos(few_videos, classes=classes), workers=0)
+
+
+def test_the_split_is_test_then_val_then_all(model, few_videos, tmp_path):
+    def listed(*splits):
+        rows = [
+            f"{few_videos / 'jump' / f'{i}.mp4'},jump,{split}" for i, split in enumerate(splits)
+        ]
+        (tmp_path / "list.csv").write_text("path,label,split\n" + "\n".join(rows))
+        return tmp_path / "list.csv"
+
+    for splits, expected, n in (
+        (("train", "val", "test"), "test", 1),
+        (("train", "val", "val"), "val", 2),
+        (("train", "train"), "all", 2),
+    ):
+        videos, split = choose_split(listed(*splits), Videos(), model, None)
+        assert (split, len(videos)) == (expected, n)
+    videos, split = choose_split(listed("train", "test"), Videos(), model, "train")
+    assert (split, len(videos)) == ("train", 1)
+
+
+def test_the_command_scores_what_training_scored(finished_run, few_videos, tmp_path, capsys):
+    """The validation videos of the run, as a list."""
+    told = json.loads((finished_run / "evaluation.json").read_text())
+    rows = map(json.loads, (finished_run / "evaluation_predictions.jsonl").read_text().splitlines())
+    lines = [f"{few_videos / row['path']},{row['label']}" for row in rows]
+    if "/" not in lines[0].removeprefix(str(few_videos)).strip("/"):
+        pytest.fail("paths of predictions are relative to the folder of all videos")
+    (tmp_path / "list.csv").write_text("path,label\n" + "\n".join(lines))
+    where = ("--out", tmp_path / "scores.json", "--videos.workers", "0")
+    assert stillmotion("evaluate", finished_run, tmp_path / "list.csv", *where) == 0
+    again = json.loads((tmp_path / "scores.json").read_text())
+    assert again["split"] == "all"
+    for key in DEMANDED:
+        if key != "split":
+            assert again[key] == told[key], key
+    printed = capsys.readouterr().out
+    assert "frames shuffled, top-1" in printed
+    assert "0 unreadable videos" in printed
+    assert not math.isnan(again["calibration_error"])

@@ -1,0 +1,128 @@
+"""Files appear whole or not at all, and what stops them is a StorageError."""
+
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from stillmotion.errors import StorageError
+from stillmotion.files import umask, write_bytes, write_text, writing
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_folders_are_made_and_contents_are_whole(tmp_path):
+    write_bytes(tmp_path / "a/b/c.bin", b"\x00\xff")
+    write_text(tmp_path / "a/ü.txt", "größer\n")
+    assert (tmp_path / "a/b/c.bin").read_bytes() == b"\x00\xff"
+    assert (tmp_path / "a/ü.txt").read_bytes() == "größer\n".encode()
+
+
+def test_an_old_file_is_replaced_in_one_step(tmp_path):
+    path = tmp_path / "a"
+    write_text(path, "old")
+    with writing(path, "w") as file:
+        file.write("new")
+        file.flush()
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, ValueError])
+def test_a_failure_inside_leaves_what_was_there_and_no_rest(failure, tmp_path):
+    path = tmp_path / "a"
+    write_text(path, "old")
+    with pytest.raises(failure), writing(path, "w") as file:  # noqa: PT012
+        file.write("half")
+        raise failure
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a"]
+
+
+def test_the_mode_is_that_of_any_new_file(tmp_path):
+    write_text(tmp_path / "ours", "")
+    (tmp_path / "theirs").touch()
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {0o666 & ~umask()}
+
+
+def a_file_in_the_way(folder):
+    (folder / "way").write_text("")
+    return folder / "way/a"
+
+
+def a_folder_in_its_place(folder):
+    (folder / "a").mkdir()
+    return folder / "a"
+
+
+def too_long_a_name(folder):
+    return folder / ("a" * 300)
+
+
+@pytest.mark.parametrize("place", [a_file_in_the_way, a_folder_in_its_place, too_long_a_name])
+def test_what_cannot_be_written_is_said_with_its_path(place, tmp_path):
+    path = place(tmp_path)
+    before = names(tmp_path)
+    with pytest.raises(StorageError, match=f"cannot write {path}: "):
+        write_text(path, "x")
+    assert names(tmp_path) == before
+
+
+def run(code, folder):
+    """In a process of its own, whose limits and user may be changed."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_full_disk_leaves_no_rest(tmp_path):
+    write_bytes(tmp_path / "a", b"old")
+    result = run(
+        """
+        import pathlib, resource, signal, sys
+        from stillmotion.files import write_bytes
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        write_bytes(pathlib.Path(sys.argv[1]) / "a", bytes(5000))
+        """,
+        tmp_path,
+    )
+    assert "StorageError: cannot write" in result.stderr
+    assert "File too large" in result.stderr
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="no users to change to")
+def test_a_read_only_directory_is_said(tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    if os.geteuid() != 0:
+        with pytest.raises(StorageError, match="Permission denied"):
+            write_text(locked / "a", "x")
+        return
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & stat.S_IXOTH:
+            folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
+    result = run(
+        """
+        import os, pathlib, sys
+        from stillmotion.files import write_text
+        os.setuid(65534)
+        write_text(pathlib.Path(sys.argv[1]) / "a", "x")
+        """,
+        locked,
+    )
+    assert "StorageError: cannot write" in result.stderr
+    assert "Permission denied" in result.stderr
+    assert names(locked) == []

@@ -1,0 +1,73 @@
+"""Options come from types; a method's own are found by its name; mistakes are our errors."""
+
+import dataclasses
+
+import pytest
+
+from stillmotion.errors import ConfigurationError
+from stillmotion.methods import METHODS
+from stillmotion.parsing import Parser, add_method, early, start_of
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_field_of_a_method_is_an_option(name):
+    parser = Parser("x", "", "")
+    add_method(parser, ["--method", name])
+    options = {option for action in parser._actions for option in action.option_strings}
+    assert {f"--{name}.{field.name}" for field in dataclasses.fields(METHODS[name])} <= options
+    assert not any(option.startswith(f"--{other}.") for other in METHODS.keys() - {name}
+                   for option in options)  # fmt: skip
+
+
+PRESETS = [(name, preset) for name, cls in METHODS.items() for preset in (None, *cls.presets)]
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS)
+def test_fields_begin_with_the_preset(name, preset):
+    arguments = ["--method", name, *(["--preset", preset] if preset else [])]
+    parser = Parser("x", "", "")
+    assert add_method(parser, arguments) == name
+    values = parser.parse(arguments)
+    cls = METHODS[name]
+    assert cls.with_fields(values[name]) == start_of(cls, preset or cls.starting_preset)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ([], {}),
+        (["--method", "a"], {"method": "a"}),
+        (["--method=a", "--preset=b=c"], {"method": "a", "preset": "b=c"}),
+        (["--methods", "a"], {}),
+        (["--preset"], {"preset": ""}),
+        (["--method", "a", "--method", "b"], {"method": "b"}),
+    ],
+)
+def test_the_method_is_known_before_the_rest(arguments, found):
+    assert early(arguments) == found
+
+
+def test_the_command_line_wins_over_the_configuration_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("method: a\npreset: p\ndata: d\nseed: 3\n")
+    found = early(["--config", str(path), "--method", "b"])
+    assert found == {"config": str(path), "method": "b", "preset": "p", "data": "d"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--colour", "1"], "unrecognized arguments: --colour 1"),
+        (["--numbr", "1"], r"--numbr 1 \(did you mean --number\?\); stillmotion x --help"),
+        (["--numbr=1"], r"did you mean --number\?"),
+        (["--number", "one"], "--number: .* Got value: one; stillmotion x --help"),
+        (["--number"], "--number"),
+        (["--num", "1"], "--num 1"),
+    ],
+)
+def test_mistakes_are_ours_in_one_line(arguments, reason):
+    parser = Parser("x", "", "")
+    parser.add_argument("--number", type=int, default=1)
+    with pytest.raises(ConfigurationError, match=reason) as caught:
+        parser.parse(arguments)
+    assert "\n" not in str(caught.value)

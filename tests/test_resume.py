@@ -1,0 +1,178 @@
+"""A run that was stopped, however rudely, goes on to the very same result."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+from safetensors.torch import load_file
+
+from runs import files_below, stillmotion, tiny
+from stillmotion.data.transforms import Augmentation
+from stillmotion.errors import CheckpointError, ConfigurationError
+from stillmotion.methods import AMFlow
+from stillmotion.training import train
+from stillmotion.training.state import FILE, Progress, read_state
+
+ADAPTER = "adapter_model.safetensors"
+
+
+def rich_recipe(data, out, *, workers):
+    """Three epochs with everything random that there is."""
+    return tiny(
+        data,
+        out,
+        videos={"workers": workers},
+        training={"epochs": 3, "batch_size": 2, "label_smoothing": 0.1},
+        method=replace(AMFlow.small(), dropout=0.5, tpm_dropout=0.2),
+        augmentation=Augmentation(flip=0.5, colour=0.3, erase=0.3),
+    )
+
+
+def without_speed(history):
+    return [{k: v for k, v in row.items() if k != "clips_per_second"} for row in history]
+
+
+def assert_same(one, other):
+    """Weights, states, metrics and scores of two runs, to the last bit."""
+    for name in (f"best/{ADAPTER}", f"last/{ADAPTER}", FILE):
+        left, right = load_file(one / name), load_file(other / name)
+        assert left.keys() == right.keys()
+        assert all(left[key].equal(right[key]) for key in left), name
+    rows = [
+        without_speed(map(json.loads, (folder / "metrics.jsonl").read_text().splitlines()))
+        for folder in (one, other)
+    ]
+    assert rows[0] == rows[1]
+    for name in ("evaluation.json", "evaluation_predictions.jsonl"):
+        assert (one / name).read_text() == (other / name).read_text()
+
+
+class StoppedError(Exception):
+    """As if the machine had gone away."""
+
+
+def train_until(recipe, epoch, monkeypatch):
+    """Train, and stop in the middle of this epoch."""
+    from stillmotion.training.log import RunLog
+
+    whole = RunLog.batches
+
+    def cut_short(self, loader, meter, title):
+        for number, batch in enumerate(whole(self, loader, meter, title)):
+            if title == f"epoch {epoch}" and number == 1:
+                raise StoppedError
+            yield batch
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLog, "batches", cut_short)
+        with pytest.raises(StoppedError):
+            train(recipe, quiet=True)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_stopped_run_ends_as_if_it_had_not_stopped(workers, few_videos, tmp_path, monkeypatch):
+    whole = train(rich_recipe(few_videos, tmp_path / "whole", workers=workers), quiet=True)
+    recipe = rich_recipe(few_videos, tmp_path / "stopped", workers=workers)
+    train_until(recipe, 1, monkeypatch)
+    assert read_state(tmp_path / "stopped" / FILE).progress.epoch == 1
+    assert not (tmp_path / "stopped/evaluation.json").exists()
+    resumed = train(recipe, resume=True, quiet=True)
+    assert without_speed(resumed.history) == without_speed(whole.history)
+    assert_same(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_a_run_stopped_in_its_first_epoch_begins_anew(few_videos, tmp_path, monkeypatch):
+    recipe = tiny(few_videos, tmp_path / "stopped", training={"batch_size": 3})
+    train_until(recipe, 0, monkeypatch)
+    assert not (tmp_path / "stopped" / FILE).exists()
+    train(recipe, resume=True, quiet=True)
+    train(replace(recipe, out=str(tmp_path / "whole")), quiet=True)
+    assert_same(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize(
+    "kind", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
+def test_a_process_that_is_stopped_from_outside_can_go_on(kind, few_videos, tmp_path):
+    """Ctrl-C ends in a line that says how to go on; a killed process leaves whole files."""
+    out = tmp_path / "stopped"
+    recipe = tiny(few_videos, out, training={"epochs": 400, "batch_size": 4, "patience": 0})
+    recipe.write(tmp_path / "recipe.yaml")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stillmotion", "train", "--config", tmp_path / "recipe.yaml"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (out / FILE).exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(kind)
+    _, told = process.communicate()
+    if kind == signal.SIGINT:
+        assert process.returncode == 130
+        assert f"stillmotion train --resume --out {out}" in told.splitlines()[-1]
+    else:
+        assert process.returncode == -signal.SIGKILL
+    saved = read_state(out / FILE)
+    assert saved.progress.epoch >= 1
+    load_file(out / "last" / ADAPTER)
+    rows = (out / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(row)["epoch"] for row in rows][:1] == [0.0]
+    assert not (out / "evaluation.json").exists()
+
+
+def test_a_finished_run_is_only_scored_again(finished_run, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "run")
+    (tmp_path / "run/evaluation.json").unlink()
+    assert stillmotion("train", "--resume", "--out", tmp_path / "run") == 0
+    assert_same(finished_run, tmp_path / "run")
+
+
+def test_a_run_goes_on_where_it_lies_now(finished_run, tmp_path):
+    """Its recipe names the directory in which it began; what lies there stays as it is."""
+    shutil.copytree(finished_run, tmp_path / "moved")
+    before = {name: (finished_run / name).stat().st_mtime_ns for name in files_below(finished_run)}
+    assert stillmotion("train", "--resume", "--out", tmp_path / "moved") == 0
+    after = {name: (finished_run / name).stat().st_mtime_ns for name in files_below(finished_run)}
+    assert before == after
+
+
+def test_other_settings_are_refused_by_name(few_videos, finished_run):
+    recipe = tiny(few_videos, finished_run, training={"epochs": 9}, seed=3)
+    with pytest.raises(ConfigurationError, match="other settings of seed, training;"):
+        train(recipe, resume=True, quiet=True)
+
+
+def test_a_run_is_not_overwritten(few_videos, finished_run):
+    with pytest.raises(ConfigurationError, match="holds a run already"):
+        train(tiny(few_videos, finished_run), quiet=True)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 99, None])
+def test_a_damaged_state_is_refused(damage, few_videos, finished_run, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "run")
+    path = tmp_path / "run" / FILE
+    path.write_bytes(path.read_bytes()[:-100] if damage is None else damage)
+    with pytest.raises(CheckpointError, match=f"cannot resume from {path}"):
+        train(tiny(few_videos, tmp_path / "run"), resume=True, quiet=True)
+
+
+def test_the_best_epoch_is_the_later_of_equals_and_patience_counts_from_it():
+    progress = Progress()
+    assert [progress.record({}, score=score) for score in (0.2, 0.5, 0.5, 0.4)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert (progress.best_epoch, progress.epoch) == (2, 4)
+    assert progress.is_stalled(1)
+    assert not progress.is_stalled(2)
+    assert not progress.is_stalled(0)
