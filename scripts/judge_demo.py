@@ -1,6 +1,6 @@
 """Whether a demonstration's report shows what it must; prints the figures, exits with 1 if not.
 
-    python scripts/judge_demo.py stillmotion-demo/report.json
+python scripts/judge_demo.py stillmotion-demo/report.json
 """
 
 import json

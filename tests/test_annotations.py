@@ -204,7 +204,7 @@ def test_a_list_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     touch(tmp_path, "wave/a.mp4", "jump/b.mp4")
     videos = read_videos(tmp_path)
     (tmp_path / "taken").mkdir()
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match="cannot write"):
         videos.write(tmp_path / "taken")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["jump", "taken", "wave"]
 

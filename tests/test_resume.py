@@ -166,13 +166,18 @@ def test_a_damaged_state_is_refused(damage, few_videos, finished_run, tmp_path):
 
 def test_the_best_epoch_is_the_later_of_equals_and_patience_counts_from_it():
     progress = Progress()
-    assert [progress.record({}, score=score) for score in (0.2, 0.5, 0.5, 0.4)] == [
-        True,
-        True,
-        True,
-        False,
-    ]
+    scores = (0.2, 0.5, 0.5, 0.4)
+    rows = [{"epoch": 1.0 * i, "val_loss": 1.0, "val_top1": s} for i, s in enumerate(scores)]
+    assert [progress.record(row, best="top1") for row in rows] == [True, True, True, False]
     assert (progress.best_epoch, progress.epoch) == (2, 4)
     assert progress.is_stalled(1)
     assert not progress.is_stalled(2)
     assert not progress.is_stalled(0)
+
+
+def test_the_best_epoch_has_the_lowest_loss_and_without_validation_is_the_last():
+    validated, bare = Progress(), Progress()
+    losses = (0.9, 0.4, 0.6)
+    rows = [{"epoch": 1.0 * i, "val_loss": x, "val_top1": x} for i, x in enumerate(losses)]
+    assert [validated.record(row, best="loss") for row in rows] == [True, True, False]
+    assert [bare.record({"epoch": 1.0 * i}, best="loss") for i in range(3)] == [True, True, True]

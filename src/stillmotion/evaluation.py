@@ -13,11 +13,10 @@ from rich.table import Table
 
 from stillmotion.answering import Answers, Order, answer
 from stillmotion.data.annotations import VideoList, read_videos
-from stillmotion.data.sampling import Sampling
 from stillmotion.data.video import available_decoders
 from stillmotion.errors import DataError
 from stillmotion.files import write_bytes, write_text
-from stillmotion.loading import view_loader
+from stillmotion.loading import sampling_of, view_loader
 from stillmotion.metrics import Scores, accuracy_within, interval, score
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Videos, Views
@@ -74,10 +73,11 @@ class Evaluation:
         from stillmotion.visualise.charts import evaluation_picture
 
         told = self.to_dict()
-        write_bytes(path.with_suffix(".png"), evaluation_picture(told))
+        picture = evaluation_picture(told)
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.predictions)
-        write_text(path.with_name(f"{path.stem}_predictions.jsonl"), lines)
         write_text(path, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        write_text(path.with_name(f"{path.stem}_predictions.jsonl"), lines)
+        write_bytes(path.with_suffix(".png"), picture)
 
     def table(self) -> Table:
         """The scores for people."""
@@ -134,14 +134,9 @@ def evaluate(
     accelerator = accelerator or Accelerator()
     if tuple(videos.classes) != model.class_names:
         raise DataError(different_classes(model.class_names, videos.classes))
-    sampling = (
-        Sampling(**model.info["sampling"])
-        if "sampling" in model.info
-        else Sampling(num_frames=model.num_frames)
-    )
     loader = view_loader(
         videos.samples,
-        sampling=sampling,
+        sampling=sampling_of(model),
         image_size=model.backbone.image_size[0],
         views=views,
         workers=workers,

@@ -11,6 +11,8 @@ from stillmotion.data.dataset import ClipDataset, collate
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, test_crops, train_transform
+from stillmotion.errors import CheckpointError, ConfigurationError
+from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
 
 MARGIN = 8 / 7
@@ -73,6 +75,19 @@ def view_loader(
     return DataLoader(
         dataset, batch_size=videos, persistent_workers=workers > 0, **_workers(workers)
     )
+
+
+def sampling_of(model: VideoClassifier) -> Sampling:
+    """How clips were drawn when a model was trained.
+
+    Raises:
+        CheckpointError: where the checkpoint says what cannot be.
+    """
+    told = model.info.get("sampling", {"num_frames": model.num_frames})
+    try:
+        return Sampling(**told)
+    except (TypeError, ConfigurationError) as error:
+        raise CheckpointError(f"the checkpoint's sampling is damaged: {told}") from error
 
 
 def _workers(workers: int) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from stillmotion.answering import average_of_views
 from stillmotion.data.annotations import Sample
 from stillmotion.data.dataset import ClipDataset
 from stillmotion.data.rows import videos_below
-from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import test_crops
 from stillmotion.errors import ConfigurationError, DataError, VideoError
+from stillmotion.loading import sampling_of
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
 
@@ -99,10 +99,9 @@ class Predictor:
     def read(self, path: Path) -> UInt8[Tensor, "V T 3 height width"]:
         """The views of one video."""
         size = self.model.backbone.image_size[0]
-        sampling = self.model.info.get("sampling", {"num_frames": self.model.num_frames})
         item = ClipDataset(
             [Sample(path, label=0)],
-            sampling=Sampling(**sampling),
+            sampling=sampling_of(self.model),
             transform=test_crops(size, num_crops=self.views.crops),
             train=False,
             num_clips=self.views.clips,

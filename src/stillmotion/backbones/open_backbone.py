@@ -62,6 +62,7 @@ class OpenBackbone(Frozen):
         self.name, self.weights = name, weights
         self.sha256 = weights_hash(model)
         height, width = model.patch_embed.grid_size
+        refuse_cut_patches(model.patch_embed.img_size, model.patch_embed.patch_size)
         self.grid = TokenGrid(model.num_prefix_tokens, height, width)
         self.image_size: tuple[int, int] = tuple(model.patch_embed.img_size)
         self.dim: int = model.embed_dim
@@ -114,6 +115,16 @@ def open_backbone(
             "VisionTransformer (ViT, DeiT, CLIP, SigLIP, DINOv2, MAE) or Eva (EVA-02, DINOv3, PE)"
         )
     return OpenBackbone(model, name=name, weights=weights)
+
+
+def refuse_cut_patches(image_size: tuple[int, int], patch_size: tuple[int, int]) -> None:
+    """An image that is no whole number of patches would lose its edge unnoticed."""
+    if any(pixels % patch for pixels, patch in zip(image_size, patch_size, strict=True)):
+        nearest = round(image_size[0] / patch_size[0]) * patch_size[0]
+        raise BackboneError(
+            f"images of {image_size[0]} pixels cannot be cut into patches of {patch_size[0]}; "
+            f"the nearest size that can is {nearest}"
+        )
 
 
 def open_blocks(model: VisionTransformer | Eva) -> nn.ModuleList:

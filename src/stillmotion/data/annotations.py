@@ -12,7 +12,8 @@ from pathlib import Path
 
 from stillmotion.data.labels import class_names, label_index
 from stillmotion.data.rows import VIDEO_SUFFIXES, Row, canonical_split, rows_of_file, rows_of_folder
-from stillmotion.errors import DataError, StorageError, unknown
+from stillmotion.errors import DataError, unknown
+from stillmotion.files import writing
 
 _FIELDS = ("path", "label", "start", "end", "group", "split")
 
@@ -91,21 +92,14 @@ class VideoList:
             StorageError: the file cannot be written.
         """
         path = Path(path).absolute()
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(_FIELDS)
-                for sample in self.samples:
-                    video = sample.path.absolute()
-                    inside = video.is_relative_to(path.parent)
-                    name = (video.relative_to(path.parent) if inside else video).as_posix()
-                    label = self.classes[sample.label]
-                    writer.writerow([name, label, *astuple(sample)[2:]])
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+        with writing(path, "w") as file:
+            writer = csv.writer(file)
+            writer.writerow(_FIELDS)
+            for sample in self.samples:
+                video = sample.path.absolute()
+                inside = video.is_relative_to(path.parent)
+                name = (video.relative_to(path.parent) if inside else video).as_posix()
+                writer.writerow([name, self.classes[sample.label], *astuple(sample)[2:]])
 
 
 def read_videos(

@@ -99,8 +99,10 @@ class ClipDataset(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         try:
             clips = self._kept(index) if self.keep else self._decoded(self.samples[index])
-        except (VideoError, ClipError) as error:
+        except VideoError as error:
             return {"index": index, "error": str(error)}
+        except ClipError as error:
+            return {"index": index, "error": f"{self.samples[index].path}: {error}"}
         if self.train:
             clip = self.transform(clips[0])
         else:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from stillmotion.backbones.demo import DEMO_BACKBONE
 from stillmotion.data.annotations import VideoList, read_videos
 from stillmotion.data.sampling import Sampling
-from stillmotion.data.synthetic import write_motion_videos
+from stillmotion.data.synthetic import MOTIONS, write_motion_videos
 from stillmotion.data.transforms import Augmentation
 from stillmotion.demo.report import CONTROL, Baseline, answers, entry, show
 from stillmotion.errors import ConfigurationError
@@ -27,6 +27,9 @@ from stillmotion.recipe import Recipe, Training, Videos, Views
 from stillmotion.training import train
 from stillmotion.training.probe import fit_head, frozen_features
 from stillmotion.visualise import demo_page, summary_picture
+
+CLASSES = "classes.txt"
+"""Names the classes; a motion and its opposite are neighbours."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def demonstrate(directory: Path, *, quick: bool = False, full: bool = False, see
 
 
 def make_videos(directory: Path, size: Size, seed: int, console: Console) -> None:
-    """Write the videos, under a progress bar."""
+    """Write the videos, under a progress bar, and their classes in an order that keeps pairs."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("drawing and encoding", total=None)
         write_motion_videos(
@@ -107,10 +110,11 @@ def make_videos(directory: Path, size: Size, seed: int, console: Console) -> Non
             seed=seed,
             on_progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
+    write_text(directory / CLASSES, "\n".join(MOTIONS) + "\n")
 
 
 def recipe(directory: Path, name: str, method: AMFlow, size: Size, seed: int) -> Recipe:
-    """How the demonstration trains: on all clips, kept in memory; the last epoch is the best."""
+    """How the demonstration trains: on clips whose frames are kept in memory."""
     return Recipe(
         data=str(directory / "videos" / "index.csv"),
         out=str(directory / "runs" / name),
@@ -118,7 +122,7 @@ def recipe(directory: Path, name: str, method: AMFlow, size: Size, seed: int) ->
         image_size=None,
         method=method,
         seed=seed,
-        videos=Videos(keep_frames=32, workers=1),
+        videos=Videos(classes=str(directory / "videos" / CLASSES), keep_frames=32, workers=1),
         augmentation=Augmentation(scale=(0.7, 1.0), ratio=(0.9, 1.1)),
         training=Training(epochs=size.epochs, batch_size=16),
     )
@@ -126,7 +130,7 @@ def recipe(directory: Path, name: str, method: AMFlow, size: Size, seed: int) ->
 
 def fit_baseline(videos: Path) -> Baseline:
     """One linear layer for the motions, and one for the shapes, on the same frozen features."""
-    motions = read_videos(videos / "index.csv")
+    motions = read_videos(videos / "index.csv", classes=videos / CLASSES)
     shapes = read_videos(videos / "index.csv", columns={"label": CONTROL})
     probe, control = (
         adapt(DEMO_BACKBONE, LinearProbe(), class_names=labelled.classes, num_frames=8).eval()

@@ -1,5 +1,6 @@
 """Training, on one page: data, forward, loss, backward, step, log, save."""
 
+import logging
 import math
 import time
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader
 from stillmotion.answering import answer
 from stillmotion.checkpoint import TENSORS, load_tensors
 from stillmotion.data.dataset import Batch
-from stillmotion.errors import CheckpointError, ConfigurationError
+from stillmotion.errors import ConfigurationError
 from stillmotion.evaluation import Evaluation, evaluate, refuse_too_many
 from stillmotion.metrics import score
 from stillmotion.model import VideoClassifier, adapt
@@ -57,7 +58,7 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
         StillmotionError: for everything a user can mend; the message says how.
     """
     out = Path(recipe.out)
-    saved = earlier(out, recipe, resume=resume)
+    saved = state.earlier(out, recipe, resume=resume)
     accelerator = start(recipe.training)
     splits = read_splits(recipe)
     set_seed(recipe.seed)
@@ -148,7 +149,7 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
         row = {"epoch": float(progress.epoch)}
         row |= train_epoch(session, log, f"epoch {progress.epoch}") | validate(session, log)
         progress.seconds += time.perf_counter() - started
-        is_best = progress.record(row, score=worth(row, options.best))
+        is_best = progress.record(row, best=options.best)
         if session.accelerator.is_main_process:
             log.epoch(progress.history)
             session.model.save_pretrained(out / "last")
@@ -164,13 +165,6 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
             )
         session.accelerator.wait_for_everyone()
     return progress
-
-
-def worth(row: dict[str, float], best: str) -> float:
-    """What an epoch is worth, more being better; without validation: being later."""
-    if "val_loss" not in row:
-        return row["epoch"]
-    return -row["val_loss"] if best == "loss" else row["val_top1"]
 
 
 def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
@@ -229,6 +223,11 @@ def evaluate_run(
 ) -> Evaluation:
     """The test videos; without any, the validation videos."""
     videos, name = splits.scored
+    if name == "train":
+        logging.getLogger("stillmotion").warning(
+            "there are neither test nor validation videos: this score is of the TRAINING videos "
+            "and says nothing about new ones"
+        )
     return evaluate(
         model,
         videos,
@@ -254,32 +253,3 @@ def start(options: Training) -> Accelerator:
         mixed_precision="no" if precision == "fp32" else precision,
         gradient_accumulation_steps=options.accumulate,
     )
-
-
-def earlier(out: Path, recipe: Recipe, *, resume: bool) -> state.SavedState | None:
-    """The state to go on from; None to begin.
-
-    Raises:
-        ConfigurationError: where the directory holds a run that was not to be resumed, or one with
-            other settings.
-        CheckpointError: where there is nothing to resume, or it is damaged.
-    """
-    if not resume:
-        if (out / state.FILE).exists():
-            raise ConfigurationError(
-                f"{out} holds a run already: go on with it (--resume), or choose another --out"
-            )
-        return None
-    if not (out / state.FILE).exists():
-        if (out / "recipe.yaml").exists():
-            return None  # stopped within its first epoch
-        raise CheckpointError(f"there is no run to resume in {out}")
-    saved = state.read_state(out / state.FILE)
-    new = recipe.to_dict()
-    changed = sorted(k for k in new if k != "out" and new[k] != saved.recipe.get(k))
-    if changed:
-        raise ConfigurationError(
-            f"{out} was trained with other settings of {', '.join(changed)}; its own are in "
-            "recipe.yaml: resume without changing them"
-        )
-    return saved

@@ -9,7 +9,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,9 +18,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from stillmotion.errors import CheckpointError
+from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.files import write_bytes
 from stillmotion.model import VideoClassifier
+from stillmotion.recipe import Recipe
 
 FILE = "training_state.safetensors"
 
@@ -39,8 +40,14 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     """One row of metrics an epoch."""
 
-    def record(self, row: dict[str, float], *, score: float) -> bool:
-        """Finish an epoch; whether its score is the best so far (the later of equals)."""
+    def record(self, row: dict[str, float], *, best: Literal["loss", "top1"]) -> bool:
+        """Finish an epoch; whether it is the best so far (the later of equals).
+
+        Without validation every epoch is better than the one before.
+        """
+        score = row["epoch"]
+        if "val_loss" in row:
+            score = -row["val_loss"] if best == "loss" else row["val_top1"]
         self.history.append(row)
         is_best = score >= self.best_score
         if is_best:
@@ -125,3 +132,32 @@ def read_state(path: Path) -> SavedState:
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"cannot resume from {path}: {error}") from error
+
+
+def earlier(out: Path, recipe: Recipe, *, resume: bool) -> SavedState | None:
+    """The state to go on from; None to begin.
+
+    Raises:
+        ConfigurationError: where the directory holds a run that was not to be resumed, or one with
+            other settings.
+        CheckpointError: where there is nothing to resume, or it is damaged.
+    """
+    if not resume:
+        if (out / FILE).exists():
+            raise ConfigurationError(
+                f"{out} holds a run already: go on with it (--resume), or choose another --out"
+            )
+        return None
+    if not (out / FILE).exists():
+        if (out / "recipe.yaml").exists():
+            return None  # stopped within its first epoch
+        raise CheckpointError(f"there is no run to resume in {out}")
+    saved = read_state(out / FILE)
+    new = recipe.to_dict()
+    changed = sorted(k for k in new if k != "out" and new[k] != saved.recipe.get(k))
+    if changed:
+        raise ConfigurationError(
+            f"{out} was trained with other settings of {', '.join(changed)}; its own are in "
+            "recipe.yaml: resume without changing them"
+        )
+    return saved

@@ -20,7 +20,7 @@ from stillmotion.visualise.clips import (
     strip,
 )
 from stillmotion.visualise.demonstration import Contender, Demonstration, Example, FlowExample
-from stillmotion.visualise.flow import flow_as_heat
+from stillmotion.visualise.flow import flow_as_heat, flow_as_rgb
 from stillmotion.visualise.theme import DARK, LIGHT, Theme, percent
 
 
@@ -150,13 +150,16 @@ def verdict(name: str, answer: str, truth: str) -> str:
 
 
 def flow_rows(flow: FlowExample) -> str:
-    """The frames, then the heat of each block, a row each."""
+    """The frames; then each block, as heat and as the colours of the paper's Figure 5."""
     frames = as_pictures(flow.clip)
     rows = [_row("frames", "", frames, f"The frames of a clip: {flow.label}")]
     for block in flow.blocks:
         heat = flow_as_heat(block, flow.clip)
         use = "read by its adapter" if block.read else "not read"
         rows.append(_row(block.title, use, heat, f"Attention-map flow of {block.title}"))
+        height, kind = flow.clip.shape[2], "three components"
+        colours = resized(flow_as_rgb(block), height=height, smooth=False)
+        rows.append(_row("", kind, colours, f"Principal components of the flow of {block.title}"))
     return "\n".join(rows)
 
 

@@ -59,11 +59,10 @@ class AlignedFlow(nn.Module):
         self.pairing = pairing
         self.project = nn.Linear(heads_in, width)
         self.position = POSITIONS[position](backbone, num_tokens, width)
-        self.encoder = nn.Sequential(
-            *(LinearEncoderLayer(width, num_heads, hidden) for _ in range(layers))
-        )
-        for last in self.encoder[-1:]:
+        encoder = [LinearEncoderLayer(width, num_heads, hidden) for _ in range(layers)]
+        for last in encoder[-1:]:
             last.norm2.bias.requires_grad_(False)  # the difference of two frames cancels it
+        self.encoder = nn.Sequential(*encoder)
 
     def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
         a = self.encoder(self.position(self.project(attention_received(q, k))))
