@@ -17,7 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 LAYERS = (
     {"shapes", "errors", "version"},
-    {"files"},
+    {"files", "fields"},
     {"nn", "data"},
     {"backbones"},
     {"methods"},

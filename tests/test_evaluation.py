@@ -16,8 +16,8 @@ from stillmotion.data.annotations import read_videos
 from stillmotion.data.dataset import Batch
 from stillmotion.data.sampling import Sampling
 from stillmotion.errors import DataError
-from stillmotion.evaluation import choose_split, evaluate
-from stillmotion.loading import view_loader
+from stillmotion.evaluation import evaluate
+from stillmotion.loading import choose_split, view_loader
 from stillmotion.methods import LinearProbe
 from stillmotion.metrics import interval
 from stillmotion.recipe import Videos, Views

@@ -82,8 +82,8 @@ def evaluate(arguments: Arguments) -> int:
     )
     values = parser.parse(arguments)
     from stillmotion.checkpoint import load
-    from stillmotion.evaluation import choose_split
     from stillmotion.evaluation import evaluate as run_evaluation
+    from stillmotion.loading import choose_split
 
     model = load(values["run"], values["weights"])
     options = Videos(**values["videos"])

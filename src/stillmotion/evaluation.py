@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ from accelerate import Accelerator
 from rich.table import Table
 
 from stillmotion.answering import Answers, Order, answer
-from stillmotion.data.annotations import VideoList, read_videos
+from stillmotion.data.annotations import VideoList
 from stillmotion.data.video import available_decoders
-from stillmotion.errors import DataError
+from stillmotion.errors import DataError, StorageError
 from stillmotion.files import write_bytes, write_text
-from stillmotion.loading import sampling_of, view_loader
+from stillmotion.loading import different_classes, refuse_too_many, sampling_of, view_loader
 from stillmotion.metrics import Scores, accuracy_within, interval, score
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Videos, Views
+from stillmotion.recipe import Views
 from stillmotion.version import __version__
 
 
@@ -72,12 +71,13 @@ class Evaluation:
         """Write the scores as JSON; beside it a picture, and each video's answer."""
         from stillmotion.visualise.charts import evaluation_picture
 
+        if path.is_dir():
+            raise StorageError(f"cannot write {path}: it is a directory; name a file")
         told = self.to_dict()
-        picture = evaluation_picture(told)
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.predictions)
-        write_text(path, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        write_bytes(path.with_suffix(".png"), evaluation_picture(told))
         write_text(path.with_name(f"{path.stem}_predictions.jsonl"), lines)
-        write_bytes(path.with_suffix(".png"), picture)
+        write_text(path, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
     def table(self) -> Table:
         """The scores for people."""
@@ -153,28 +153,6 @@ def evaluate(
     return summarise(model, videos, answers, unreadable, split=split, views=views)
 
 
-def choose_split(
-    data: str | Path, options: Videos, model: VideoClassifier, split: str | None
-) -> tuple[VideoList, str]:
-    """The videos to score, and what they are: a split by name, else test, else val, else all.
-
-    Labels are names of the model's classes or indices into them, unless the options name others.
-
-    Raises:
-        DataError: where the data cannot be read, or has no such split.
-    """
-    videos = read_videos(
-        data,
-        root=options.root,
-        classes=options.classes or model.class_names,
-        columns=options.columns,
-        exclude=options.exclude,
-    )
-    if split is None:
-        split = next((name for name in ("test", "val") if name in videos.splits), None)
-    return (videos, "all") if split is None else (videos.only(split), split)
-
-
 def summarise(
     model: VideoClassifier,
     videos: VideoList,
@@ -225,36 +203,3 @@ def predictions(
             row[f"predicted_{order}"] = names[int(answers.probabilities[order][i].argmax())]
         rows.append(row)
     return rows
-
-
-def refuse_too_many(
-    failures: dict[int, str], videos: VideoList, most: float
-) -> list[dict[str, str]]:
-    """Path and reason of each unreadable video; an error where they are too many."""
-    listed = [
-        {"path": videos.relative_paths[index], "reason": reason}
-        for index, reason in sorted(failures.items())
-    ]
-    if len(listed) == len(videos) or len(listed) > most * len(videos):
-        first = "; ".join(row["reason"] for row in listed[:3])
-        raise DataError(
-            f"{len(listed)} of {len(videos)} videos cannot be read, and max_unreadable is "
-            f"{most:.0%}. `stillmotion check` lists them all; the first: {first}"
-        )
-    return listed
-
-
-def different_classes(wanted: Sequence[str], given: Sequence[str]) -> str:
-    """Say how two lists of classes differ."""
-    missing, extra = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
-    what = (
-        f"lacks {missing[:5]}"
-        if missing
-        else f"adds {extra[:5]}"
-        if extra
-        else "orders them otherwise"
-    )
-    return (
-        f"the model was trained on {len(wanted)} classes, this data has {len(given)} and {what}. "
-        "Name the model's classes: videos.classes=FILE"
-    )

@@ -1,19 +1,20 @@
 """Where videos meet models: loaders of clips in the size and sampling that a model takes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
-from stillmotion.data.annotations import Sample
+from stillmotion.data.annotations import Sample, VideoList, read_videos
 from stillmotion.data.dataset import ClipDataset, collate
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, test_crops, train_transform
-from stillmotion.errors import CheckpointError, ConfigurationError
+from stillmotion.errors import CheckpointError, ConfigurationError, DataError
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Views
+from stillmotion.recipe import Videos, Views
 
 MARGIN = 8 / 7
 """Videos are decoded for training to a short side this much longer than a clip's: 256 for 224."""
@@ -96,3 +97,58 @@ def _workers(workers: int) -> dict[str, Any]:
         "num_workers": workers,
         "pin_memory": torch.cuda.is_available(),
     }
+
+
+def choose_split(
+    data: str | Path, options: Videos, model: VideoClassifier, split: str | None
+) -> tuple[VideoList, str]:
+    """The videos to score, and what they are: a split by name, else test, else val, else all.
+
+    Labels are names of the model's classes or indices into them, unless the options name others.
+
+    Raises:
+        DataError: where the data cannot be read, or has no such split.
+    """
+    videos = read_videos(
+        data,
+        root=options.root,
+        classes=options.classes or model.class_names,
+        columns=options.columns,
+        exclude=options.exclude,
+    )
+    if split is None:
+        split = next((name for name in ("test", "val") if name in videos.splits), None)
+    return (videos, "all") if split is None else (videos.only(split), split)
+
+
+def different_classes(wanted: Sequence[str], given: Sequence[str]) -> str:
+    """Say how two lists of classes differ."""
+    missing, extra = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
+    what = (
+        f"lacks {missing[:5]}"
+        if missing
+        else f"adds {extra[:5]}"
+        if extra
+        else "orders them otherwise"
+    )
+    return (
+        f"the model was trained on {len(wanted)} classes, this data has {len(given)} and {what}. "
+        "Name the model's classes: videos.classes=FILE"
+    )
+
+
+def refuse_too_many(
+    failures: dict[int, str], videos: VideoList, most: float
+) -> list[dict[str, str]]:
+    """Path and reason of each unreadable video; an error where they are too many."""
+    listed = [
+        {"path": videos.relative_paths[index], "reason": reason}
+        for index, reason in sorted(failures.items())
+    ]
+    if len(listed) == len(videos) or len(listed) > most * len(videos):
+        first = "; ".join(row["reason"] for row in listed[:3])
+        raise DataError(
+            f"{len(listed)} of {len(videos)} videos cannot be read, and max_unreadable is "
+            f"{most:.0%}. `stillmotion check` lists them all; the first: {first}"
+        )
+    return listed

@@ -4,19 +4,18 @@ YAML, command line and Python meet here: `Recipe(...)`, `Recipe.read(path)`, `re
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 import yaml
 
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError, unknown
+from stillmotion.fields import check_types, within
 from stillmotion.files import write_text
 from stillmotion.methods import AMFlow, Method, get_method
-from stillmotion.methods.base import allows, refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +85,7 @@ class Training:
     """Stop after this many epochs without a better one; 0: never."""
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(Training).items():
-            if not allows(hint, getattr(self, name)):
-                raise ConfigurationError(refused(f"training.{name}", getattr(self, name), hint))
+        check_types(self, "training")
         within(self, "epochs", "batch_size", "accumulate", "reference_batch", least=1)
         within(self, "learning_rate", "weight_decay", "clip_norm", "patience", least=0)
         within(self, "warmup", "label_smoothing", least=0, most=1)
@@ -204,14 +201,3 @@ def _build(part: type, name: str, values: dict[str, Any]) -> Any:
         return part(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
     except TypeError as error:  # one that is required is not there
         raise ConfigurationError(f"incomplete {name}: {error}") from error
-
-
-def within(part: object, *names: str, least: int, most: int | None = None) -> None:
-    """Refuse numbers of a dataclass that lie out of their range."""
-    for name in names:
-        value = getattr(part, name)
-        most_here = math.inf if most is None else most
-        if not isinstance(value, int | float) or not least <= value <= most_here:
-            possible = f"at least {least}" if most is None else f"from {least} to {most}"
-            where = f"{type(part).__name__.lower()}.{name}"
-            raise ConfigurationError(f"{where} cannot be {value!r}: it is a number, {possible}")

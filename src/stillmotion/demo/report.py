@@ -38,6 +38,23 @@ class Baseline:
     control: Evaluation
 
 
+def scores(
+    amflow: Run, baseline: Baseline, ablation: Run | None, *, seed: int, seconds: float
+) -> dict[str, Any]:
+    """What report.json says."""
+    told = {
+        "n": amflow.evaluation.scores.n,
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "amflow": entry(amflow.evaluation, amflow.model, amflow.history),
+        "baseline": entry(baseline.evaluation, baseline.model, [])
+        | {"control_top1": baseline.control.scores.top1},
+    }
+    if ablation is not None:
+        told["amflow_without_flow"] = entry(ablation.evaluation, ablation.model, ablation.history)
+    return told
+
+
 def entry(
     evaluation: Evaluation, model: VideoClassifier, history: list[dict[str, float]]
 ) -> dict[str, Any]:

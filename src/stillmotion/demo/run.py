@@ -16,7 +16,7 @@ from stillmotion.data.annotations import VideoList, read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.synthetic import MOTIONS, write_motion_videos
 from stillmotion.data.transforms import Augmentation
-from stillmotion.demo.report import CONTROL, Baseline, answers, entry, show
+from stillmotion.demo.report import CONTROL, Baseline, answers, scores, show
 from stillmotion.errors import ConfigurationError
 from stillmotion.evaluation import evaluate
 from stillmotion.files import write_bytes, write_text
@@ -77,21 +77,13 @@ def demonstrate(directory: Path, *, quick: bool = False, full: bool = False, see
         console.print("[bold]4[/]  AM Flow without its flow")
         method = replace(AMFlow.small(), flow="none")
         ablation = train(recipe(directory, "amflow_without_flow", method, size, seed))
-    told = {
-        "n": amflow.evaluation.scores.n,
-        "seed": seed,
-        "seconds": round(time.perf_counter() - started, 1),
-        "amflow": entry(amflow.evaluation, amflow.model, amflow.history),
-        "baseline": entry(baseline.evaluation, baseline.model, [])
-        | {"control_top1": baseline.control.scores.top1},
-    }
-    if ablation is not None:
-        told["amflow_without_flow"] = entry(ablation.evaluation, ablation.model, ablation.history)
+    seconds = time.perf_counter() - started
+    told = scores(amflow, baseline, ablation, seed=seed, seconds=seconds)
     rows = answers(amflow.evaluation, baseline, ablation)
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    write_text(directory / "predictions.jsonl", lines)
     repeat = command(directory, quick, full, seed)
     shown = show(told, rows, amflow, videos / "test", size.num_train, repeat)
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    write_text(directory / "predictions.jsonl", lines)
     write_bytes(directory / "summary.png", summary_picture(shown))
     write_text(directory / "report.html", demo_page(shown))
     write_text(directory / "report.json", json.dumps(told, indent=2) + "\n")

@@ -3,14 +3,14 @@
 import dataclasses
 from abc import ABC
 from collections.abc import Callable
-from types import UnionType
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from stillmotion.backbones import OpenBackbone, OpenBlock
 from stillmotion.errors import ConfigurationError, unknown
+from stillmotion.fields import check_types
 from stillmotion.nn.head import VotingHead
 from stillmotion.shapes import Logits, Tokens
 
@@ -55,9 +55,7 @@ class Method(ABC):
         Raises:
             ConfigurationError: for a value that is not possible, with what is.
         """
-        for name, hint in get_type_hints(type(self)).items():
-            if not allows(hint, getattr(self, name)):
-                raise ConfigurationError(refused(f"{self.name}.{name}", getattr(self, name), hint))
+        check_types(self, self.name)
 
     def stem(self, backbone: OpenBackbone, *, num_frames: int) -> nn.Module:
         """A module on tokens (B, T, N, C) before the first block."""
@@ -104,28 +102,6 @@ class Method(ABC):
         for name in fields.keys() - known:
             raise ConfigurationError(unknown(f"field of {cls.name}", name, known))
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
-
-
-def allows(hint: Any, value: object) -> bool:
-    """Whether a field annotated with ``hint`` may hold this value."""
-    kind, options = get_origin(hint), get_args(hint)
-    if kind is Literal:
-        return value in options
-    if kind in (Union, UnionType):
-        return any(allows(option, value) for option in options)
-    if kind is tuple:
-        return isinstance(value, tuple) and all(allows(options[0], item) for item in value)
-    if hint in (int, float) and isinstance(value, bool):
-        return False
-    return kind is ClassVar or isinstance(value, (int, float) if hint is float else hint)
-
-
-def refused(field: str, value: object, hint: Any) -> str:
-    """The message for a value that is not allowed."""
-    if get_origin(hint) is Literal:
-        return unknown(field, str(value), map(str, get_args(hint)))
-    words = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
-    return f"{field} cannot be {value!r}: it is {words.replace('typing.', '')}"
 
 
 METHODS: dict[str, type[Method]] = {}

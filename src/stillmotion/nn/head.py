@@ -26,9 +26,6 @@ class VotingHead(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.classifiers = nn.ModuleList(nn.Linear(dim, num_classes) for dim in dims)
-        for classifier in self.classifiers:
-            nn.init.normal_(classifier.weight, std=0.01)  # type: ignore[arg-type]
-            nn.init.zeros_(classifier.bias)  # type: ignore[arg-type]
         self.ballot: nn.Linear | None = None
         if vote != "mean":
             self.ballot = nn.Linear(len(dims) * num_classes, num_classes, bias=False)

@@ -19,7 +19,8 @@ from stillmotion.answering import answer
 from stillmotion.checkpoint import TENSORS, load_tensors
 from stillmotion.data.dataset import Batch
 from stillmotion.errors import ConfigurationError
-from stillmotion.evaluation import Evaluation, evaluate, refuse_too_many
+from stillmotion.evaluation import Evaluation, evaluate
+from stillmotion.loading import refuse_too_many
 from stillmotion.metrics import score
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.recipe import Recipe, Training
