@@ -23,7 +23,8 @@ COMMANDS = {
     "predict": "say what happens in videos",
     "info": "count the parameters and multiply-adds of any backbone with any method",
 }
-"""Every command and what it does. The function of that name in `commands` runs it."""
+"""Every command and what it does. The function of that name in `commands` runs it; the doctor has a
+module of its own, which needs nothing that could be broken."""
 
 OPTIONS = ("-h", "--help", "--version")
 """What may stand in the place of a command."""
@@ -58,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(unknown("command", command, COMMANDS))
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        run = getattr(importlib.import_module("stillmotion.commands"), command)
-        return run(arguments[1:])
+        home = "stillmotion.doctor" if command == "doctor" else "stillmotion.commands"
+        return getattr(importlib.import_module(home), command)(arguments[1:])
     except StillmotionError as error:
         return fail(str(error))
     except KeyboardInterrupt:

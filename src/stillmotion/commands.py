@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -38,6 +39,7 @@ def train(arguments: Arguments) -> int:
     resume = values.pop("resume")
     values["data"] = values["data"] or early(arguments).get("data")
     if resume and values["data"] is None:
+        refuse_settings(arguments)
         recipe = replace(Recipe.read(Path(values["out"]) / "recipe.yaml"), out=values["out"])
     elif values["data"] is None:
         raise ConfigurationError(f"which videos? Give {DATA}: stillmotion train DATA --out DIR")
@@ -58,6 +60,15 @@ def train(arguments: Arguments) -> int:
     return 0
 
 
+def refuse_settings(arguments: Arguments) -> None:
+    """A run is resumed with its own settings; others would be ignored."""
+    given = {word.split("=")[0] for word in arguments if word.startswith("--")}
+    if others := sorted(given - {"--resume", "--out"}):
+        raise ConfigurationError(
+            f"--resume goes on with the run's own settings; leave out {', '.join(others)}"
+        )
+
+
 def evaluate(arguments: Arguments) -> int:
     """Score a trained model."""
     parser = Parser(
@@ -76,7 +87,7 @@ def evaluate(arguments: Arguments) -> int:
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--time_check", type=bool, default=True, help="also shuffle and reverse")
     parser.add_argument("--batch_size", type=int, default=8, help="clips at once")
-    parser.add_class_arguments(Views, "views")
+    add_views(parser)
     parser.add_class_arguments(
         Videos, "videos", skip={"test", "val", "val_fraction", "keep_frames", "keep_gib"}
     )
@@ -92,7 +103,7 @@ def evaluate(arguments: Arguments) -> int:
         model,
         videos,
         split=split,
-        views=Views(**values["views"]),
+        views=views_from(values),
         time_check=values["time_check"],
         workers=options.workers,
         batch_size=values["batch_size"],
@@ -117,7 +128,7 @@ def predict(arguments: Arguments) -> int:
     parser.add_argument("--json", action="store_true", help="a JSON object a line")
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--device", default=None, help="cpu, cuda, mps; by default the best")
-    parser.add_class_arguments(Views, "views")
+    add_views(parser)
     values = parser.parse(arguments)
     from stillmotion.checkpoint import load
     from stillmotion.prediction import Predictor, video_files
@@ -125,7 +136,7 @@ def predict(arguments: Arguments) -> int:
     paths = list(video_files([Path(f) for f in values["files"]]))
     predictor = Predictor(
         load(values["run"], values["weights"]),
-        views=Views(**values["views"]),
+        views=views_from(values),
         device=values["device"],
     )
     unreadable = 0
@@ -144,6 +155,19 @@ def predict(arguments: Arguments) -> int:
     if unreadable and len(paths) > 1:
         print(f"stillmotion: {unreadable} of {len(paths)} not read", file=sys.stderr)
     return 2 if unreadable else 0
+
+
+def add_views(parser: Parser) -> None:
+    """Options for views; by default those of the training."""
+    for name, what in (("clips", "clips of a video"), ("crops", "crops of a clip, 1 or 3")):
+        told = f"{what} whose probabilities are averaged; by default as in training"
+        parser.add_argument(f"--{name}", type=int | None, default=None, help=told)
+
+
+def views_from(values: dict[str, Any]) -> Views | None:
+    """The views asked for; None: those of the training."""
+    given = {name: values[name] for name in ("clips", "crops") if values[name] is not None}
+    return Views(**given) if given else None
 
 
 def check(arguments: Arguments) -> int:
@@ -246,24 +270,4 @@ def demo(arguments: Arguments) -> int:
 
     report = demonstrate(Path(values.pop("out")), **values)
     print(f"look at it: {report}")
-    return 0
-
-
-def doctor(arguments: Arguments) -> int:
-    """Look at the machine."""
-    parser = Parser(
-        "doctor",
-        "[--json]",
-        "Say what this machine has: versions, devices, Triton, decoders that really load; what is "
-        "broken, and how to mend it.",
-    )
-    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
-    values = parser.parse(arguments)
-    from stillmotion.doctor import diagnose, report
-
-    findings = diagnose()
-    if values["json"]:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
-    else:
-        report(findings)
     return 0

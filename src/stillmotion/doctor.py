@@ -4,14 +4,16 @@ Every check is a function without arguments that returns findings and prints not
 module imports neither torch nor anything that needs it, so that it can speak where they are broken.
 """
 
+import argparse
 import importlib
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -40,6 +42,19 @@ class Finding:
     found: str
     fix: str = ""
     """What to do; empty where there is nothing to do."""
+
+
+def doctor(arguments: Sequence[str]) -> int:
+    """The command: print the findings; 0 where stillmotion can be used, else 2."""
+    parser = argparse.ArgumentParser(prog="stillmotion doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    options = parser.parse_args(arguments)
+    findings = diagnose()
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        report(findings)
+    return 0 if usable(findings) else 2
 
 
 def diagnose() -> list[Finding]:

@@ -15,7 +15,13 @@ from stillmotion.data.annotations import VideoList
 from stillmotion.data.video import available_decoders
 from stillmotion.errors import DataError, StorageError
 from stillmotion.files import write_bytes, write_text
-from stillmotion.loading import different_classes, refuse_too_many, sampling_of, view_loader
+from stillmotion.loading import (
+    different_classes,
+    refuse_too_many,
+    sampling_of,
+    view_loader,
+    views_of,
+)
 from stillmotion.metrics import Scores, accuracy_within, interval, score
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
@@ -121,7 +127,7 @@ def evaluate(
 
     Args:
         split: what these videos are, for the record.
-        views: clips and crops of each video whose probabilities are averaged.
+        views: clips and crops of each video whose probabilities are averaged; None: as in training.
         time_check: also score the same clips with frames shuffled and reversed. A model whose score
             stays does not use time.
         batch_size: clips at once.
@@ -130,7 +136,7 @@ def evaluate(
     Raises:
         DataError: other classes than the model's, or too many unreadable videos.
     """
-    views = views or Views()
+    views = views or views_of(model)
     accelerator = accelerator or Accelerator()
     if tuple(videos.classes) != model.class_names:
         raise DataError(different_classes(model.class_names, videos.classes))

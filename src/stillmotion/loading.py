@@ -1,5 +1,6 @@
 """Where videos meet models: loaders of clips in the size and sampling that a model takes."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from stillmotion.data.transforms import Augmentation, test_crops, train_transfor
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Videos, Views
+
+log = logging.getLogger("stillmotion")
 
 MARGIN = 8 / 7
 """Videos are decoded for training to a short side this much longer than a clip's: 256 for 224."""
@@ -91,6 +94,15 @@ def sampling_of(model: VideoClassifier) -> Sampling:
         raise CheckpointError(f"the checkpoint's sampling is damaged: {told}") from error
 
 
+def views_of(model: VideoClassifier) -> Views:
+    """The views with which a model was scored when it was trained; one where it is not known."""
+    told = model.info.get("views", {})
+    try:
+        return Views(**told)
+    except (TypeError, ConfigurationError) as error:
+        raise CheckpointError(f"the checkpoint's views are damaged: {told}") from error
+
+
 def _workers(workers: int) -> dict[str, Any]:
     return {
         "collate_fn": collate,
@@ -118,7 +130,12 @@ def choose_split(
     )
     if split is None:
         split = next((name for name in ("test", "val") if name in videos.splits), None)
-    return (videos, "all") if split is None else (videos.only(split), split)
+    if split is None:
+        log.warning("%s names no splits: ALL its videos are scored, seen in training or not", data)
+        return videos, "all"
+    if split == "val":
+        log.warning("these videos chose the best epoch: the score may be a little too good")
+    return videos.only(split), split
 
 
 def different_classes(wanted: Sequence[str], given: Sequence[str]) -> str:

@@ -161,5 +161,9 @@ def adapt(
     if isinstance(backbone, str):
         opened = load_backbone(backbone, weights=str(weights), image_size=image_size)
     else:
+        if image_size is not None or weights != "pretrained":
+            raise ConfigurationError(
+                "image_size and weights are for a backbone given by name: a module has its own"
+            )
         opened = open_backbone(copy.deepcopy(backbone))
     return VideoClassifier(opened, method, num_frames=num_frames, class_names=class_names)

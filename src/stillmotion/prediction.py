@@ -17,7 +17,7 @@ from stillmotion.data.dataset import ClipDataset
 from stillmotion.data.rows import videos_below
 from stillmotion.data.transforms import test_crops
 from stillmotion.errors import ConfigurationError, DataError, VideoError
-from stillmotion.loading import sampling_of
+from stillmotion.loading import sampling_of, views_of
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
 
@@ -55,7 +55,7 @@ class Predictor:
 
     Args:
         model: a trained model.
-        views: clips and crops of a video whose probabilities are averaged.
+        views: clips and crops of a video whose probabilities are averaged; None: as in training.
         device: where to compute; None: a GPU where there is one.
 
     Raises:
@@ -69,13 +69,13 @@ class Predictor:
         views: Views | None = None,
         device: str | torch.device | None = None,
     ) -> None:
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = device or best_device()
         try:
             self.device = torch.device(device)
             self.model = model.eval().to(self.device)
         except (RuntimeError, AssertionError) as error:
             raise ConfigurationError(f"cannot compute on {device}: {error}") from error
-        self.views = views or Views()
+        self.views = views or views_of(model)
 
     def __call__(self, path: str | PathLike[str]) -> Prediction:
         """Classify one video file.
@@ -112,6 +112,13 @@ class Predictor:
         clip = item["clip"]
         assert isinstance(clip, Tensor)
         return clip
+
+
+def best_device() -> str:
+    """A GPU where there is one."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def video_files(paths: list[Path]) -> Iterator[Path]:

@@ -48,8 +48,8 @@ def build(name: str, *, pretrained: bool, image_size: int | None) -> nn.Module:
     """timm's model without a classifier; on the meta device where the default device is meta."""
     base = name.split(".")[0]
     if not timm.is_model(base):
-        raise ConfigurationError(unknown("backbone", base, timm.list_models("vit_*") + OFFERED))
-    if not issubclass_of_opened(base):
+        raise ConfigurationError(unknown("backbone", base, offered()))
+    if base not in offered():
         raise BackboneError(
             f"{name} is not supported: stillmotion opens timm's VisionTransformer and Eva families"
         )
@@ -65,20 +65,15 @@ def build(name: str, *, pretrained: bool, image_size: int | None) -> nn.Module:
         ) from error
 
 
-OFFERED = [
-    "deit_tiny_patch16_224",
-    "eva02_base_patch14_224",
-    "vit_base_patch14_dinov2",
-    "vit_base_patch16_dinov3",
-    "vit_stillmotion_demo",
-]
-"""Names suggested beside timm's own when a backbone is not known."""
+FAMILIES = ("vision_transformer", "eva", "deit")
+"""timm's modules whose models can be opened, most of them."""
 
 
-def issubclass_of_opened(base: str) -> bool:
-    """Whether timm keeps this model in a module of a family that can be opened."""
-    module = timm.models.model_entrypoint(base).__module__
-    return module.endswith((".vision_transformer", ".eva", ".deit")) or module == demo.__name__
+def offered() -> list[str]:
+    """Names of the image models that can be asked for."""
+    return [name for family in FAMILIES for name in timm.list_models(module=family)] + [
+        demo.DEMO_BACKBONE
+    ]
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -97,7 +92,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
     if problem := mismatch(state, own):
         raise WeightsError(f"{path} does not fit this image model: {problem}")
     model.load_state_dict(state)
-    log.info("%s: %d tensors loaded, left out: %s", path.name, len(state), left_out or "none")
+    if left_out:
+        log.warning("%s: all fits; its classifier is left out (%s)", path, ", ".join(left_out))
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -139,6 +139,8 @@ def read_videos(
     rows = _without(rows, exclude)
     if not rows:
         raise DataError(f"{source}: no videos are listed")
+    if classes is None and source.is_dir():  # a folder's name is a name, also where it is a number
+        classes = sorted({str(row.label) for row in rows})
     names = class_names(rows, classes)
     if len(names) < 2:
         raise DataError(f"{source}: only one class, {names[0]!r}; a classifier needs two or more")

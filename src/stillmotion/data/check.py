@@ -18,8 +18,8 @@ from stillmotion.data.rows import videos_below
 from stillmotion.data.splits import classes_missing, split_by_group
 from stillmotion.errors import DataError
 
-FRACTIONS = {"train": 0.8, "val": 0.2}
-"""The split that is proposed."""
+FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
+"""The split that is proposed. Test videos that the list names itself are left where they are."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,14 @@ class CheckReport:
         samples = tuple(s for s in self.listing.samples if str(s.path) not in bad)
         if not samples:
             return None
-        return split_by_group(replace(self.listing, samples=samples), fractions=FRACTIONS)
+        test = tuple(s for s in samples if s.split == "test")
+        rest = replace(self.listing, samples=tuple(s for s in samples if s.split != "test"))
+        if not test:
+            return split_by_group(rest, fractions=FRACTIONS)
+        kept = {name: FRACTIONS[name] for name in ("train", "val")}
+        shares = {name: part / sum(kept.values()) for name, part in kept.items()}
+        parted = split_by_group(rest, fractions=shares) if rest.samples else rest
+        return replace(parted, samples=(*parted.samples, *test))
 
     @cached_property
     def too_small(self) -> dict[str, tuple[str, ...]]:

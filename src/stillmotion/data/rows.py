@@ -6,6 +6,7 @@ JSON lines. Folders hold one folder a class, perhaps within train, val and test.
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,12 @@ def _rows_of_classes(folder: Path, *, split: str | None) -> list[Row]:
                 + ", ".join(VIDEO_SUFFIXES)
             )
         rows += [Row(str(child), str(path.absolute()), child.name, split=split) for path in videos]
+    stray = [path for path in videos_below(folder) if path.parent == folder]
+    if stray:
+        raise DataError(
+            f"{folder}: {len(stray)} videos lie beside the class folders ({stray[0].name}); move "
+            "them into the folder of their class, or out"
+        )
     return rows
 
 
@@ -208,8 +215,9 @@ def _delimiter(lines: list[str], columns: Mapping[str, str]) -> str | None:
 
 def _split(line: str, delimiter: str | None, *, width: int) -> list[str]:
     if delimiter is None:
-        # From the right: paths may contain spaces.
-        return line.strip().rsplit(maxsplit=width - 1)
+        # From the right: paths may contain spaces. Two decimals at the end are start and end.
+        timed = width == 2 and re.search(r"\S\s+\S+\s+\d+\.\d*\s+\d+\.\d*\s*$", line)
+        return line.strip().rsplit(maxsplit=3 if timed else width - 1)
     return [field.strip() for field in next(csv.reader([line], delimiter=delimiter))]
 
 

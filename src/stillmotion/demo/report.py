@@ -82,7 +82,11 @@ def answers(amflow: Evaluation, baseline: Baseline, ablation: Run | None) -> lis
                 told |= {CONTROL: row["label"], "baseline_control": row["predicted"]}
             else:
                 told |= {"label": row["label"], name: row["predicted"]}
-                told |= {f"{name}_{k[10:]}": v for k, v in row.items() if k[:10] == "predicted_"}
+                told |= {
+                    f"{name}_{k.removeprefix('predicted_')}": v
+                    for k, v in row.items()
+                    if k.startswith("predicted_")
+                }
     return list(by_path.values())
 
 

@@ -8,8 +8,9 @@ from torch.utils.data import DataLoader
 
 from stillmotion.data.annotations import Sample, VideoList, read_videos
 from stillmotion.data.frame_store import FrameStore, Progress
+from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
-from stillmotion.errors import DataError
+from stillmotion.errors import DataError, unknown
 from stillmotion.loading import MARGIN, clip_loader, view_loader
 from stillmotion.recipe import Recipe, Views
 
@@ -21,6 +22,22 @@ class Splits:
     train: VideoList
     val: VideoList | None
     test: VideoList | None
+
+    @property
+    def together(self) -> VideoList:
+        """All videos, each with the split in which it was used."""
+        parts = {"train": self.train, "val": self.val, "test": self.test}
+        samples = [
+            replace(sample, split=name)
+            for name, part in parts.items()
+            for sample in (part.samples if part else ())
+        ]
+        return replace(self.train, samples=tuple(samples))
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what is trained and validated on: another list is another run."""
+        return f"{self.train.sha256} {self.val.sha256 if self.val else None}"
 
     @property
     def scored(self) -> tuple[VideoList, str]:
@@ -46,7 +63,10 @@ def read_splits(recipe: Recipe) -> Splits:
         columns=options.columns,
         exclude=options.exclude,
     )
-    named = {"test": options.test, "val": options.val}
+    named = {"test": canonical_split(options.test), "val": canonical_split(options.val)}
+    for kind, name in named.items():
+        if name != kind and name not in videos.splits:
+            raise DataError(f"{recipe.data}: {unknown(f'{kind} split', name, videos.splits)}")
     parts = {kind: having(videos, split) for kind, split in named.items()}
     rest = tuple(s for s in videos.samples if s.split not in named.values())
     if not rest:

@@ -50,10 +50,10 @@ class Run:
 def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     """Train a recipe and evaluate its best epoch.
 
-    Writes to ``recipe.out``: `recipe.yaml`, `metrics.jsonl`, `tensorboard/`, the adapter
-    checkpoints `best/` and `last/`, `training_state.safetensors` (from which ``resume`` goes on
-    after a stop, to the same result), and `evaluation.json` with its picture and each video's
-    answer.
+    Writes to ``recipe.out``: `recipe.yaml`, `split.csv` (which video was used for what),
+    `metrics.jsonl`, `tensorboard/`, the adapter checkpoints `best/` and `last/`,
+    `training_state.safetensors` (from which ``resume`` goes on to the same result), and
+    `evaluation.json` with its picture and each video's answer.
 
     Raises:
         StillmotionError: for everything a user can mend; the message says how.
@@ -62,6 +62,7 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     saved = state.earlier(out, recipe, resume=resume)
     accelerator = start(recipe.training)
     splits = read_splits(recipe)
+    state.same_videos(saved, splits.fingerprint)
     set_seed(recipe.seed)
     model = adapt(
         recipe.backbone,
@@ -75,6 +76,7 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     with RunLog(out, is_main=accelerator.is_main_process, quiet=quiet) as log:
         if accelerator.is_main_process:
             recipe.write(out / "recipe.yaml")
+            splits.together.write(out / "split.csv")
         session = prepare(recipe, model, splits, accelerator, log)
         progress = fit(session, log, saved)
         log.say(f"scoring epoch {progress.best_epoch}, the best")
@@ -160,6 +162,7 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
                 out / state.FILE,
                 progress,
                 recipe=session.recipe.to_dict(),
+                videos=session.splits.fingerprint,
                 model=session.model,
                 optimizer=session.optimizer,
                 schedule=session.schedule,
@@ -177,6 +180,7 @@ def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
     )
     meter, failures = Meter(accelerator.device), dict(session.loaders.failures)
     session.step.train()
+    optimizer.zero_grad(set_to_none=True)  # of a last group that was all unreadable
     for batch in log.batches(session.batches, meter, title):
         failures |= dict(batch.failures)
         if len(batch) == 0:
@@ -224,9 +228,13 @@ def evaluate_run(
 ) -> Evaluation:
     """The test videos; without any, the validation videos."""
     videos, name = splits.scored
+    if name == "val":
+        logging.getLogger("stillmotion").warning(
+            "no test videos: this score is of the validation videos, which chose the best epoch"
+        )
     if name == "train":
         logging.getLogger("stillmotion").warning(
-            "there are neither test nor validation videos: this score is of the TRAINING videos "
+            "neither test nor validation videos: this score is of the TRAINING videos "
             "and says nothing about new ones"
         )
     return evaluate(

@@ -1,13 +1,11 @@
 """Before the first step: what will be trained, how long it may take, and what it needs."""
 
-import resource
 import sys
 import time
 
 import torch
 from accelerate import Accelerator
 from rich.table import Table
-from torch import nn
 
 from stillmotion.recipe import Recipe
 from stillmotion.training.data import Loaders, Splits
@@ -37,7 +35,8 @@ def plan(
         "device": f"{accelerator.num_processes} x {accelerator.device}, "
         f"{accelerator.mixed_precision}",
         "time": f"about {duration(seconds)} ({step:.2f} s a batch, {decode:.3f} s a clip decoded)",
-        "memory": f"{peak_memory(accelerator.device) / 2**30:.1f} GiB at the highest so far",
+        "memory": f"about {(peak_memory(accelerator.device) + 8 * trained) / 2**30:.1f} GiB (a "
+        "trial step, and the optimizer's state)",
     }
     for row in rows.items():
         table.add_row(*row)
@@ -61,7 +60,7 @@ def time_of_step(recipe: Recipe, objective: Objective, accelerator: Accelerator)
         if accelerator.device.type == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - started
-        clear_gradients(objective)
+        objective.zero_grad(set_to_none=True)
     return seconds
 
 
@@ -72,15 +71,14 @@ def time_of_clip(loaders: Loaders, recipe: Recipe) -> float:
     return (time.perf_counter() - started) / max(1, recipe.videos.workers)
 
 
-def clear_gradients(module: nn.Module) -> None:
-    """Forget what the trial step left."""
-    module.zero_grad(set_to_none=True)
-
-
 def peak_memory(device: torch.device) -> int:
     """Bytes: of the GPU where there is one, else of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -65,6 +65,7 @@ def save_state(
     progress: Progress,
     *,
     recipe: dict[str, Any],
+    videos: str,
     model: VideoClassifier,
     optimizer: Optimizer,
     schedule: LambdaLR,
@@ -76,6 +77,7 @@ def save_state(
     told = {
         "progress": asdict(progress),
         "recipe": recipe,
+        "videos": videos,
         "steps": schedule.last_epoch,
         "scaler": scaler.state_dict() if (scaler := getattr(optimizer, "scaler", None)) else None,
     }
@@ -89,13 +91,17 @@ class SavedState:
 
     progress: Progress
     recipe: dict[str, Any]
+    videos: str
+    """The fingerprint of the videos it was trained and validated on."""
     steps: int
     scaler: dict[str, Any] | None
     tensors: dict[str, Tensor]
 
     def restore(self, model: VideoClassifier, optimizer: Optimizer, schedule: LambdaLR) -> None:
         """Put everything back where it was."""
-        weights = {k.removeprefix("model."): t for k, t in self.tensors.items() if k[:2] == "mo"}
+        weights = {
+            k.removeprefix("model."): t for k, t in self.tensors.items() if k.startswith("model.")
+        }
         own = model.state_dict()
         with torch.no_grad():
             for name, tensor in weights.items():
@@ -126,6 +132,7 @@ def read_state(path: Path) -> SavedState:
         return SavedState(
             progress=Progress(**told["progress"]),
             recipe=told["recipe"],
+            videos=told["videos"],
             steps=told["steps"],
             scaler=told["scaler"],
             tensors=tensors,
@@ -161,3 +168,16 @@ def earlier(out: Path, recipe: Recipe, *, resume: bool) -> SavedState | None:
             "recipe.yaml: resume without changing them"
         )
     return saved
+
+
+def same_videos(saved: SavedState | None, fingerprint: str) -> None:
+    """Refuse to go on with other videos than the run began with.
+
+    Raises:
+        ConfigurationError: where they have changed.
+    """
+    if saved is not None and saved.videos != fingerprint:
+        raise ConfigurationError(
+            "the videos, their labels or their splits are not those that this run began with: put "
+            "them back, or begin anew with another --out"
+        )

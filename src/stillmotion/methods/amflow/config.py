@@ -71,8 +71,8 @@ class AMFlow(Method):
     """Width at its input as a fraction of C, through a linear layer; None: no such layer."""
     tpm_hidden_ratio: float = 4 / 3
     """Transformer: width of its MLP, LSTM: width of its state; fractions of C."""
-    tpm_layers: int = 1
-    """Layers of the transformer or LSTM."""
+    tpm_layers: int | None = None
+    """Layers of the transformer or LSTM; None: one of a transformer, two of an LSTM."""
     tpm_kernel: int = 2
     tpm_dilations: tuple[int, ...] = (1,)
     """TCN: one residual block of two convolutions for each dilation."""
@@ -113,7 +113,7 @@ class AMFlow(Method):
     @classmethod
     def paper(cls, tpm: Literal["tcn", "transformer", "lstm"] = "transformer") -> "AMFlow":
         """The paper's ViT-B configuration, in the fit of docs/amflow.md to its parameter counts."""
-        return cls(tpm=tpm, tpm_layers=2 if tpm == "lstm" else 1)
+        return cls(tpm=tpm)
 
     @classmethod
     def small(cls, streaming: bool = False) -> "AMFlow":

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from stillmotion.backbones import OpenBackbone, OpenBlock
-from stillmotion.errors import ConfigurationError
-from stillmotion.methods.amflow import branch, flow
-from stillmotion.methods.amflow.block import ParallelBlock, PlainBlock, SerialBlock
+from stillmotion.backbones import OpenBackbone
+from stillmotion.methods.amflow.build import Builder
 from stillmotion.methods.base import Trunk
-from stillmotion.nn.adapters import (
-    Adapter,
-    CompacterLinear,
-    HyperLinear,
-    HyperNetwork,
-    zero_linear,
-)
-from stillmotion.nn.linear_attention import divisor_at_most
-from stillmotion.nn.temporal import TCN, Centring, TemporalLSTM, TemporalTransformer
 from stillmotion.shapes import Tokens
 
 if TYPE_CHECKING:
     from stillmotion.methods.amflow.config import AMFlow
-
-
-log = logging.getLogger("stillmotion")
 
 
 class AMFlowTrunk(Trunk):
@@ -64,163 +49,3 @@ class AMFlowTrunk(Trunk):
         later = tuple(f"blocks.{i}." for i in range(last + 1, len(self.blocks)))
         trained = (name for name, p in self.named_parameters() if p.requires_grad)
         return tuple(name for name in trained if name.startswith(behind + later))
-
-
-class Builder:
-    """Builds the parts of one trunk; holds what its blocks share."""
-
-    def __init__(self, method: AMFlow, backbone: OpenBackbone, num_frames: int) -> None:
-        self.method, self.backbone, self.num_frames = method, backbone, num_frames
-        depth = len(backbone.blocks)
-        self.flow_blocks = block_numbers(method.flow_blocks, depth, "flow_blocks")
-        self.adapter_blocks = block_numbers(method.adapter_blocks, depth, "adapter_blocks")
-        if not self.flow_blocks <= self.adapter_blocks:
-            raise ConfigurationError(
-                f"flow_blocks {sorted(self.flow_blocks)} must lie within adapter_blocks "
-                f"{sorted(self.adapter_blocks)}: flow is read by an adapter"
-            )
-        self.hidden = max(1, round(method.adapter_ratio * backbone.dim))
-        self.networks: dict[tuple[int, int, bool], HyperNetwork] = {}
-
-    def block(self, number: int) -> nn.Module:
-        m, frozen = self.method, self.backbone.blocks[number]
-        assert isinstance(frozen, OpenBlock)
-        if number not in self.adapter_blocks:
-            return PlainBlock(frozen)
-        speaks = number in self.flow_blocks
-        change = self.flow(frozen) if speaks and m.flow != "none" else None
-        own = m.adapter_norm == "own"
-        form = ParallelBlock if m.placement == "parallel" else SerialBlock
-        return form(
-            frozen,
-            self.adapter(frozen.dim + self.flow_width(frozen) * (change is not None), frozen.dim),
-            self.adapter(frozen.dim, frozen.dim),
-            flow=change,
-            branches=(self.branch(), self.branch()) if speaks else None,
-            norms=(nn.LayerNorm(frozen.dim), nn.LayerNorm(frozen.dim)) if own else None,
-        )
-
-    def flow_width(self, frozen: OpenBlock) -> int:
-        """F, the numbers that the flow adds to each token."""
-        return frozen.num_heads if self.method.flow == "static" else self.align_width
-
-    @property
-    def align_width(self) -> int:
-        return max(1, round(self.method.align_ratio * self.backbone.dim))
-
-    def align_heads(self, frozen: OpenBlock) -> int:
-        """The heads asked for, or what comes nearest and divides the encoder's width."""
-        asked = self.method.align_heads
-        wanted = frozen.num_heads if asked == "backbone" else asked
-        if self.align_width % wanted == 0:
-            return wanted
-        heads = divisor_at_most(self.align_width, frozen.num_heads)
-        log.warning(
-            "aligning encoder: %d heads do not divide its width %d; it has %d",
-            wanted,
-            self.align_width,
-            heads,
-        )
-        return heads
-
-    def flow(self, frozen: OpenBlock) -> nn.Module:
-        m, grid = self.method, self.backbone.grid
-        patches_only = m.flow_tokens == "patches"
-        change: flow.StaticFlow | flow.AlignedFlow
-        if m.flow == "static":
-            change = flow.StaticFlow(pairing=m.pairing)
-        else:
-            change = flow.AlignedFlow(
-                self.backbone,
-                heads_in=frozen.num_heads,
-                num_tokens=grid.num_tokens - grid.prefix * patches_only,
-                width=self.align_width,
-                num_heads=self.align_heads(frozen),
-                hidden=round(m.align_hidden_ratio * self.backbone.dim),
-                layers=m.align_layers,
-                position=m.align_position,
-                pairing=m.pairing,
-            )
-        return flow.PatchFlow(change, prefix=grid.prefix) if patches_only else change
-
-    def adapter(self, dim_in: int, dim_out: int) -> Adapter:
-        return Adapter(
-            self.projection(dim_in, self.hidden), self.projection(self.hidden, dim_out, zero=True)
-        )
-
-    def projection(self, dim_in: int, dim_out: int, *, zero: bool = False) -> nn.Module:
-        match self.method.adapter:
-            case "bottleneck":
-                return zero_linear(dim_in, dim_out) if zero else nn.Linear(dim_in, dim_out)
-            case "compacter":
-                return CompacterLinear(dim_in, dim_out, zero=zero)
-            case "hyperformer":
-                key = (dim_in, dim_out, zero)
-                if key not in self.networks:
-                    self.networks[key] = HyperNetwork(dim_in, dim_out, zero=zero)
-                return HyperLinear(self.networks[key])
-
-    def branch(self) -> branch.TemporalBranch:
-        m, reader = self.method, self.reader()
-        width = reader.dim if m.tpm_ratio is None else round(m.tpm_ratio * self.backbone.dim)
-        centred = m.centre != "none"  # cancels a bias
-        project = (
-            nn.Identity() if m.tpm_ratio is None else nn.Linear(reader.dim, width, bias=not centred)
-        )
-        centre = Centring(width, m.centre) if centred else None
-        return branch.TemporalBranch(reader, project, centre, self.temporal(width))
-
-    def reader(self) -> branch.Reader:
-        m, grid = self.method, self.backbone.grid
-        match m.tpm_tokens:
-            case "all":
-                return branch.AllTokens(self.hidden, grid)
-            case "mean":
-                return branch.MeanToken(self.hidden, grid)
-            case "cls":
-                return branch.ClassToken(self.hidden, grid)
-            case "attention":
-                return branch.AttentionPool(self.hidden, grid)
-            case "grid":
-                return branch.CoarseGrid(
-                    self.hidden, grid, cells=m.grid_cells, channels=m.grid_channels
-                )
-
-    def temporal(self, width: int) -> nn.Module:
-        m = self.method
-        hidden = round(m.tpm_hidden_ratio * self.backbone.dim)
-        match m.tpm:
-            case "tcn":
-                return TCN(
-                    width,
-                    kernel=m.tpm_kernel,
-                    dilations=m.tpm_dilations,
-                    causal=m.causal,
-                    dropout=m.tpm_dropout,
-                )
-            case "transformer":
-                return TemporalTransformer(
-                    width,
-                    num_frames=self.num_frames,
-                    num_heads=divisor_at_most(width, 12),
-                    hidden=hidden,
-                    layers=m.tpm_layers,
-                    causal=m.causal,
-                    dropout=m.tpm_dropout,
-                )
-            case "lstm":
-                return TemporalLSTM(
-                    width, hidden=hidden, layers=m.tpm_layers, dropout=m.tpm_dropout
-                )
-
-
-def block_numbers(chosen: str | tuple[int, ...], depth: int, field: str) -> set[int]:
-    """``all`` or block numbers, negative ones from the end, as a set of 0 .. depth - 1."""
-    if chosen == "all":
-        return set(range(depth))
-    numbers = {int(n) + depth * (int(n) < 0) for n in chosen}
-    if not numbers <= set(range(depth)):
-        raise ConfigurationError(
-            f"{field} {list(chosen)}: this backbone has blocks 0 to {depth - 1} (or -{depth} to -1)"
-        )
-    return numbers
