@@ -14,7 +14,7 @@ from stillmotion.checkpoint import load
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AMFlow
 from stillmotion.methods.amflow.branch import TemporalBranch, pooling
-from stillmotion.methods.amflow.trunk import block_numbers
+from stillmotion.methods.amflow.build import block_numbers
 
 EVERYWHERE = {"flow_blocks": "all", "adapter_blocks": "all"}
 SMALL = replace(AMFlow.small(), **EVERYWHERE)

@@ -269,3 +269,30 @@ def test_egogestar_is_read_by_its_scenes():
         scenes = {row["path"]: row["scene_auto"] for row in csv.DictReader(file)}
     sample = videos.samples[100]
     assert sample.group == scenes[sample.path.relative_to(listing.parent).as_posix()]
+
+
+def test_a_folder_named_with_a_number_is_a_class_of_that_name(tmp_path):
+    touch(tmp_path, "1/a.mp4", "2/b.mp4", "010/c.mp4")
+    videos = read_videos(tmp_path)
+    assert videos.classes == ("010", "1", "2")
+    assert {s.path.name: videos.classes[s.label] for s in videos.samples} == {
+        "a.mp4": "1",
+        "b.mp4": "2",
+        "c.mp4": "010",
+    }
+
+
+def test_videos_beside_the_class_folders_are_not_passed_over(tmp_path):
+    touch(tmp_path, "wave/a.mp4", "jump/b.mp4", "lost.mp4")
+    with pytest.raises(DataError, match=r"1 videos lie beside the class folders \(lost.mp4\)"):
+        read_videos(tmp_path)
+
+
+def test_a_line_parted_by_spaces_may_end_in_start_and_end(tmp_path):
+    touch(tmp_path, "my clip.mp4", "b.mp4")
+    (tmp_path / "list.txt").write_text("my clip.mp4 wave 0.5 2.0\nb.mp4 jump\n")
+    videos = read_videos(tmp_path / "list.txt")
+    assert [(s.path.name, videos.classes[s.label], s.start, s.end) for s in videos.samples] == [
+        ("my clip.mp4", "wave", 0.5, 2.0),
+        ("b.mp4", "jump", None, None),
+    ]

@@ -44,7 +44,7 @@ def refused(told, tmp_path):
         line = told("train", data, "--out", tmp_path / "out", *TINY, *options)
         left = files_below(tmp_path / "out")
         assert all(
-            name in ("recipe.yaml", "metrics.jsonl") or name.startswith("tensorboard/")
+            name in ("recipe.yaml", "split.csv", "metrics.jsonl") or name.startswith("tensorboard/")
             for name in left
         ), left
         return line

@@ -58,7 +58,7 @@ def test_the_proposal_leaves_out_what_cannot_be_read_and_can_be_written(report, 
     report.write_list(tmp_path / "list.csv")
     videos = read_videos(tmp_path / "list.csv")
     assert len(videos) == 9
-    assert videos.splits == ("train", "val")
+    assert videos.splits == ("test", "train", "val")
     assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
 
 
@@ -168,6 +168,23 @@ def runs(pid):
     return True
 
 
+def test_test_videos_that_the_list_names_stay_test_videos(tmp_path):
+    folder = write_classes(tmp_path / "videos", videos_each=4)
+    rows = [
+        f"{path},{path.parent.name},{'test' if path.stem == '0' else 'train'}"
+        for path in sorted(folder.rglob("*.mp4"))
+    ]
+    (tmp_path / "list.csv").write_text("path,label,split\n" + "\n".join(rows))
+    proposal = check_videos(read_videos(tmp_path / "list.csv")).proposal
+    assert {s.path.stem for s in proposal.samples if s.split == "test"} == {"0"}
+    assert {s.split for s in proposal.samples} == {"train", "val", "test"}
+
+
+def heed_interrupts():
+    """In a child: a shell's background job, such as a test run may be, ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -180,7 +197,9 @@ probe_all([Path(p) for p in sys.argv[2:]], command=(sys.executable, "-c", sys.ar
 def test_an_interrupt_leaves_no_process_behind(tmp_path):
     paths = [tmp_path / "hang-1", tmp_path / "hang-2"]
     check = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, PROGRAM, *map(str, paths)], stderr=subprocess.PIPE
+        [sys.executable, "-c", SCRIPT, PROGRAM, *map(str, paths)],
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,
     )
     while check.poll() is None and not all(p.exists() and p.read_text() for p in paths):
         time.sleep(0.05)

@@ -107,11 +107,18 @@ def test_an_epoch_is_one_line_however_narrow_the_output(few_videos, tmp_path, ca
     assert line.split("validation:")[1].strip().startswith("loss")
 
 
+def test_the_doctor_speaks_where_torch_does_not_import(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert stillmotion("doctor") == 2
+    assert "pip install" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_ctrl_c_ends_in_a_word_and_its_own_status(command, capsys, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Parser, "parse", stop)
+    monkeypatch.setattr("stillmotion.doctor.diagnose", stop)
     assert stillmotion(command) == 130
     assert capsys.readouterr().err == "\nstopped\n"

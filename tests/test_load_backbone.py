@@ -72,7 +72,7 @@ def test_the_classifier_of_the_file_is_left_out_and_said(state, tmp_path, caplog
     with caplog.at_level(logging.INFO, "stillmotion"):
         load_backbone(NAME, weights=as_safetensors(state, tmp_path))
     told = caplog.messages[-1]
-    assert told.startswith("weights.safetensors: 150 tensors loaded, left out: ")
+    assert "weights.safetensors: all fits; its classifier is left out" in told
     assert "head.weight" in told
     assert "head.bias" in told
 
@@ -200,3 +200,8 @@ def test_real_weights_load_and_see(shared):
     frames = want.forward_head(want.forward_features(clip[0]), pre_logits=True)
     torch.testing.assert_close(found, frames, rtol=1e-4, atol=1e-4)
     assert found.std() > 0.1
+
+
+def test_an_image_that_is_no_whole_number_of_patches_is_refused():
+    with pytest.raises(BackboneError, match=r"65 pixels cannot be cut into patches of 8; .* is 64"):
+        load_backbone("vit_stillmotion_demo", image_size=65)

@@ -17,7 +17,8 @@ from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.methods import AMFlow
 from stillmotion.training import train
-from stillmotion.training.state import FILE, Progress, read_state
+from stillmotion.training.data import read_splits
+from stillmotion.training.state import FILE, Progress, read_state, same_videos
 
 ADAPTER = "adapter_model.safetensors"
 
@@ -110,6 +111,8 @@ def test_a_process_that_is_stopped_from_outside_can_go_on(kind, few_videos, tmp_
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background job, such as a test run may be, ignores SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (out / FILE).exists() and process.poll() is None:
         time.sleep(0.02)
@@ -181,3 +184,23 @@ def test_the_best_epoch_has_the_lowest_loss_and_without_validation_is_the_last()
     rows = [{"epoch": 1.0 * i, "val_loss": x, "val_top1": x} for i, x in enumerate(losses)]
     assert [validated.record(row, best="loss") for row in rows] == [True, True, False]
     assert [bare.record({"epoch": 1.0 * i}, best="loss") for i in range(3)] == [True, True, True]
+
+
+def test_other_videos_and_other_settings_are_not_resumed(finished_run, few_videos, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "run")
+    shutil.copytree(few_videos, tmp_path / "videos")
+    (tmp_path / "videos/jump/0.mp4").rename(tmp_path / "videos/wave/moved.mp4")
+    recipe = tiny(few_videos, tmp_path / "run")
+    changed = replace(recipe, data=str(tmp_path / "videos"))
+    with pytest.raises(ConfigurationError, match="other settings of data"):
+        train(changed, resume=True, quiet=True)
+    saved = read_state(tmp_path / "run" / FILE)
+    with pytest.raises(ConfigurationError, match="not those that this run began with"):
+        same_videos(saved, read_splits(changed).fingerprint)
+    same_videos(saved, read_splits(recipe).fingerprint)
+
+
+def test_resuming_takes_no_other_settings(finished_run, capsys):
+    given = ("--resume", "--out", finished_run, "--training.epochs", "9")
+    assert stillmotion("train", *given) == 2
+    assert "leave out --training.epochs" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
@@ -20,7 +21,7 @@ from stillmotion.training.optimisation import peak_rate
 from videos import write_video
 
 RESULT = {
-    "recipe.yaml", "metrics.jsonl", "training_state.safetensors", "evaluation.json",
+    "recipe.yaml", "split.csv", "metrics.jsonl", "training_state.safetensors", "evaluation.json",
     "evaluation.png", "evaluation_predictions.jsonl",
     *(f"{which}/{name}" for which in ("best", "last")
       for name in ("adapter_config.json", "adapter_model.safetensors")),
@@ -178,9 +179,17 @@ def test_splits_of_a_list_are_kept_and_others_trained_on(motion_list, tmp_path):
     splits = read_splits(tiny(motion_list, tmp_path))
     assert [len(part) for part in (splits.train, splits.val, splits.test)] == [12, 12, 8]
     assert splits.scored == (splits.test, "test")
-    renamed = replace(tiny(motion_list, tmp_path), videos=Videos(test="val", val="none"))
-    with pytest.raises(DataError, match=r"each needs two or more|no training video"):
-        read_splits(replace(renamed, videos=replace(renamed.videos, exclude=("grows",))))
+    swapped = replace(tiny(motion_list, tmp_path), videos=Videos(test="validation", val="test"))
+    splits = read_splits(swapped)
+    assert [len(part) for part in (splits.train, splits.val, splits.test)] == [12, 8, 12]
+    together = {s.path: s.split for s in splits.together.samples}
+    assert sorted(Counter(together.values()).values()) == [8, 12, 12]
+
+
+def test_a_misspelt_split_is_refused_and_not_trained_on(motion_list, tmp_path):
+    misspelt = replace(tiny(motion_list, tmp_path), videos=Videos(test="tset"))
+    with pytest.raises(DataError, match="unknown test split 'tset'; did you mean 'test'"):
+        read_splits(misspelt)
 
 
 def test_groups_stay_together_when_validation_videos_are_set_apart(few_videos, tmp_path):

@@ -161,12 +161,12 @@ def add_views(parser: Parser) -> None:
     """Options for views; by default those of the training."""
     for name, what in (("clips", "clips of a video"), ("crops", "crops of a clip, 1 or 3")):
         told = f"{what} whose probabilities are averaged; by default as in training"
-        parser.add_argument(f"--{name}", type=int | None, default=None, help=told)
+        parser.add_argument(f"--views.{name}", type=int | None, default=None, help=told)
 
 
 def views_from(values: dict[str, Any]) -> Views | None:
     """The views asked for; None: those of the training."""
-    given = {name: values[name] for name in ("clips", "crops") if values[name] is not None}
+    given = {name: value for name, value in values["views"].items() if value is not None}
     return Views(**given) if given else None
 
 

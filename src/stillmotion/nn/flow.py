@@ -1,4 +1,4 @@
-"""Attention-map flow without keeping an N x N map: rows of queries at a time.
+"""Attention-map flow, for large frames without keeping an N x N map: rows of queries at a time.
 
 The softmax runs over keys, so a tile of query rows is complete in itself and its contribution to
 the column sums can be added and forgotten: it is the plain equation of `stillmotion.nn.reference`
