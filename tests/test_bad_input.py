@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -343,30 +344,32 @@ def test_other_commands(given, reason, told, monkeypatch):
     assert reason in told(*given)
 
 
-@pytest.fixture
-def small_disk():
-    """No file may become larger than this, as on a full disk."""
+@contextmanager
+def small_disk(most_bytes):
+    """No file may become larger than this, as on a full disk.
+
+    Lifted at once: the runner's own output may go to a file that is larger.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
-    def limit(most_bytes):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, limits[1]))
 
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-def test_a_full_disk_ends_training_without_half_a_checkpoint(refused, small_disk, few_videos):
-    small_disk(100_000)
-    assert "cannot write" in (line := refused(few_videos))
+def test_a_full_disk_ends_training_without_half_a_checkpoint(refused, few_videos):
+    with small_disk(100_000):
+        line = refused(few_videos)
+    assert "cannot write" in line
     assert "out/last/adapter_model.safetensors: File too large" in line
 
 
-def test_a_full_disk_ends_evaluation_without_scores(
-    told, small_disk, finished_run, few_videos, tmp_path
-):
-    small_disk(5_000)
+def test_a_full_disk_ends_evaluation_without_scores(told, finished_run, few_videos, tmp_path):
     where = ("--out", tmp_path / "scores.json", "--videos.workers", "0")
-    assert "scores.png: File too large" in told("evaluate", finished_run, few_videos, *where)
+    with small_disk(5_000):
+        line = told("evaluate", finished_run, few_videos, *where)
+    assert "scores.png: File too large" in line
     assert files_below(tmp_path) == set()
 
 
