@@ -99,6 +99,11 @@ def test_links_resolve(path):
                 assert heading in anchors, f"{path.name} links to {target}"
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_no_figure_is_left_to_be_filled_in(path):
+    assert not re.search(r"@[A-Z]+@", path.read_text(encoding="utf-8"))
+
+
 def test_options_that_documents_name_exist(capsys):
     known = set()
     for arguments in (["--help"], *([command, "--help"] for command in COMMANDS)):

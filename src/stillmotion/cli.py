@@ -15,7 +15,7 @@ from stillmotion.errors import StillmotionError, unknown
 from stillmotion.version import __version__
 
 COMMANDS = {
-    "demo": "make videos, train on them, and show what was learned, in about four minutes",
+    "demo": "make videos, train on them, and show what was learned, in two to four minutes",
     "doctor": "say what this machine has, what is broken, and how to mend it",
     "check": "read every video of a data set, report what is wrong, propose a split",
     "train": "teach an image model your videos",
