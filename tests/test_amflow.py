@@ -146,7 +146,16 @@ def image_features(family, clip):
 @pytest.mark.parametrize("placement", ["parallel", "serial"])
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_new_model_keeps_the_tokens_of_moving_clips(flow, placement, family):
-    model = classifier(replace(SMALL, flow=flow, placement=placement), family)
+    check_keeps_tokens(replace(SMALL, flow=flow, placement=placement), family)
+
+
+@pytest.mark.parametrize("adapter", ["bottleneck", "compacter", "hyperformer"])
+def test_every_kind_of_adapter_begins_at_zero(adapter):
+    check_keeps_tokens(replace(SMALL, adapter=adapter), "vit")
+
+
+def check_keeps_tokens(method, family):
+    model = classifier(method, family)
     pixels = model.normalise(moving())
     *_, image = model.features(pixels)
     want = image_features(family, pixels).mean(dim=1)

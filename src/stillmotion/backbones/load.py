@@ -59,8 +59,9 @@ def build(name: str, *, pretrained: bool, image_size: int | None) -> nn.Module:
     except Exception as error:
         if not pretrained:
             raise BackboneError(f"cannot build {name} at {image_size} pixels: {error}") from error
+        reason = " ".join(str(error).split()).rstrip(".")
         raise WeightsError(
-            f"cannot get the pretrained weights of {name}: {error}. Without a network, give a "
+            f"cannot get the pretrained weights of {name}: {reason}. Without a network, give a "
             "safetensors file, weights=PATH, or weights='none' for random ones"
         ) from error
 
