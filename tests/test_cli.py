@@ -116,7 +116,7 @@ def test_the_doctor_speaks_where_torch_does_not_import(capsys, monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes differ")
 def test_a_reader_that_has_seen_enough_is_no_fault():
-    command = f"{sys.executable} -m stillmotion info --backbone vit_stillmotion_demo | true"
+    command = f"{sys.executable} -m stillmotion info --json --backbone vit_stillmotion_demo | true"
     shell = ["bash", "-o", "pipefail", "-c", command]
     told = subprocess.run(shell, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")

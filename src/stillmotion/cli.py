@@ -61,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         home = "stillmotion.doctor" if command == "doctor" else "stillmotion.commands"
-        return getattr(importlib.import_module(home), command)(arguments[1:])
+        status = getattr(importlib.import_module(home), command)(arguments[1:])
+        sys.stdout.flush()
+        return status
     except StillmotionError as error:
         return fail(str(error))
     except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
