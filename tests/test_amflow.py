@@ -408,3 +408,22 @@ def test_windows_larger_than_a_tile_answer_the_same(monkeypatch):
     want = model(moving(size=SIZE * 2))
     monkeypatch.setattr("stillmotion.nn.flow.TILE", 20)
     torch.testing.assert_close(model(moving(size=SIZE * 2)), want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"adapter_ratio": -3.0},
+        {"tpm_ratio": 0.0},
+        {"grid_cells": 0},
+        {"tpm_kernel": 0},
+        {"tpm_layers": 0},
+        {"tpm_dilations": ()},
+        {"align_heads": 0},
+        {"dropout": 7.0},
+    ],
+    ids=lambda field: next(iter(field)),
+)
+def test_numbers_out_of_range_are_refused_by_name(field):
+    with pytest.raises(ConfigurationError, match=next(iter(field))):
+        AMFlow(**field)

@@ -40,7 +40,7 @@ def refused(field: str, value: object, hint: Any) -> str:
     return f"{field} cannot be {value!r}: it is {words.replace('typing.', '')}"
 
 
-def within(part: object, *names: str, least: int, most: int | None = None) -> None:
+def within(part: object, *names: str, least: int | float, most: int | None = None) -> None:
     """Refuse numbers of a dataclass that lie out of their range."""
     for name in names:
         value = getattr(part, name)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stillmotion.backbones import OpenBackbone
 from stillmotion.errors import ConfigurationError
+from stillmotion.fields import within
 from stillmotion.methods.amflow.trunk import AMFlowTrunk
 from stillmotion.methods.base import Method, register
 from stillmotion.nn.head import Vote, VotingHead
@@ -99,11 +100,17 @@ class AMFlow(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("flow_blocks", "adapter_blocks"):
+        for field in ("flow_blocks", "adapter_blocks", "tpm_dilations"):
             if not getattr(self, field):
-                raise ConfigurationError(
-                    f"{field} is empty; it is 'all' or a list of block numbers such as [0, -1]"
-                )
+                raise ConfigurationError(f"amflow.{field} is empty; give numbers, such as [0, -1]")
+        counts = ["tpm_kernel", "grid_cells", "grid_channels"]
+        counts += [n for n in ("align_heads", "tpm_layers") if isinstance(getattr(self, n), int)]
+        within(self, *counts, least=1)
+        within(self, "align_layers", least=0)
+        ratios = ["adapter_ratio", "align_ratio", "align_hidden_ratio", "tpm_hidden_ratio"]
+        ratios += ["tpm_ratio"] if self.tpm_ratio is not None else []
+        within(self, *ratios, least=0.001)
+        within(self, "dropout", "tpm_dropout", least=0, most=1)
         if self.causal and (self.pairing == "next" or self.centre == "clip"):
             raise ConfigurationError(
                 "causal=True looks at the past only: it needs pairing='previous', and "
