@@ -32,10 +32,10 @@ from stillmotion.evaluation import evaluate
 from stillmotion.loading import view_loader
 from stillmotion.methods import AMFlow, LinearProbe, Method
 from stillmotion.metrics import interval
-from stillmotion.model import adapt
 from stillmotion.recipe import Recipe, Training, Videos, Views
 from stillmotion.training import train
-from stillmotion.training.data import clip_info, read_splits
+from stillmotion.training.data import read_splits
+from stillmotion.training.loop import build_model
 from stillmotion.training.probe import fit_head, frozen_features
 
 HERE = Path(__file__).parent
@@ -97,15 +97,7 @@ def run(variant: str, fold: int, seed: int) -> dict[str, Any]:
 def run_probe(chosen: Recipe) -> dict[str, Any]:
     """The order-free baseline: logistic regression on frozen features averaged over frames."""
     splits = read_splits(replace(chosen, videos=replace(chosen.videos, val_fraction=0.0)))
-    model = adapt(
-        chosen.backbone,
-        chosen.method,
-        class_names=splits.train.classes,
-        num_frames=chosen.sampling.num_frames,
-        image_size=chosen.image_size,
-        weights=chosen.weights,
-    ).eval()
-    model.info = clip_info(chosen)
+    model = build_model(chosen, splits.train.classes).eval()
     features, index = frozen_features(model, loader(splits.train, chosen))
     fit_head(model, features, torch.tensor([splits.train.samples[i].label for i in index]))
     assert splits.test is not None

@@ -141,13 +141,11 @@ def choose_split(
 def different_classes(wanted: Sequence[str], given: Sequence[str]) -> str:
     """Say how two lists of classes differ."""
     missing, extra = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
-    what = (
-        f"lacks {missing[:5]}"
-        if missing
-        else f"adds {extra[:5]}"
-        if extra
-        else "orders them otherwise"
-    )
+    what = "orders them otherwise"
+    if missing:
+        what = f"lacks {missing[:5]}"
+    elif extra:
+        what = f"adds {extra[:5]}"
     return (
         f"the model was trained on {len(wanted)} classes, this data has {len(given)} and {what}. "
         "Name the model's classes: videos.classes=FILE"

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,15 +64,7 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     splits = read_splits(recipe)
     state.same_videos(saved, splits.fingerprint)
     set_seed(recipe.seed)
-    model = adapt(
-        recipe.backbone,
-        recipe.method,
-        class_names=splits.train.classes,
-        num_frames=recipe.sampling.num_frames,
-        image_size=recipe.image_size,
-        weights=recipe.weights,
-    )
-    model.info = clip_info(recipe)
+    model = build_model(recipe, splits.train.classes)
     with RunLog(out, is_main=accelerator.is_main_process, quiet=quiet) as log:
         if accelerator.is_main_process:
             recipe.write(out / "recipe.yaml")
@@ -86,6 +78,20 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
             evaluation.write(out / "evaluation.json")
         log.say(evaluation.table())
     return Run(out, model.eval(), progress.history, evaluation, progress.seconds)
+
+
+def build_model(recipe: Recipe, class_names: Sequence[str]) -> VideoClassifier:
+    """The recipe's untrained model, which remembers how its clips are drawn."""
+    model = adapt(
+        recipe.backbone,
+        recipe.method,
+        class_names=class_names,
+        num_frames=recipe.sampling.num_frames,
+        image_size=recipe.image_size,
+        weights=recipe.weights,
+    )
+    model.info = clip_info(recipe)
+    return model
 
 
 @dataclass(frozen=True)
