@@ -1,13 +1,14 @@
 """Foreign image weights become timm's, give their own model's features, and are written back."""
 
 import random
+import re
 from contextlib import suppress
 
 import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foreign_images import (
@@ -37,12 +38,13 @@ NOISE = {
 }
 """What lies in published files beside the image model."""
 
-TEXT_TOWER = {
-    "positional_embedding": (77, DIM),
-    "transformer.resblocks.0.ln_1.weight": (DIM,),
-    "transformer.resblocks.5.ln_1.weight": (DIM,),
+TEXT_TOWER = {"positional_embedding": (77, DIM)} | {
+    key.replace(".0.", f".{layer}."): shape
+    for key, shape in FOREIGN["openai_clip"].shapes.items()
+    for layer in range(6)
+    if ".0." in key
 }
-"""OpenAI's text tower has names of the bare image tower, and may have more layers."""
+"""OpenAI's text tower has names of the bare image tower, and here more layers."""
 
 
 def foreign(name):
@@ -154,6 +156,21 @@ def test_a_truncated_state_names_what_is_missing(name):
         assert key in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (r"^norm\.", "2 are missing: norm.weight, norm.bias$"),
+        ("norm", "10 are missing: .* and 2 more$"),
+        (r"blocks\.0\.", "12 are missing: blocks.0.norm1.weight, .* and 4 more$"),
+    ],
+)
+def test_a_state_without_whole_parts_says_how_many_tensors_are_missing(lost, told):
+    state = foreign("timm")
+    kept = {key: tensor for key, tensor in state.items() if not re.search(lost, key)}
+    with pytest.raises(WeightsError, match=f"names of timm's vision transformer, but {told}"):
+        read_image(kept, num_heads=HEADS)
+
+
 @pytest.mark.parametrize("state", [{}, {"conv1.weight": torch.zeros(3)}, drawn(NOISE)])
 def test_a_state_of_no_scheme_is_told_what_is_known(state):
     with pytest.raises(WeightsError, match="no known scheme fits") as told:
@@ -232,6 +249,7 @@ def of_sizes(*, depth, dim, hidden, patch, side, tubelet):
 
 
 @given(SIZES)
+@example({"depth": 1, "dim": 49, "hidden": 1, "patch": 1, "side": 1, "tubelet": 1})
 def test_any_sizes_survive_every_scheme(sizes):
     state = of_sizes(**sizes)
     bare = {key: t for key, t in state.items() if key not in ("cls_token", "pos_embed")}

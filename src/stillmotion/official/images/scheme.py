@@ -37,7 +37,7 @@ class Scheme:
     """Beginnings of timm's names. What begins so may be absent, all of it together."""
 
     prefixes: tuple[str, ...] = ("",)
-    """What may stand before every name; where several fit alike, the first."""
+    """What may stand before every name."""
 
     read: tuple[Step, ...] = ()
     """Applied in order to the renamed tensors, they give timm's."""
