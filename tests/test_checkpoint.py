@@ -205,8 +205,8 @@ def test_any_damage_to_the_description_is_a_stillmotion_error(saved, unchecked):
 
 def test_a_later_format_is_refused(saved):
     config = json.loads((saved / CONFIG).read_text())
-    (saved / CONFIG).write_text(json.dumps({**config, "format": "stillmotion adapter 2"}))
-    with pytest.raises(CheckpointError, match="'stillmotion adapter 1', which this version reads"):
+    (saved / CONFIG).write_text(json.dumps({**config, "format": "stillmotion adapter 3"}))
+    with pytest.raises(CheckpointError, match="'stillmotion adapter 2', which this version reads"):
         load(saved, backbone=image_model())
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import nn
+from torch import Tensor, nn
 
-from stillmotion.backbones import OpenBackbone, load_backbone, open_backbone
-from stillmotion.errors import CheckpointError
+from stillmotion.backbones import OWN_WEIGHTS, OpenBackbone, load_backbone, open_backbone
+from stillmotion.errors import CheckpointError, unknown
 from stillmotion.files import write_bytes, write_text
 from stillmotion.methods import method_from_dict
 from stillmotion.model import VideoClassifier
@@ -28,17 +30,30 @@ if TYPE_CHECKING:
     from os import PathLike
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
-FORMAT = "stillmotion adapter 1"
+FORMAT = "stillmotion adapter 2"
 
 DESCRIPTION = {
     "method": dict,
     "backbone": dict,
+    "dtype": str,
     "num_frames": int,
     "class_names": list,
     "info": dict,
 }
-BACKBONE = {"name": str | None, "weights": str | None, "sha256": str, "image_size": list}
+BACKBONE = {
+    "name": str | None,
+    "arguments": dict,
+    "weights": str | None,
+    "sha256": str,
+    "image_size": list,
+    "mean": list,
+    "std": list,
+}
 """What loading needs of `adapter_config.json`, and of what it says of the backbone."""
+
+DTYPES = {str(t).removeprefix("torch."): t for t in (torch.float64, torch.float32, torch.float16)}
+DTYPES["bfloat16"] = torch.bfloat16
+"""Number types that a model may have."""
 
 
 def save(model: VideoClassifier, directory: Path) -> None:
@@ -50,16 +65,20 @@ def save(model: VideoClassifier, directory: Path) -> None:
         "method": model.method.to_dict(),
         "backbone": {
             "name": backbone.name,
-            "weights": backbone.weights,
+            "arguments": backbone.arguments,
+            "weights": OWN_WEIGHTS if model.is_self_contained else backbone.weights,
             "sha256": backbone.sha256,
             "image_size": list(backbone.image_size),
+            "mean": list(backbone.mean),
+            "std": list(backbone.std),
         },
+        "dtype": str(model.mean.dtype).removeprefix("torch."),
         "num_frames": model.num_frames,
         "class_names": list(model.class_names),
         "info": model.info,
     }
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    tensors = {name: t.cpu().contiguous() for name, t in model.adapter_tensors().items()}
+    tensors = {name: t.cpu().contiguous() for name, t in model.checkpoint_tensors().items()}
     write_bytes(directory / TENSORS, to_bytes(tensors, metadata={"format": "pt"}))
     write_text(directory / CONFIG, text)
 
@@ -94,11 +113,12 @@ def load(
             num_frames=config["num_frames"],
             class_names=config["class_names"],
         )
-    except (ValueError, RuntimeError) as error:  # whatever a damaged number leads to
+    except (ValueError, RuntimeError, TypeError) as error:  # whatever a damaged number leads to
         raise CheckpointError(
             f"{directory / CONFIG} describes no possible model: {error}"
         ) from error
     model.info = config["info"]
+    model.to(DTYPES[config["dtype"]])
     load_tensors(model, directory / TENSORS)
     return model.eval()
 
@@ -146,6 +166,8 @@ def read_config(directory: Path) -> dict[str, Any]:
             raise CheckpointError(
                 f"{path} is damaged: {', '.join(wrong)} missing or of the wrong type"
             )
+    if config["dtype"] not in DTYPES:
+        raise CheckpointError(f"{path} is damaged: {unknown('dtype', config['dtype'], DTYPES)}")
     return config
 
 
@@ -164,10 +186,17 @@ def rebuild_backbone(
             "load(directory, backbone=module)"
         )
     else:
-        source = str(weights or recorded["weights"])
-        size = recorded["image_size"][0]
-        opened = load_backbone(recorded["name"], weights=source, image_size=size)
-    if opened.sha256 != recorded["sha256"]:
+        own = recorded["weights"] == OWN_WEIGHTS
+        opened = load_backbone(
+            recorded["name"],
+            weights=OWN_WEIGHTS if own else str(weights or recorded["weights"]),
+            image_size=recorded["image_size"][0],
+            arguments=recorded["arguments"],
+        )
+    opened.mean, opened.std = tuple(recorded["mean"]), tuple(recorded["std"])
+    if recorded["weights"] == OWN_WEIGHTS:
+        opened.weights = OWN_WEIGHTS
+    elif opened.sha256 != recorded["sha256"]:
         raise CheckpointError(
             f"{directory} belongs to {recorded['name'] or 'an image model'} with weights "
             f"{recorded['sha256']}, but these are {opened.sha256}. Give the weights that it "
@@ -182,6 +211,16 @@ def load_tensors(model: VideoClassifier, path: Path) -> None:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
-    if problem := mismatch(found, model.adapter_tensors()):
+    if model.is_self_contained:
+        add_biases(model, found)
+    if problem := mismatch(found, model.checkpoint_tensors()):
         raise CheckpointError(f"{path} does not fit its configuration: {problem}")
     model.load_state_dict(found, strict=False)
+
+
+def add_biases(model: nn.Module, found: Mapping[str, Tensor]) -> None:
+    """Give linear layers without a bias one, where a checkpoint has it: folded adapters left it."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and module.bias is None and f"{name}.bias" in found:
+            bias = torch.zeros_like(module.weight[:, 0])
+            module.bias = nn.Parameter(bias, requires_grad=module.weight.requires_grad)

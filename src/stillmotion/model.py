@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.backbones import OpenBackbone, load_backbone, open_backbone
+from stillmotion.backbones import OWN_WEIGHTS, OpenBackbone, load_backbone, open_backbone
 from stillmotion.errors import BackboneError, ClipError, ConfigurationError
 from stillmotion.methods import Method, get_method
 from stillmotion.nn.frozen import Frozen
@@ -105,6 +105,27 @@ class VideoClassifier(nn.Module):
             raise ClipError(
                 f"a clip of {clip.shape[1]} frames: this model was built for 1 to {self.num_frames}"
             )
+
+    @property
+    def is_self_contained(self) -> bool:
+        """Whether the image model cannot be had from elsewhere, so that a checkpoint must hold it.
+
+        It was changed (all of it trained, or adapters folded into it), or its weights are random.
+        """
+        frozen = [p for p in self.image_tensors().values() if not p.requires_grad]
+        return self.backbone.weights in (OWN_WEIGHTS, "none") or not frozen
+
+    def image_tensors(self) -> dict[str, Tensor]:
+        """The image model's tensors under timm's names, without a classifier."""
+        tensors = dict(self.backbone.model.state_dict(keep_vars=True))
+        for number, block in enumerate(self.trunk.blocks):
+            frozen = getattr(block, "frozen", block).block.state_dict(keep_vars=True)  # type: ignore[union-attr]
+            tensors |= {f"blocks.{number}.{name}": tensor for name, tensor in frozen.items()}
+        return tensors
+
+    def checkpoint_tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds: `adapter_tensors`, or everything."""
+        return dict(self.state_dict()) if self.is_self_contained else self.adapter_tensors()
 
     def adapter_tensors(self) -> dict[str, Tensor]:
         """All that makes this model differ from its image model, the head included, by name."""

@@ -16,6 +16,9 @@ from stillmotion.nn.state import mismatch
 
 log = logging.getLogger("stillmotion")
 
+OWN_WEIGHTS = "checkpoint"
+"""Where an image model's weights are, whose checkpoint holds all of them."""
+
 
 def load_backbone(
     name: str,
@@ -29,7 +32,8 @@ def load_backbone(
     Args:
         name: timm's name, with or without a tag: ``vit_base_patch14_dinov2.lvd142m``.
         weights: ``"pretrained"`` (those of timm's tag, from the Hugging Face hub or its cache),
-            ``"none"`` (random; said loudly), or a path to a safetensors file, to a ``.pth`` file
+            ``"none"`` (random; said loudly), ``"checkpoint"`` (random until a checkpoint that holds
+            all weights is loaded), or a path to a safetensors file, to a ``.pth`` file
             (read without unpickling code) or to a directory that holds ``model.safetensors``.
         image_size: pixels a side; position embeddings are resampled. None: the model's own.
         arguments: of timm's `create_model`, for an architecture with other sizes than its name has.
@@ -46,7 +50,7 @@ def load_backbone(
             "%s has RANDOM weights (weights='none'): good for counting and tests, not for results",
             name,
         )
-    elif weights != "pretrained":
+    elif weights not in ("pretrained", OWN_WEIGHTS):
         load_weights(model, Path(weights))
     opened = open_backbone(model, name=name, weights=str(weights))
     opened.arguments = dict(arguments or {})
