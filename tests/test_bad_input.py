@@ -388,6 +388,6 @@ def test_the_real_process_ends_in_one_line_too(finished_run, copied):
 
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
     """Python then prints it and exits with status 1."""
-    monkeypatch.setattr("stillmotion.commands.predict", lambda arguments: 1 / 0)
+    monkeypatch.setattr("stillmotion.commands.predict.run", lambda arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         stillmotion("predict")

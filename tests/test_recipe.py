@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import VARIANTS
+from stillmotion.commands.train import asked_for
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AMFlow
-from stillmotion.parsing import Parser, add_method, recipe_from
 from stillmotion.recipe import PARTS, Recipe, Training, Videos
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=9)
@@ -65,12 +65,9 @@ def test_a_written_recipe_reads_the_same(tmp_path, given_values):
 
 def parsed(*arguments):
     """The recipe that `stillmotion train` would follow."""
-    parser = Parser("train", "", "")
-    parser.add_argument("--config", action="config")
-    parser.add_argument("data", nargs="?")
-    parser.add_class_arguments(Recipe, skip={"data", "method"})
-    add_method(parser, arguments)
-    return recipe_from(parser.parse(arguments))
+    recipe, resume = asked_for(arguments)
+    assert not resume
+    return recipe
 
 
 @pytest.mark.parametrize("name", VARIANTS)
