@@ -67,10 +67,18 @@ class Training:
     """With n times the clips a step (batch_size x accumulate x processes) the rate is scaled."""
     scaling: Literal["sqrt", "linear", "none"] = "sqrt"
     """By the square root of n, which suits AdamW (Malladi et al., arXiv 2205.10287), or by n."""
+    backbone_rate: float = 1.0
+    """Factor of the rate of all that trains outside the head: 0.1 in AIM and ZeroI2V with ViT-L."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """sgd: with momentum 0.9, as AdaptFormer; the others use AdamW."""
     weight_decay: float = 0.01
-    """Of matrices; vectors and scalars have none."""
+    decay: Literal["matrices", "no_norm", "no_bias", "all"] = "matrices"
+    """What decays: tensors of two and more dimensions; all but norms (AIM, ZeroI2V); all but biases
+    (ST-Adapter); everything that trains (DualPath, and AIM with ViT-L)."""
     warmup: float = 0.1
     """Part of the steps over which the rate rises; then it falls to 0 as a cosine."""
+    warmup_start: float = 0.0
+    """Fraction of the peak that the rise begins from: 0.1 in AIM and ZeroI2V."""
     clip_norm: float = 1.0
     """Longest gradient; 0: any."""
     label_smoothing: float = 0.0
@@ -87,8 +95,9 @@ class Training:
     def __post_init__(self) -> None:
         check_types(self, "training")
         within(self, "epochs", "batch_size", "accumulate", "reference_batch", least=1)
-        within(self, "learning_rate", "weight_decay", "clip_norm", "patience", least=0)
-        within(self, "warmup", "label_smoothing", least=0, most=1)
+        rates = ("learning_rate", "backbone_rate", "weight_decay", "clip_norm", "patience")
+        within(self, *rates, least=0)
+        within(self, "warmup", "warmup_start", "label_smoothing", least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
