@@ -105,6 +105,7 @@ def test_the_command_line_begins_with_the_defaults_of_python():
         ({"training": {"epoch": 1}}, "did you mean 'epochs'?"),
         ({"method": "amflow", "amflow": {"flo": "static"}}, "did you mean 'flow'?"),
         ({"method": "amflw"}, "did you mean 'amflow'?"),
+        ({"method": "amflow", "preset": "smal"}, "did you mean 'small'?"),
         ({"amflow": {}}, "unknown setting of recipe 'amflow'"),
         ({"out": None, "method": 3}, "unknown method '3'"),
     ],
@@ -113,6 +114,16 @@ def test_unknown_names_are_answered_with_the_nearest(values, reason):
     with pytest.raises(ConfigurationError) as caught:
         Recipe.from_dict({"data": "a", "out": "b", **values})
     assert reason in str(caught.value)
+
+
+def test_what_a_file_leaves_open_is_given_in_python(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("method: amflow\npreset: small\namflow:\n  dropout: 0.3\nout: a\n")
+    method = dataclasses.replace(AMFlow.small(), dropout=0.3)
+    assert Recipe.read(path, data="d") == Recipe(data="d", out="a", method=method)
+    assert Recipe.read(path, data="d", out="b").out == "b"
+    with pytest.raises(ConfigurationError, match="'data'"):
+        Recipe.read(path)
 
 
 def test_what_is_required_is_named():

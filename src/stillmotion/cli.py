@@ -37,6 +37,10 @@ COMMANDS = {
         "read every video of a data set, report what is wrong, propose a split",
         "stillmotion.commands.check",
     ),
+    "recipes": Command(
+        "list, show and copy the published settings of every method",
+        "stillmotion.commands.recipes",
+    ),
     "train": Command("teach an image model your videos", "stillmotion.commands.train"),
     "evaluate": Command(
         "score a trained model, and see whether it uses time",

@@ -155,7 +155,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":
-        """The inverse of `to_dict`.
+        """The inverse of `to_dict`. A ``preset`` says where the method's fields begin.
 
         Raises:
             ConfigurationError: for unknown or contradicting values, by name.
@@ -163,22 +163,25 @@ class Recipe:
         given = dict(values)
         if "method" in given and not isinstance(given["method"], Method):
             name = str(given["method"])
-            given["method"] = get_method(name).with_fields(given.pop(name, {}))
+            fields = start_of(get_method(name), given.pop("preset", None)).to_dict()
+            del fields["method"]
+            given["method"] = get_method(name).with_fields(fields | (given.pop(name, None) or {}))
         for name, part in PARTS.items():
             if isinstance(given.get(name), dict):
                 given[name] = _build(part, name, given[name])
         return _build(cls, "recipe", given)
 
     @classmethod
-    def read(cls, path: Path) -> "Recipe":
-        """A recipe from a YAML file."""
+    def read(cls, path: Path, *, data: str | None = None, out: str | None = None) -> "Recipe":
+        """A recipe from a YAML file; ``data`` and ``out`` where it leaves them open, or others."""
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
             raise ConfigurationError(f"cannot read the recipe {path}: {error}") from error
         if not isinstance(values, dict):
             raise ConfigurationError(f"{path} is no recipe: it holds no names with values")
-        return cls.from_dict(values)
+        places = {"data": data, "out": out}
+        return cls.from_dict(values | {k: v for k, v in places.items() if v is not None})
 
     def write(self, path: Path) -> None:
         """Write the recipe as YAML."""
@@ -192,6 +195,19 @@ PARTS = {
     "training": Training,
     "views": Views,
 }
+
+
+def start_of(cls: type[Method], preset: str | None) -> Method:
+    """A method with the fields of a preset, or with its defaults.
+
+    Raises:
+        ConfigurationError: for an unknown preset, with the nearest known one.
+    """
+    if preset is None:
+        return cls()
+    if preset not in cls.presets:
+        raise ConfigurationError(unknown(f"preset of {cls.name}", preset, cls.presets))
+    return getattr(cls, preset)()
 
 
 def _plain(value: Any) -> Any:
