@@ -92,20 +92,21 @@ def decaying(
     model: nn.Module, rule: Literal["matrices", "no_norm", "no_bias", "all"]
 ) -> dict[nn.Parameter, bool]:
     """Every trained parameter, and whether the rule lets it decay."""
-    found = {}
-    for owner in model.modules():
-        for name, parameter in owner.named_parameters(recurse=False):
-            if parameter.requires_grad:
-                match rule:
-                    case "matrices":
-                        found[parameter] = parameter.ndim >= 2
-                    case "no_norm":
-                        found[parameter] = not isinstance(owner, NORMS)
-                    case "no_bias":
-                        found[parameter] = name != "bias"
-                    case "all":
-                        found[parameter] = True
-    return found
+    trained = [
+        (owner, name, parameter)
+        for owner in model.modules()
+        for name, parameter in owner.named_parameters(recurse=False)
+        if parameter.requires_grad
+    ]
+    match rule:
+        case "matrices":
+            return {p: p.ndim >= 2 for _, _, p in trained}
+        case "no_norm":
+            return {p: not isinstance(owner, NORMS) for owner, _, p in trained}
+        case "no_bias":
+            return {p: name != "bias" for _, name, p in trained}
+        case "all":
+            return {p: True for _, _, p in trained}
 
 
 def warm_cosine(optimizer: Optimizer, *, steps: int, warmup: float, start: float = 0.0) -> LambdaLR:
