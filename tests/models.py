@@ -33,6 +33,8 @@ FAMILIES = {
     "pe": "vit_pe_core_tiny_patch16_384",
     "vit_normed": "vit_tiny_patch16_224",  # the next two: norms of q and k, and of what attends
     "eva_normed": "eva02_base_patch14_224",
+    "hiera": "hiera_tiny_224",
+    "hiera_abswin": "hiera_small_abswin_256",  # positions of a window, repeated, and layer scale
 }
 NORMS = {
     "vit_normed": {"qk_norm": True, "scale_attn_norm": True, "scale_mlp_norm": True},
@@ -40,10 +42,32 @@ NORMS = {
 }
 
 
+HIERA = {
+    "pretrained": False,
+    "num_classes": 0,
+    "embed_dim": 24,
+    "num_heads": 1,
+    "stages": (2, 2, 2),
+    "q_pool": 2,
+    "mask_unit_size": (4, 4),
+    "mask_unit_attn": (True, True, False),
+}
+"""8 x 8 tokens in four windows, then 4 x 4 in four, then 2 x 2; widths 24, 48, 96."""
+
+
+def settings_of(family: str) -> dict[str, object]:
+    """What timm needs to build a tiny model of a family."""
+    if family.startswith("hiera"):
+        return HIERA | ({"global_pos_size": (4, 4)} if family == "hiera_abswin" else {})
+    return TINY | NORMS.get(family, {})
+
+
 def image_model(family: str = "vit", *, size: int | tuple[int, int] = SIZE, **changes) -> nn.Module:
     """An image model whose every bias, gain and layer scale matters."""
     torch.manual_seed(0)
-    settings = TINY | {"img_size": size} | NORMS.get(family, {}) | changes
+    if family.startswith("hiera"):
+        changes.pop("depth", None)  # its stages say
+    settings = settings_of(family) | {"img_size": size} | changes
     model = timm.create_model(FAMILIES[family], **settings).eval()
     with torch.no_grad():
         for parameter in model.parameters():

@@ -178,7 +178,7 @@ def test_a_frozen_image_branch_is_the_image_model_whatever_was_trained(readout):
 def test_an_adapted_image_branch_reads_the_adapted_tokens(readout):
     model = trained(replace(SMALL, image_readout=readout))
     pixels = model.normalise(moving())
-    tokens, _ = model.trunk(model.backbone.embed(pixels))
+    tokens, _ = model.trunk(model.stem(model.backbone, pixels))
     frames = model.backbone.pool(model.backbone.norm(tokens))
     want = frames[:, -1] if readout == "last" else frames.mean(dim=1)
     torch.testing.assert_close(model.features(pixels)[-1], want, rtol=1e-4, atol=1e-4)
@@ -282,10 +282,10 @@ def series_and_tokens(model, clip):
         if isinstance(module, TemporalBranch)
     ]
     pixels = model.normalise(clip)
-    tokens, features = model.trunk(model.stem(model.backbone.embed(pixels)))
+    tokens, features = model.trunk(model.stem(model.backbone, pixels))
     for handle in handles:
         handle.remove()
-    features.append(model.method.pool(tokens, model.backbone))
+    features.append(model.readout(model.backbone, tokens))
     return series, tokens, model.head(features)
 
 
@@ -311,7 +311,7 @@ def test_a_causal_model_computes_each_frame_once_and_for_all(method, seen):
     for early, late in zip(past, whole, strict=True):
         torch.testing.assert_close(late[:, :seen], early, **close)
     means = [s[:, :seen].mean(dim=1).unflatten(0, (2, -1)).mean(dim=1) for s in whole]
-    image = model.method.pool(whole_tokens[:, :seen], model.backbone)
+    image = model.readout(model.backbone, whole_tokens[:, :seen])
     torch.testing.assert_close(model.head([*means, image]), past_logits, **close)
 
 

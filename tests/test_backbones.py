@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models import FAMILIES, SIZE, TINY, image_model, moving
-from stillmotion.backbones import Frozen, TokenGrid, open_backbone
+from stillmotion.backbones import OpenBlock, TokenGrid, open_backbone
 from stillmotion.errors import BackboneError
 from stillmotion.nn.attention import attend, attention_logits, merge_heads, split_heads
+from stillmotion.nn.frozen import Frozen
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -25,7 +26,7 @@ def run(backbone, clip):
     return backbone.norm(x)
 
 
-@pytest.mark.parametrize("size", [SIZE, 48, (32, 56)])
+@pytest.mark.parametrize("size", [SIZE, 48, (32, 64)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_opening_changes_nothing(family, size):
     model = image_model(family, size=size)
@@ -39,19 +40,23 @@ def test_opening_changes_nothing(family, size):
         pooled = backbone.pool(found)
     torch.testing.assert_close(found.flatten(0, 1), want, **CLOSE)
     torch.testing.assert_close(pooled.flatten(0, 1), want_pooled, **CLOSE)
-    assert found.shape == (2, 3, backbone.grid.num_tokens, backbone.dim)
+    last = backbone.blocks[-1]
+    assert found.shape == (2, 3, last.grid.num_tokens, last.dim)
     assert pooled.shape == (2, 3, backbone.pooled_dim)
     assert backbone.image_size == (height, width)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_folding_layer_scale_changes_nothing_and_leaves_none(family):
+def test_folding_layer_scale_changes_nothing_and_leaves_ones(family):
     backbone = open_backbone(image_model(family))
-    want = run(backbone, moving())
-    for block in backbone.blocks:
+    want, size = run(backbone, moving()), sum(p.numel() for p in backbone.parameters())
+    opened = [block for block in backbone.blocks if isinstance(block, OpenBlock)]
+    for block in opened:
         block.fold_layer_scale()
     torch.testing.assert_close(run(backbone, moving()), want, **CLOSE)
-    assert not [n for n, _ in backbone.named_parameters() if "gamma" in n]
+    scales = [gamma for block in opened for gamma in block.layer_scales.values()]
+    assert all((gamma == 1).all() for gamma in scales if gamma is not None)
+    assert sum(p.numel() for p in backbone.parameters()) == size
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -61,12 +66,12 @@ def test_linears_are_those_on_either_side_of_each_branch(family):
     block.fold_layer_scale()
     x = torch.randn(2, backbone.grid.num_tokens, backbone.dim)
     heads, out, mlp = block.qkv(x), block.attn(x), block.mlp(x)
-    for linear in (block.linears.attn_out, block.linears.mlp_out):
+    for linear in (*block.linears("attn_out"), *block.linears("mlp_out")):
         bias = 0 if linear.bias is None else linear.bias
         linear.bias = nn.Parameter(bias + torch.ones(backbone.dim))
     torch.testing.assert_close(block.attn(x), out + 1)
     torch.testing.assert_close(block.mlp(x), mlp + 1)
-    for linear in (*block.linears.attn_in, *block.linears.mlp_in):
+    for linear in (*block.linears("attn_in"), *block.linears("mlp_in")):
         nn.init.zeros_(linear.weight)
         if linear.bias is not None:
             nn.init.zeros_(linear.bias)
@@ -88,7 +93,8 @@ def test_attention_over_time_ignores_space_and_serves_each_token_alone(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_nothing_frozen_ever_trains(family):
-    backbone = open_backbone(image_model(family, drop_path_rate=0.5, proj_drop_rate=0.5).train())
+    dropout = {} if family.startswith("hiera") else {"proj_drop_rate": 0.5}
+    backbone = open_backbone(image_model(family, drop_path_rate=0.5, **dropout).train())
     nn.Sequential(backbone).train()
     assert not [n for n, m in backbone.named_modules() if m.training]
     assert not [n for n, p in backbone.named_parameters() if p.requires_grad]
@@ -101,11 +107,12 @@ def test_position_is_what_the_embedding_adds(family):
     if backbone.position is None:
         assert backbone.model.pos_embed is None
         return
-    backbone.model.norm_pre = nn.Identity()
-    with_position = backbone.embed(moving())
+    with_position = backbone.placed(moving())
     position = backbone.position.clone()
-    nn.init.zeros_(backbone.model.pos_embed)
-    without = backbone.embed(moving())
+    for embedding in (backbone.model.pos_embed, getattr(backbone.model, "pos_embed_win", None)):
+        if embedding is not None:
+            nn.init.zeros_(embedding)
+    without = backbone.placed(moving())
     assert position.abs().max() > 0
     torch.testing.assert_close(with_position - without, position.expand_as(without), **CLOSE)
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed
 
 from models import moving
-from stillmotion.backbones import load_backbone
+from stillmotion.backbones import TokenGrid, load_backbone
 from stillmotion.errors import BackboneError, ConfigurationError, WeightsError
 
 NAME = "vit_tiny_patch16_224"
@@ -63,7 +63,7 @@ def test_positions_are_resampled_to_the_image_size(state, tmp_path):
     path = as_safetensors(state, tmp_path)
     backbone = load_backbone(NAME, weights=path, image_size=64)
     want = resample_abs_pos_embed(state["pos_embed"], [4, 4], num_prefix_tokens=1)[0]
-    assert backbone.grid == (1, 4, 4)
+    assert backbone.grid == TokenGrid(1, 4, 4)
     assert backbone.image_size == (64, 64)
     torch.testing.assert_close(backbone.position, want)
 
@@ -159,7 +159,7 @@ def test_an_unknown_name_suggests_the_nearest(given, nearest):
     assert len(str(caught.value)) < 700
 
 
-@pytest.mark.parametrize("name", ["resnet50", "hiera_tiny_224", "beit_base_patch16_224"])
+@pytest.mark.parametrize("name", ["resnet50", "sam2_hiera_tiny", "beit_base_patch16_224"])
 def test_families_that_cannot_be_opened_are_refused_before_they_are_built(name):
     with pytest.raises(BackboneError, match=f"{name} is not supported"):
         load_backbone(name)

@@ -9,11 +9,12 @@ from torch.nn.functional import cross_entropy
 
 from models import CLASSES, FAMILIES, FRAMES, VARIANTS, classifier, image_model, moving, still
 from models import trained as trained_model
-from stillmotion.backbones import Frozen, open_backbone
+from stillmotion.backbones import open_backbone
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import METHODS, get_method, method_from_dict, register
+from stillmotion.nn.frozen import Frozen, Inserted
 
-QUICK_FAMILIES = ("vit", "siglip", "dinov3")
+QUICK_FAMILIES = ("vit", "siglip", "dinov3", "hiera")
 EVERY_PAIR = [
     pytest.param(
         name,
@@ -46,13 +47,14 @@ def image_tokens(family, clip):
 
 
 @each_pair
-def test_starts_as_the_image_model(name, family):
+def test_starts_as_the_image_model_or_says_that_it_does_not(name, family):
     """At first a picture that stands still gives the image model's tokens."""
     model = classifier(VARIANTS[name], family)
     pixels = model.normalise(still())
-    found, _ = model.trunk(model.stem(model.backbone.embed(pixels)))
+    found, _ = model.trunk(model.stem(model.backbone, pixels))
     want = image_tokens(family, pixels)[:, -found.shape[1] :]
-    torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-4)
+    same = found.shape == want.shape and torch.allclose(found, want, rtol=1e-4, atol=1e-4)
+    assert same == VARIANTS[name].starts_as_image_model
 
 
 @each_pair
@@ -68,18 +70,36 @@ def test_logits_are_one_row_a_clip_and_clips_do_not_mix(name, family):
 def test_everything_trained_learns_and_nothing_frozen_does(name, family):
     model = trained_model(VARIANTS[name], family).train()
     loss_of(model, moving()).backward()
-    inert = {f"trunk.{parameter}" for parameter in model.trunk.inert}
-    inside = tuple(f"{n}." for n, m in model.named_modules() if isinstance(m, Frozen))
-    silent = []
+    silent = set()
     for parameter_name, parameter in model.named_parameters():
-        if parameter_name.startswith(inside):
+        if not parameter.requires_grad:
             assert parameter.grad is None, parameter_name
-            assert not parameter.requires_grad, parameter_name
-        elif parameter.requires_grad and (
-            parameter.grad is None or parameter.grad.abs().max() < 1e-12
-        ):
-            silent.append(parameter_name)
-    assert set(silent) == inert
+        elif parameter.grad is None or parameter.grad.abs().max() < 1e-12:
+            silent.add(parameter_name)
+    assert silent == {f"trunk.{parameter}" for parameter in model.trunk.inert}
+
+
+@each_pair
+def test_of_the_image_model_only_what_is_thawed_and_inserted_trains(name, family):
+    model = classifier(VARIANTS[name], family)
+    inside, inserted = (
+        tuple(f"{n}." for n, m in model.named_modules() if isinstance(m, kind))
+        for kind in (Frozen, Inserted)
+    )
+    trained = [
+        p.numel()
+        for n, p in model.named_parameters()
+        if p.requires_grad and n.startswith(inside) and not n.startswith(inserted)
+    ]
+    thawed = set(VARIANTS[name].thawed(open_backbone(image_model(family))))
+    assert sum(trained) == sum(p.numel() for p in thawed)
+
+
+@each_pair
+def test_the_order_of_frames_is_seen_as_declared(name, family):
+    model, clip = trained_model(VARIANTS[name], family).double(), moving().double()
+    difference = (model(clip) - model(clip.flip(1))).abs().max()
+    assert (difference > 1e-9) == VARIANTS[name].sees_order
 
 
 @each_variant
@@ -101,8 +121,9 @@ def test_some_method_has_inert_parameters():
 @each_variant
 def test_no_gradient_is_kept_before_the_first_trained_part(name):
     model = trained_model(VARIANTS[name]).train()
+    thawed = [n for n, p in model.backbone.named_parameters() if p.requires_grad]
     tokens = model.backbone.embed(model.normalise(moving()))
-    assert not tokens.requires_grad
+    assert tokens.requires_grad <= bool(thawed)
     assert not [n for n, m in model.named_modules() if isinstance(m, Frozen) and m.training]
 
 
@@ -147,7 +168,7 @@ def test_bfloat16_autocast_answers_nearly_the_same(name):
     want = model(moving())
     with torch.autocast("cpu", torch.bfloat16):
         found = model(moving())
-    assert (found.float() - want).abs().max() < 0.1 * want.abs().max()
+    assert (found.float() - want).abs().max() < 0.2 * want.abs().max()
 
 
 @each_variant

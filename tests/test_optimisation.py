@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from models import CLASSES, FRAMES, VARIANTS, classifier, moving
-from stillmotion.backbones import Frozen
 from stillmotion.data.annotations import Sample, VideoList
+from stillmotion.nn.frozen import Frozen
 from stillmotion.recipe import Training
 from stillmotion.training.optimisation import (
     Objective,

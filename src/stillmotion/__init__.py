@@ -17,9 +17,24 @@ from typing import Any
 from stillmotion.version import __version__
 
 _PUBLIC = {
-    "AMFlow": "stillmotion.methods",
-    "LinearProbe": "stillmotion.methods",
-    "Method": "stillmotion.methods",
+    **dict.fromkeys(
+        (
+            "AIM",
+            "AMFlow",
+            "AdaptFormer",
+            "AttentiveProbe",
+            "BiasNormTuning",
+            "DualPath",
+            "FullFineTuning",
+            "LinearProbe",
+            "LoRA",
+            "Method",
+            "STAdapter",
+            "TemporalProbe",
+            "ZeroI2V",
+        ),
+        "stillmotion.methods",
+    ),
     "Predictor": "stillmotion.prediction",
     "Recipe": "stillmotion.recipe",
     "VideoClassifier": "stillmotion.model",

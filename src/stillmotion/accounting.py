@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from stillmotion.backbones import Frozen, OpenBackbone, open_backbone
+from stillmotion.backbones import OpenBackbone, open_backbone
 from stillmotion.backbones.load import build
 from stillmotion.methods import Method
 from stillmotion.model import VideoClassifier
+from stillmotion.nn.frozen import Frozen, Inserted
 
 IMAGE_MODEL = "image model"
 """The part of all that lies in frozen modules."""
@@ -208,16 +209,26 @@ def count_parts(model: VideoClassifier) -> tuple[Part, ...]:
 
     In the model's order; a finer role that is all of its part is left out.
     """
-    frozen = tuple(f"{name}." for name, m in model.named_modules() if isinstance(m, Frozen))
+    frozen, inserted = (
+        tuple(f"{name}." for name, m in model.named_modules() if isinstance(m, kind))
+        for kind in (Frozen, Inserted)
+    )
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for name, parameter in model.named_parameters():
-        for role in [IMAGE_MODEL] if name.startswith(frozen) else roles(name):
+        in_image_model = name.startswith(frozen) and not (
+            parameter.requires_grad and name.startswith(inserted)
+        )
+        for role in [IMAGE_MODEL] if in_image_model else roles(name):
             counts[role][0] += parameter.numel()
             counts[role][1] += parameter.numel() * parameter.requires_grad
     order = [IMAGE_MODEL, *counts]
     shown = [r for r in counts if "." not in r or counts[r] != counts[r.split(".")[0]]]
     shown.sort(key=lambda role: (order.index(role.split(".")[0]), order.index(role)))
     return tuple(Part(name=r, parameters=counts[r][0], trained=counts[r][1]) for r in shown)
+
+
+SCAFFOLD = ("trunk", "blocks", "frozen", "block")
+"""Names that say where a module lies, and nothing of its role."""
 
 
 def roles(parameter: str) -> list[str]:
@@ -228,6 +239,6 @@ def roles(parameter: str) -> list[str]:
     >>> roles("stem.position")
     ['stem']
     """
-    words = [w for w in parameter.split(".") if not w.isdigit() and w not in ("trunk", "blocks")]
+    words = [w for w in parameter.split(".") if not w.isdigit() and w not in SCAFFOLD]
     modules = words[:-1] or words
     return [".".join(modules[:depth]) for depth in (1, 2) if depth <= len(modules)]

@@ -47,5 +47,5 @@ def within(part: object, *names: str, least: int | float, most: int | None = Non
         most_here = math.inf if most is None else most
         if not isinstance(value, int | float) or not least <= value <= most_here:
             possible = f"at least {least}" if most is None else f"from {least} to {most}"
-            where = f"{type(part).__name__.lower()}.{name}"
+            where = f"{getattr(part, 'name', type(part).__name__.lower())}.{name}"
             raise ConfigurationError(f"{where} cannot be {value!r}: it is a number, {possible}")

@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.backbones import Frozen, OpenBackbone, load_backbone, open_backbone
+from stillmotion.backbones import OpenBackbone, load_backbone, open_backbone
 from stillmotion.errors import BackboneError, ClipError, ConfigurationError
 from stillmotion.methods import Method, get_method
+from stillmotion.nn.frozen import Frozen
 from stillmotion.shapes import Clip, Logits, NormalisedClip
 
 if TYPE_CHECKING:
@@ -47,11 +48,14 @@ class VideoClassifier(nn.Module):
             raise BackboneError("this backbone's blocks belong to a video model already")
         self.method, self.num_frames, self.class_names = method, num_frames, tuple(class_names)
         self.info: dict[str, Any] = {}
+        for parameter in method.thawed(backbone):
+            parameter.requires_grad_(True)
         self.stem = method.stem(backbone, num_frames=num_frames)
         self.trunk = method.trunk(backbone, num_frames=num_frames)
+        self.readout = method.readout(backbone, num_frames=num_frames)
         backbone.blocks = nn.ModuleList()  # frozen blocks live on inside the video blocks only
         self.backbone = backbone
-        dims = (*self.trunk.feature_dims, backbone.pooled_dim)
+        dims = (*self.trunk.feature_dims, self.readout.dim)
         self.head = method.head(dims, len(self.class_names))
         for name in ("mean", "std"):
             value = torch.tensor(getattr(backbone, name)).view(3, 1, 1)
@@ -74,10 +78,10 @@ class VideoClassifier(nn.Module):
         return self.head.branches(self.features(self.normalise(clip)))
 
     def features(self, clip: NormalisedClip) -> list[Float[Tensor, "B _"]]:
-        """One vector a branch: what blocks say on the way, then the pooled tokens."""
+        """One vector a branch: what blocks say on the way, then what is read of the tokens."""
         self.check(clip)
-        x, said = self.trunk(self.stem(self.backbone.embed(clip)))
-        return [*said, self.method.pool(x, self.backbone)]
+        x, said = self.trunk(self.stem(self.backbone, clip))
+        return [*said, self.readout(self.backbone, x)]
 
     def normalise(self, clip: Clip) -> NormalisedClip:
         """Pixels to what the backbone was trained on."""

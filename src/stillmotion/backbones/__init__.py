@@ -1,14 +1,16 @@
 """Frozen image models, opened. The only importer of timm."""
 
+from stillmotion.backbones.grid import TokenGrid
 from stillmotion.backbones.load import load_backbone
-from stillmotion.backbones.open_backbone import OpenBackbone, TokenGrid, open_backbone
-from stillmotion.backbones.open_block import Frozen, Linears, OpenBlock
+from stillmotion.backbones.open_backbone import OpenBackbone
+from stillmotion.backbones.open_block import FixedBlock, OpenBlock, Role
+from stillmotion.backbones.opening import open_backbone
 
 __all__ = [
-    "Frozen",
-    "Linears",
+    "FixedBlock",
     "OpenBackbone",
     "OpenBlock",
+    "Role",
     "TokenGrid",
     "load_backbone",
     "open_backbone",

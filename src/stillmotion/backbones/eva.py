@@ -6,7 +6,8 @@ from timm.layers import apply_rot_embed_cat
 from timm.models.eva import AttentionRope, EvaAttention, EvaBlock
 from torch import Tensor, nn
 
-from stillmotion.backbones.open_block import Linears, OpenBlock, scale_rows
+from stillmotion.backbones.grid import TokenGrid
+from stillmotion.backbones.open_block import OpenBlock, Role
 from stillmotion.nn.attention import merge_heads, split_heads
 from stillmotion.shapes import Heads
 
@@ -21,14 +22,16 @@ class OpenEvaBlock(OpenBlock):
     block: EvaBlock
     rope: Float[Tensor, "*any HW e"] | None
 
-    def __init__(self, block: EvaBlock, rope: Float[Tensor, "*any HW e"] | None) -> None:
+    def __init__(
+        self, block: EvaBlock, grid: TokenGrid, rope: Float[Tensor, "*any HW e"] | None
+    ) -> None:
         attn = block.attn
         if getattr(attn, "q_bias", None) is not None:  # one bias on one Linear, like everyone else
             attn.qkv.bias = nn.Parameter(
                 torch.cat((attn.q_bias, attn.k_bias, attn.v_bias)).detach()
             )
             attn.q_bias = attn.v_bias = None
-        super().__init__(block)
+        super().__init__(block, grid)
         self.register_buffer("rope", None if rope is None else rope.detach(), persistent=False)
 
     @staticmethod
@@ -42,6 +45,10 @@ class OpenEvaBlock(OpenBlock):
         if getattr(attn, "num_kv_heads", None) not in (None, getattr(attn, "num_heads", None)):
             return "grouped-query attention"
         return None
+
+    @property
+    def num_heads(self) -> int:
+        return self.block.attn.num_heads
 
     def project(self, x: Tensor) -> tuple[Heads, Heads, Heads]:
         a = self.block.attn
@@ -73,15 +80,16 @@ class OpenEvaBlock(OpenBlock):
         return x if gamma is None else gamma * x
 
     @property
-    def linears(self) -> Linears:
-        a, m = self.block.attn, self.block.mlp
-        attn_in = (a.qkv,) if a.qkv is not None else (a.q_proj, a.k_proj, a.v_proj)
-        mlp_in = (m.fc1_g, m.fc1_x) if hasattr(m, "fc1_g") else (m.fc1,)
-        return Linears(attn_in, a.proj, mlp_in, m.fc2)
+    def linear_names(self) -> dict[Role, tuple[str, ...]]:
+        together, gated = self.block.attn.qkv is not None, hasattr(self.block.mlp, "fc1_g")
+        apart = ("attn.q_proj", "attn.k_proj", "attn.v_proj")
+        return {
+            "attn_in": ("attn.qkv",) if together else apart,
+            "attn_out": ("attn.proj",),
+            "mlp_in": ("mlp.fc1_g", "mlp.fc1_x") if gated else ("mlp.fc1",),
+            "mlp_out": ("mlp.fc2",),
+        }
 
-    def fold_layer_scale(self) -> None:
-        b = self.block
-        for linear, name in ((b.attn.proj, "gamma_1"), (b.mlp.fc2, "gamma_2")):
-            if (gamma := getattr(b, name)) is not None:
-                scale_rows(linear, gamma)
-                setattr(b, name, None)
+    @property
+    def layer_scales(self) -> dict[Role, nn.Parameter | None]:
+        return {"attn_out": self.block.gamma_1, "mlp_out": self.block.gamma_2}

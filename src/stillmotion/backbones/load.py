@@ -3,13 +3,14 @@
 import importlib
 import logging
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import timm
 from torch import Tensor, nn
 
 from stillmotion.backbones import demo
-from stillmotion.backbones.open_backbone import OpenBackbone, open_backbone
+from stillmotion.backbones.open_backbone import OpenBackbone, is_clip
+from stillmotion.backbones.opening import open_backbone
 from stillmotion.errors import BackboneError, ConfigurationError, WeightsError, unknown
 from stillmotion.nn.state import mismatch
 
@@ -17,7 +18,11 @@ log = logging.getLogger("stillmotion")
 
 
 def load_backbone(
-    name: str, *, weights: str | Path = "pretrained", image_size: int | None = None
+    name: str,
+    *,
+    weights: str | Path = "pretrained",
+    image_size: int | None = None,
+    arguments: dict[str, Any] | None = None,
 ) -> OpenBackbone:
     """Build an image model, load its weights strictly, open and freeze it.
 
@@ -27,13 +32,15 @@ def load_backbone(
             ``"none"`` (random; said loudly), or a path to a safetensors file, to a ``.pth`` file
             (read without unpickling code) or to a directory that holds ``model.safetensors``.
         image_size: pixels a side; position embeddings are resampled. None: the model's own.
+        arguments: of timm's `create_model`, for an architecture with other sizes than its name has.
 
     Raises:
         ConfigurationError: for an unknown name (the nearest known one is suggested).
         WeightsError: where the weights cannot be had or do not fit; every key is named.
         BackboneError: where the image model cannot be opened.
     """
-    model = build(name, pretrained=weights == "pretrained", image_size=image_size)
+    pretrained = weights == "pretrained"
+    model = build(name, pretrained=pretrained, image_size=image_size, arguments=arguments)
     if weights == "none":
         log.warning(
             "%s has RANDOM weights (weights='none'): good for counting and tests, not for results",
@@ -41,21 +48,35 @@ def load_backbone(
         )
     elif weights != "pretrained":
         load_weights(model, Path(weights))
-    return open_backbone(model, name=name, weights=str(weights))
+    opened = open_backbone(model, name=name, weights=str(weights))
+    opened.arguments = dict(arguments or {})
+    return opened
 
 
-def build(name: str, *, pretrained: bool, image_size: int | None) -> nn.Module:
-    """timm's model without a classifier; on the meta device where the default device is meta."""
+def build(
+    name: str,
+    *,
+    pretrained: bool,
+    image_size: int | None = None,
+    arguments: dict[str, Any] | None = None,
+) -> nn.Module:
+    """timm's model, on the meta device where the default device is meta.
+
+    It has no classifier; a CLIP tower keeps its projection, which timm puts in that place.
+    """
     base = name.split(".")[0]
     if not timm.is_model(base):
         raise ConfigurationError(unknown("backbone", base, offered()))
     if base not in offered():
         raise BackboneError(
-            f"{name} is not supported: stillmotion opens timm's VisionTransformer and Eva families"
+            f"{name} is not supported: stillmotion opens timm's VisionTransformer, Eva and Hiera "
+            "families"
         )
-    size = {} if image_size is None else {"img_size": image_size}
+    settings = {"num_classes": classes_to_keep(name)} | (arguments or {})
+    if image_size is not None:
+        settings["img_size"] = image_size
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, **size)
+        return timm.create_model(name, pretrained=pretrained, **settings)
     except Exception as error:
         if not pretrained:
             raise BackboneError(f"cannot build {name} at {image_size} pixels: {error}") from error
@@ -66,7 +87,15 @@ def build(name: str, *, pretrained: bool, image_size: int | None) -> nn.Module:
         ) from error
 
 
-FAMILIES = ("vision_transformer", "eva", "deit")
+def classes_to_keep(name: str) -> int:
+    """What timm calls classes and is CLIP's space shared with texts; 0 for all other models."""
+    if "_clip_" not in name:
+        return 0
+    config = timm.get_pretrained_cfg(name).to_dict()
+    return config["num_classes"] if is_clip(config) else 0
+
+
+FAMILIES = ("vision_transformer", "eva", "deit", "hiera")
 """timm's modules whose models can be opened, most of them."""
 
 
@@ -87,9 +116,12 @@ def load_weights(model: nn.Module, path: Path) -> None:
     state = filter_for(model, dict(found))
     classifier = cast(dict, model.pretrained_cfg).get("classifier", "head") or "head"
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    left_out = [k for k in state if k.startswith(tuple(f"{h}." for h in heads))]
-    state = {k: v for k, v in state.items() if k not in left_out}
+    in_head = tuple(f"{h}." for h in heads)
+    if not any(k.startswith(in_head) for k in state):
+        cast(Any, model).reset_classifier(0)  # CLIP's projection, where the file has none
     own = model.state_dict()
+    left_out = [k for k in state if k.startswith(in_head) and k not in own]
+    state = {k: v for k, v in state.items() if k not in left_out}
     if problem := mismatch(state, own):
         raise WeightsError(f"{path} does not fit this image model: {problem}")
     model.load_state_dict(state)

@@ -1,38 +1,33 @@
 """A frozen transformer block whose parts are called by name."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.nn.attention import attend
+from stillmotion.backbones.grid import TokenGrid
+from stillmotion.nn.attention import attend, frames_apart, frames_together
+from stillmotion.nn.frozen import Frozen
 from stillmotion.shapes import Heads, Tokens
 
 
-class Frozen(nn.Module):
-    """A module that never trains: no gradients, and always in evaluation mode."""
+class FixedBlock(Frozen):
+    """A frozen block that no method adapts, such as one that changes width and number of tokens."""
 
-    def freeze(self) -> "Frozen":
-        """Stop gradients and leave training mode, for good."""
-        for child in self.children():
-            child.eval()
-        self.training = False
-        return self.requires_grad_(False)
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+        self.freeze()
 
-    def train(self, mode: bool = True) -> "Frozen":
-        """Stay in evaluation mode whatever the surrounding model does."""
-        return self
+    def forward(self, x: Float[Tensor, "*lead N C"]) -> Float[Tensor, "*lead M D"]:
+        return self.block(x.flatten(0, -3)).unflatten(0, x.shape[:-2])
 
 
-class Linears(NamedTuple):
-    """The linear maps on either side of each frozen branch; where linear adapters fold."""
-
-    attn_in: tuple[nn.Linear, ...]
-    attn_out: nn.Linear
-    mlp_in: tuple[nn.Linear, ...]
-    mlp_out: nn.Linear
+Role = Literal["attn_in", "attn_out", "mlp_in", "mlp_out"]
+"""The linear maps on either side of each frozen branch; where linear adapters fold."""
 
 
 class OpenBlock(Frozen, ABC):
@@ -40,11 +35,18 @@ class OpenBlock(Frozen, ABC):
 
     ``norm1 -> qkv -> attend -> out`` is the attention branch, ``norm2 -> mlp`` the MLP branch.
     Layer scale is part of ``out`` and ``mlp``. All parts take (..., N, C) with any leading axes.
+
+    Attributes:
+        block: timm's.
+        grid: how the tokens of a frame lie in this block.
+        windows: attention stays inside each of so many windows; token i is in window i mod windows.
     """
 
-    def __init__(self, block: nn.Module) -> None:
+    windows = 1
+
+    def __init__(self, block: nn.Module, grid: TokenGrid) -> None:
         super().__init__()
-        self.block = block
+        self.block, self.grid = block, grid
         self.freeze()
 
     @property
@@ -53,9 +55,9 @@ class OpenBlock(Frozen, ABC):
         return self.block.norm1.weight.numel()  # type: ignore[union-attr, operator]
 
     @property
+    @abstractmethod
     def num_heads(self) -> int:
         """h, the heads of the attention."""
-        return self.block.attn.num_heads  # type: ignore[union-attr, return-value]
 
     def norm1(self, x: Tensor) -> Tensor:
         """The norm before attention."""
@@ -77,15 +79,6 @@ class OpenBlock(Frozen, ABC):
     def mlp(self, x: Float[Tensor, "*lead N C"]) -> Float[Tensor, "*lead N C"]:
         """(..., N, C) -> (..., N, C), ready to be added to the residual stream."""
 
-    @property
-    @abstractmethod
-    def linears(self) -> Linears:
-        """Where linear adapters fold."""
-
-    @abstractmethod
-    def fold_layer_scale(self) -> None:
-        """Move layer scales into the branches' last Linears: they do not commute with adapters."""
-
     def rotate(self, q: Heads, k: Heads) -> tuple[Heads, Heads]:
         """Apply spatial rotary positions. Most families have none."""
         return q, k
@@ -96,7 +89,7 @@ class OpenBlock(Frozen, ABC):
         return *self.rotate(q, k), v
 
     def attend(self, q: Heads, k: Heads, v: Heads) -> Heads:
-        """Every token with every token of its frame."""
+        """Every token with every token of its frame (of its window, where there are windows)."""
         return attend(q, k, v)
 
     def attn(self, x: Float[Tensor, "*lead N C"]) -> Float[Tensor, "*lead N C"]:
@@ -107,15 +100,45 @@ class OpenBlock(Frozen, ABC):
         """The same weights over the frames of each token. Spatial positions do not apply."""
         return self.out(attend(*self.project(x.transpose(1, 2)))).transpose(1, 2)
 
+    def attn_jointly(self, x: Tokens) -> Tokens:
+        """The same weights over the tokens of all frames (of the same window in all frames)."""
+        q, k, v = (frames_together(heads) for heads in self.qkv(x))
+        return self.out(frames_apart(self.attend(q, k, v), x.shape[1]))
+
     def forward(self, x: Float[Tensor, "*lead N C"]) -> Float[Tensor, "*lead N C"]:
         """The image model's own block."""
         x = x + self.attn(self.norm1(x))
         return x + self.mlp(self.norm2(x))
 
+    @property
+    @abstractmethod
+    def linear_names(self) -> dict[Role, tuple[str, ...]]:
+        """Where in ``block`` the linear maps lie."""
 
-@torch.no_grad()
-def scale_rows(linear: nn.Linear, gamma: Float[Tensor, " C"]) -> None:
-    """Make ``linear(x)`` equal to what ``gamma * linear(x)`` was."""
-    linear.weight.mul_(gamma[:, None])
-    if linear.bias is not None:
-        linear.bias.mul_(gamma)
+    def linears(self, role: Role) -> list[nn.Linear]:
+        """The linear maps of one role: one, or three for queries, keys and values apart."""
+        return [self.block.get_submodule(name) for name in self.linear_names[role]]  # type: ignore[misc]
+
+    def replace_linears(self, role: Role, change: Callable[[nn.Module], nn.Module]) -> None:
+        """Put another module in the place of each linear map of one role."""
+        for name in self.linear_names[role]:
+            self.block.set_submodule(name, change(self.block.get_submodule(name)))
+
+    @property
+    @abstractmethod
+    def layer_scales(self) -> dict[Role, nn.Parameter | None]:
+        """What the outputs of the two branches are multiplied by, (C,); None where by nothing."""
+
+    @torch.no_grad()
+    def fold_layer_scale(self) -> None:
+        """Move layer scales into the branches' last linears: they do not commute with adapters.
+
+        They stay where they are, as ones, so that the block keeps its form.
+        """
+        for role, gamma in self.layer_scales.items():
+            if gamma is not None:
+                (linear,) = self.linears(role)
+                linear.weight.mul_(gamma[:, None])
+                if linear.bias is not None:
+                    linear.bias.mul_(gamma)
+                gamma.fill_(1)

@@ -3,7 +3,7 @@
 from timm.models.vision_transformer import Attention, Block
 from torch import Tensor, nn
 
-from stillmotion.backbones.open_block import Linears, OpenBlock, scale_rows
+from stillmotion.backbones.open_block import OpenBlock, Role
 from stillmotion.nn.attention import merge_heads, split_heads
 from stillmotion.shapes import Heads
 
@@ -13,15 +13,16 @@ class OpenViTBlock(OpenBlock):
 
     block: Block
 
-    def __init__(self, block: Block, rope: Tensor | None = None) -> None:
-        super().__init__(block)
-
     @staticmethod
     def refusal(block: nn.Module) -> str | None:
         """Why this block cannot be opened; None where it can."""
         if type(block) is not Block or type(block.attn) is not Attention:
             return f"{type(block).__name__} with {type(getattr(block, 'attn', None)).__name__}"
         return "gated attention" if getattr(block.attn, "gate", None) is not None else None
+
+    @property
+    def num_heads(self) -> int:
+        return self.block.attn.num_heads
 
     def project(self, x: Tensor) -> tuple[Heads, Heads, Heads]:
         attn = self.block.attn
@@ -36,13 +37,18 @@ class OpenViTBlock(OpenBlock):
         return self.block.ls2(self.block.mlp(x))
 
     @property
-    def linears(self) -> Linears:
-        b = self.block
-        return Linears((b.attn.qkv,), b.attn.proj, (b.mlp.fc1,), b.mlp.fc2)
+    def linear_names(self) -> dict[Role, tuple[str, ...]]:
+        return {
+            "attn_in": ("attn.qkv",),
+            "attn_out": ("attn.proj",),
+            "mlp_in": ("mlp.fc1",),
+            "mlp_out": ("mlp.fc2",),
+        }
 
-    def fold_layer_scale(self) -> None:
+    @property
+    def layer_scales(self) -> dict[Role, nn.Parameter | None]:
         b = self.block
-        for linear, name in ((b.attn.proj, "ls1"), (b.mlp.fc2, "ls2")):
-            if (gamma := getattr(getattr(b, name), "gamma", None)) is not None:
-                scale_rows(linear, gamma)
-                setattr(b, name, nn.Identity())
+        return {
+            "attn_out": getattr(b.ls1, "gamma", None),
+            "mlp_out": getattr(b.ls2, "gamma", None),
+        }

@@ -1,9 +1,9 @@
 """From labels as they are written to class names and indices."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from stillmotion.data.class_lists import distinct, read_class_names
 from stillmotion.data.rows import Row
 from stillmotion.errors import DataError, unknown
 
@@ -18,10 +18,7 @@ def class_names(rows: list[Row], classes: Sequence[str] | str | Path | None) -> 
         DataError: names that repeat or cannot be read, or an index too large to be one.
     """
     if classes is not None:
-        names = _read_names(Path(classes)) if isinstance(classes, str | Path) else tuple(classes)
-        if len(set(names)) < len(names):
-            raise DataError(f"class names occur twice: {', '.join(names)}")
-        return names
+        return read_class_names(classes) if isinstance(classes, str | Path) else distinct(classes)
     if not all(_is_index(row.label) for row in rows):
         return tuple(sorted({str(row.label) for row in rows}))
     highest = max(rows, key=lambda row: int(row.label))
@@ -31,15 +28,6 @@ def class_names(rows: list[Row], classes: Sequence[str] | str | Path | None) -> 
             "column? Otherwise name the classes"
         )
     return tuple(str(index) for index in range(int(highest.label) + 1))
-
-
-def _read_names(path: Path) -> tuple[str, ...]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        lines = json.loads(text) if path.suffix.lower() == ".json" else text.splitlines()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: class names cannot be read: {error}") from error
-    return tuple(str(line).strip() for line in lines if str(line).strip())
 
 
 def _is_index(label: str | int) -> bool:

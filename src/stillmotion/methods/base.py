@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from jaxtyping import Float
@@ -10,30 +10,10 @@ from torch import Tensor, nn
 
 from stillmotion.backbones import OpenBackbone, OpenBlock
 from stillmotion.errors import ConfigurationError, unknown
-from stillmotion.fields import check_types
+from stillmotion.fields import check_types, within
+from stillmotion.methods.parts import Readout, Stem, Trunk
 from stillmotion.nn.head import VotingHead
-from stillmotion.shapes import Logits, Tokens
-
-
-class Trunk(nn.Module):
-    """The video blocks in order: tokens in, tokens out, and what blocks say on the way.
-
-    Attributes:
-        feature_dims: the width of each feature vector that the trunk returns beside the tokens.
-        inert: names of trained parameters that cannot reach the logits, by the method's own design.
-    """
-
-    feature_dims: tuple[int, ...] = ()
-    inert: tuple[str, ...] = ()
-
-    def __init__(self, blocks: list[nn.Module]) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(blocks)
-
-    def forward(self, x: Tokens) -> tuple[Tokens, list[Float[Tensor, "B _"]]]:
-        for block in self.blocks:
-            x = block(x)
-        return x, []
+from stillmotion.shapes import Logits
 
 
 class Method(ABC):
@@ -48,6 +28,8 @@ class Method(ABC):
     """Names of class methods that, without arguments, return a method with other fields."""
     starting_preset: ClassVar[str | None] = None
     """The preset that the command line begins with; None: the fields' defaults."""
+    dropout: float = 0.0
+    """Before the classifier. Methods that have it as a field let it be chosen."""
 
     def __post_init__(self) -> None:
         """Refuse what the annotations do not allow: a misspelt choice would pass for another.
@@ -56,27 +38,52 @@ class Method(ABC):
             ConfigurationError: for a value that is not possible, with what is.
         """
         check_types(self, self.name)
+        within(self, "dropout", least=0, most=1)
 
-    def stem(self, backbone: OpenBackbone, *, num_frames: int) -> nn.Module:
-        """A module on tokens (B, T, N, C) before the first block."""
-        return nn.Identity()
+    @property
+    def sees_order(self) -> bool:
+        """Whether, once trained, the order of a clip's frames can change the answer."""
+        return False
+
+    @property
+    def starts_as_image_model(self) -> bool:
+        """Whether, untrained, a picture that stands still gives the image model's tokens."""
+        return True
+
+    def thawed(self, backbone: OpenBackbone) -> Iterable[nn.Parameter]:
+        """Parameters of the image model that train along. Most methods leave all as they are."""
+        return ()
+
+    def stem(self, backbone: OpenBackbone, *, num_frames: int) -> Stem:
+        """From clips to the tokens (B, T, N, C) that enter the first block."""
+        return Stem()
 
     def block(self, frozen: OpenBlock, *, layer: int, backbone: OpenBackbone) -> nn.Module:
         """A module on tokens (B, T, N, C) around one frozen block."""
         return frozen
 
     def trunk(self, backbone: OpenBackbone, *, num_frames: int) -> Trunk:
-        """All video blocks. Override it where blocks do more than map tokens to tokens."""
-        opened = enumerate(backbone.blocks)
-        return Trunk([self.block(b, layer=i, backbone=backbone) for i, b in opened])  # type: ignore[arg-type]
+        """All video blocks. Blocks that cannot be opened stay as they are."""
+        return Trunk(
+            [
+                self.block(frozen, layer=layer, backbone=backbone)
+                if isinstance(frozen, OpenBlock)
+                else frozen
+                for layer, frozen in enumerate(backbone.blocks)
+            ]
+        )
 
-    def pool(self, x: Tokens, backbone: OpenBackbone) -> Float[Tensor, "B C"]:
-        """Tokens after the last block to one vector a clip."""
-        return backbone.pool(backbone.norm(x)).mean(dim=1)
+    def readout(self, backbone: OpenBackbone, *, num_frames: int) -> Readout:
+        """From tokens after the last block to one vector a clip."""
+        return Readout(backbone)
 
     def head(self, dims: tuple[int, ...], num_classes: int) -> VotingHead:
-        """The classifier over the trunk's feature vectors and the pooled one, in this order."""
-        return VotingHead(dims, num_classes)
+        """The classifiers of the trunk's feature vectors and the one read out, in this order."""
+        return VotingHead(dims, num_classes, dropout=self.dropout, classifier=self.classifier)
+
+    def classifier(self, dim: int, num_classes: int) -> nn.Module:
+        """What makes class logits (B, K) of one feature vector (B, D)."""
+        return nn.Linear(dim, num_classes)
 
     def objective(
         self,
@@ -86,6 +93,18 @@ class Method(ABC):
     ) -> Tensor:
         """What training minimises: the criterion of the logits."""
         return criterion(logits)
+
+    def merged(self) -> "Method":
+        """The method of the model that is left when adapters are folded into the image model.
+
+        Raises:
+            ConfigurationError: where they cannot be, with the methods whose can.
+        """
+        can = sorted(n for n, method in METHODS.items() if method.merged is not Method.merged)
+        raise ConfigurationError(
+            f"{self.name} cannot be merged: its adapters are no linear maps next to linear maps. "
+            f"Those of {' and '.join(can)} are"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, and the method's name under ``method``; JSON-able."""

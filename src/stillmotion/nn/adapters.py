@@ -29,11 +29,11 @@ class Adapter(nn.Module):
         return self.scale * self.up(e)
 
 
-def zero_linear(dim_in: int, dim_out: int) -> nn.Linear:
+def zero_linear(dim_in: int, dim_out: int, *, bias: bool = True) -> nn.Linear:
     """A linear layer that returns zero until it is trained."""
-    linear = nn.Linear(dim_in, dim_out)
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
+    linear = nn.Linear(dim_in, dim_out, bias=bias)
+    for parameter in linear.parameters():
+        nn.init.zeros_(parameter)
     return linear
 
 

@@ -1,6 +1,6 @@
-"""The classifier: one linear layer a branch, and a vote."""
+"""The classifier: one small module a branch, most often a linear layer, and a vote."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -21,11 +21,17 @@ class VotingHead(nn.Module):
     """
 
     def __init__(
-        self, dims: Sequence[int], num_classes: int, *, dropout: float = 0.0, vote: Vote = "mean"
+        self,
+        dims: Sequence[int],
+        num_classes: int,
+        *,
+        dropout: float = 0.0,
+        vote: Vote = "mean",
+        classifier: Callable[[int, int], nn.Module] = nn.Linear,
     ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.classifiers = nn.ModuleList(nn.Linear(dim, num_classes) for dim in dims)
+        self.classifiers = nn.ModuleList(classifier(dim, num_classes) for dim in dims)
         self.ballot: nn.Linear | None = None
         if vote != "mean":
             self.ballot = nn.Linear(len(dims) * num_classes, num_classes, bias=False)
@@ -42,3 +48,11 @@ class VotingHead(nn.Module):
 
     def forward(self, features: Sequence[Float[Tensor, "B _"]]) -> Logits:
         return self.vote(self.branches(features))
+
+
+def normal_linear(dim: int, num_classes: int, *, std: float) -> nn.Linear:
+    """A linear classifier with normally distributed weights and no bias at first."""
+    linear = nn.Linear(dim, num_classes)
+    nn.init.normal_(linear.weight, std=std)
+    nn.init.zeros_(linear.bias)
+    return linear

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from stillmotion.backbones import OpenBlock
+from stillmotion.backbones import FixedBlock, OpenBlock
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
 from stillmotion.nn.flow import static_flow
@@ -37,10 +37,11 @@ def attention_flow(model: VideoClassifier, clip: Frames) -> list[BlockFlow]:
     try:
         pixels = model.normalise(clip[None].to(model.mean.device))
         model.check(pixels)
-        x = model.stem(model.backbone.embed(pixels))
+        x = model.stem(model.backbone, pixels)
         flows = []
         for number, block in enumerate(model.trunk.blocks):
-            flows.append(flow_of_block(model, number, block, x))
+            if not isinstance(getattr(block, "frozen", block), FixedBlock):
+                flows.append(flow_of_block(model, number, block, x))
             out = block(x)
             x = out[0] if isinstance(out, tuple) else out
         return flows
@@ -50,17 +51,17 @@ def attention_flow(model: VideoClassifier, clip: Frames) -> list[BlockFlow]:
 
 def flow_of_block(model: VideoClassifier, number: int, block: nn.Module, x: Tensor) -> BlockFlow:
     """The flow of one block, given the tokens (1, T, N, C) that enter it."""
-    frozen, grid = getattr(block, "frozen", block), model.backbone.grid
-    if not isinstance(frozen, OpenBlock) or x.shape[2] != grid.num_tokens:
+    frozen = getattr(block, "frozen", block)
+    if not isinstance(frozen, OpenBlock) or x.shape[2] != frozen.grid.num_tokens:
         raise ConfigurationError(
             f"block {number} of a model adapted by {model.method.name!r} shows no flow: that needs "
-            f"frozen blocks over the image model's {grid.num_tokens} tokens a frame"
+            "frozen blocks over the image model's own tokens"
         )
     q, k, _ = frozen.qkv(frozen.norm1(x))
     own: Any = getattr(block, "flow", None)
     flow = static_flow(q, k) if own is None else own(q, k)
     asked = getattr(own, "flow", own)  # a flow among patches only wraps the flow itself
-    _, patches = grid.split(flow[0])
+    _, patches = frozen.grid.split(flow[0])
     return BlockFlow(
         block=number,
         flow=patches.float().cpu().numpy(),

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.backbones import OpenBlock
+from stillmotion.backbones import FixedBlock, OpenBlock
 from stillmotion.methods.amflow.branch import TemporalBranch
 from stillmotion.nn.adapters import Adapter
 from stillmotion.shapes import Tokens
@@ -92,9 +92,9 @@ class SerialBlock(AMFlowBlock):
 class PlainBlock(nn.Module):
     """A frozen block as it is."""
 
-    def __init__(self, frozen: OpenBlock) -> None:
+    def __init__(self, frozen: OpenBlock | FixedBlock) -> None:
         super().__init__()
         self.frozen = frozen
 
-    def forward(self, x: Tokens) -> tuple[Tokens, Features]:
+    def forward(self, x: Tokens) -> tuple[Float[Tensor, "B T M D"], Features]:
         return self.frozen(x), []

@@ -1,4 +1,4 @@
-"""Builds the parts of AM Flow's video blocks from the method's fields and a backbone's sizes."""
+"""Builds AM Flow's video blocks from the method's fields and the sizes of a backbone's blocks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 from stillmotion.backbones import OpenBackbone, OpenBlock
 from stillmotion.errors import ConfigurationError
-from stillmotion.methods.amflow.block import ParallelBlock, PlainBlock, SerialBlock
+from stillmotion.methods.amflow.block import AMFlowBlock, ParallelBlock, PlainBlock, SerialBlock
 from stillmotion.methods.amflow.branch import (
     AllTokens,
     AttentionPool,
@@ -19,7 +19,7 @@ from stillmotion.methods.amflow.branch import (
     Reader,
     TemporalBranch,
 )
-from stillmotion.methods.amflow.flow import AlignedFlow, PatchFlow, StaticFlow
+from stillmotion.methods.amflow.flow import AlignedFlow, PatchFlow, StaticFlow, WindowedFlow
 from stillmotion.nn.adapters import (
     Adapter,
     CompacterLinear,
@@ -36,55 +36,79 @@ if TYPE_CHECKING:
 log = logging.getLogger("stillmotion")
 
 
+def build_blocks(method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> list[nn.Module]:
+    """Every block of a backbone, adapted where the method says so and the block can be opened."""
+    depth = len(backbone.blocks)
+    flow_blocks = block_numbers(method.flow_blocks, depth, "flow_blocks")
+    adapter_blocks = block_numbers(method.adapter_blocks, depth, "adapter_blocks")
+    if not flow_blocks <= adapter_blocks:
+        raise ConfigurationError(
+            f"flow_blocks {sorted(flow_blocks)} must lie within adapter_blocks "
+            f"{sorted(adapter_blocks)}: flow is read by an adapter"
+        )
+    networks: dict[tuple[int, int, bool], HyperNetwork] = {}
+    blocks: list[nn.Module] = []
+    for number, frozen in enumerate(backbone.blocks):
+        if number in adapter_blocks and isinstance(frozen, OpenBlock):
+            builder = Builder(method, backbone, frozen, num_frames=num_frames, networks=networks)
+            blocks.append(builder.block(speaks=number in flow_blocks))
+        else:
+            blocks.append(PlainBlock(frozen))  # type: ignore[arg-type]
+    if not any(isinstance(block, AMFlowBlock) and len(block.branches) for block in blocks):
+        raise ConfigurationError(
+            f"flow_blocks {sorted(flow_blocks)}: none of them can be opened in this image model"
+        )
+    return blocks
+
+
 class Builder:
-    """Builds the parts of one trunk; holds what its blocks share."""
+    """Builds the parts of one video block; adapters of a trunk share ``networks``."""
 
-    def __init__(self, method: AMFlow, backbone: OpenBackbone, num_frames: int) -> None:
-        self.method, self.backbone, self.num_frames = method, backbone, num_frames
-        depth = len(backbone.blocks)
-        self.flow_blocks = block_numbers(method.flow_blocks, depth, "flow_blocks")
-        self.adapter_blocks = block_numbers(method.adapter_blocks, depth, "adapter_blocks")
-        if not self.flow_blocks <= self.adapter_blocks:
-            raise ConfigurationError(
-                f"flow_blocks {sorted(self.flow_blocks)} must lie within adapter_blocks "
-                f"{sorted(self.adapter_blocks)}: flow is read by an adapter"
-            )
-        self.hidden = max(1, round(method.adapter_ratio * backbone.dim))
-        self.networks: dict[tuple[int, int, bool], HyperNetwork] = {}
+    def __init__(
+        self,
+        method: AMFlow,
+        backbone: OpenBackbone,
+        frozen: OpenBlock,
+        *,
+        num_frames: int,
+        networks: dict[tuple[int, int, bool], HyperNetwork],
+    ) -> None:
+        self.method, self.backbone, self.frozen = method, backbone, frozen
+        self.num_frames, self.networks = num_frames, networks
+        self.hidden = max(1, round(method.adapter_ratio * frozen.dim))
 
-    def block(self, number: int) -> nn.Module:
-        m, frozen = self.method, self.backbone.blocks[number]
-        assert isinstance(frozen, OpenBlock)
-        if number not in self.adapter_blocks:
-            return PlainBlock(frozen)
-        speaks = number in self.flow_blocks
-        change = self.flow(frozen) if speaks and m.flow != "none" else None
+    def block(self, *, speaks: bool) -> nn.Module:
+        """The block; one that speaks has flow and temporal processing units."""
+        m, frozen = self.method, self.frozen
+        change = self.flow() if speaks and m.flow != "none" else None
         own = m.adapter_norm == "own"
         form = ParallelBlock if m.placement == "parallel" else SerialBlock
         return form(
             frozen,
-            self.adapter(frozen.dim + self.flow_width(frozen) * (change is not None), frozen.dim),
+            self.adapter(frozen.dim + self.flow_width * (change is not None), frozen.dim),
             self.adapter(frozen.dim, frozen.dim),
             flow=change,
             branches=(self.branch(), self.branch()) if speaks else None,
             norms=(nn.LayerNorm(frozen.dim), nn.LayerNorm(frozen.dim)) if own else None,
         )
 
-    def flow_width(self, frozen: OpenBlock) -> int:
+    @property
+    def flow_width(self) -> int:
         """F, the numbers that the flow adds to each token."""
-        return frozen.num_heads if self.method.flow == "static" else self.align_width
+        return self.frozen.num_heads if self.method.flow == "static" else self.align_width
 
     @property
     def align_width(self) -> int:
-        return max(1, round(self.method.align_ratio * self.backbone.dim))
+        return max(1, round(self.method.align_ratio * self.frozen.dim))
 
-    def align_heads(self, frozen: OpenBlock) -> int:
+    @property
+    def align_heads(self) -> int:
         """The heads asked for, or what comes nearest and divides the encoder's width."""
         asked = self.method.align_heads
-        wanted = frozen.num_heads if asked == "backbone" else asked
+        wanted = self.frozen.num_heads if asked == "backbone" else asked
         if self.align_width % wanted == 0:
             return wanted
-        heads = divisor_at_most(self.align_width, frozen.num_heads)
+        heads = divisor_at_most(self.align_width, self.frozen.num_heads)
         log.warning(
             "aligning encoder: %d heads do not divide its width %d; it has %d",
             wanted,
@@ -93,25 +117,27 @@ class Builder:
         )
         return heads
 
-    def flow(self, frozen: OpenBlock) -> nn.Module:
-        m, grid = self.method, self.backbone.grid
-        patches_only = m.flow_tokens == "patches"
+    def flow(self) -> nn.Module:
+        m, frozen = self.method, self.frozen
+        prefix = frozen.grid.prefix if m.flow_tokens == "patches" else 0
         change: StaticFlow | AlignedFlow
         if m.flow == "static":
             change = StaticFlow(pairing=m.pairing)
         else:
             change = AlignedFlow(
                 self.backbone,
-                heads_in=frozen.num_heads,
-                num_tokens=grid.num_tokens - grid.prefix * patches_only,
+                frozen,
+                num_tokens=frozen.grid.num_tokens // frozen.windows - prefix,
                 width=self.align_width,
-                num_heads=self.align_heads(frozen),
-                hidden=round(m.align_hidden_ratio * self.backbone.dim),
+                num_heads=self.align_heads,
+                hidden=round(m.align_hidden_ratio * frozen.dim),
                 layers=m.align_layers,
                 position=m.align_position,
                 pairing=m.pairing,
             )
-        return PatchFlow(change, prefix=grid.prefix) if patches_only else change
+        if frozen.windows > 1:
+            return WindowedFlow(change, frozen.windows)
+        return PatchFlow(change, prefix=prefix) if prefix else change
 
     def adapter(self, dim_in: int, dim_out: int) -> Adapter:
         return Adapter(
@@ -132,7 +158,7 @@ class Builder:
 
     def branch(self) -> TemporalBranch:
         m, reader = self.method, self.reader()
-        width = reader.dim if m.tpm_ratio is None else round(m.tpm_ratio * self.backbone.dim)
+        width = reader.dim if m.tpm_ratio is None else round(m.tpm_ratio * self.frozen.dim)
         centred = m.centre != "none"  # cancels a bias
         project = (
             nn.Identity() if m.tpm_ratio is None else nn.Linear(reader.dim, width, bias=not centred)
@@ -141,7 +167,7 @@ class Builder:
         return TemporalBranch(reader, project, centre, self.temporal(width))
 
     def reader(self) -> Reader:
-        m, grid = self.method, self.backbone.grid
+        m, grid = self.method, self.frozen.grid
         match m.tpm_tokens:
             case "all":
                 return AllTokens(self.hidden, grid)
@@ -156,7 +182,7 @@ class Builder:
 
     def temporal(self, width: int) -> nn.Module:
         m = self.method
-        hidden = round(m.tpm_hidden_ratio * self.backbone.dim)
+        hidden = round(m.tpm_hidden_ratio * self.frozen.dim)
         layers = m.tpm_layers or (2 if m.tpm == "lstm" else 1)
         match m.tpm:
             case "tcn":

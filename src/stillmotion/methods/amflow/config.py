@@ -13,8 +13,9 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.fields import within
 from stillmotion.methods.amflow.trunk import AMFlowTrunk
 from stillmotion.methods.base import Method, register
+from stillmotion.methods.parts import LastFrameReadout, Readout
 from stillmotion.nn.head import Vote, VotingHead
-from stillmotion.shapes import Logits, Tokens
+from stillmotion.shapes import Logits
 
 Blocks = Literal["all"] | tuple[int, ...]
 
@@ -156,12 +157,16 @@ class AMFlow(Method):
         """`small` with ``streaming=True``, as a preset of its own."""
         return cls.small(streaming=True)
 
+    @property
+    def sees_order(self) -> bool:
+        return True
+
     def trunk(self, backbone: OpenBackbone, *, num_frames: int) -> AMFlowTrunk:
         return AMFlowTrunk(self, backbone, num_frames=num_frames)
 
-    def pool(self, x: Tokens, backbone: OpenBackbone) -> Float[Tensor, "B C"]:
-        frames = x[:, -1:] if self.image_readout == "last" else x
-        return super().pool(frames, backbone)
+    def readout(self, backbone: OpenBackbone, *, num_frames: int) -> Readout:
+        last = self.image_readout == "last"
+        return LastFrameReadout(backbone) if last else Readout(backbone)
 
     def head(self, dims: tuple[int, ...], num_classes: int) -> VotingHead:
         return VotingHead(dims, num_classes, dropout=self.dropout, vote=self.vote)

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.backbones import OpenBackbone
+from stillmotion.backbones import OpenBackbone, OpenBlock
 from stillmotion.errors import ConfigurationError
+from stillmotion.nn.attention import join_windows, split_windows
 from stillmotion.nn.flow import attention_received, static_flow
 from stillmotion.nn.linear_attention import LinearEncoderLayer
 from stillmotion.nn.reference import Pairing, partner
@@ -45,8 +46,8 @@ class AlignedFlow(nn.Module):
     def __init__(
         self,
         backbone: OpenBackbone,
+        frozen: OpenBlock,
         *,
-        heads_in: int,
         num_tokens: int,
         width: int,
         num_heads: int,
@@ -57,7 +58,12 @@ class AlignedFlow(nn.Module):
     ) -> None:
         super().__init__()
         self.pairing = pairing
-        self.project = nn.Linear(heads_in, width)
+        self.project = nn.Linear(frozen.num_heads, width)
+        if position == "backbone" and frozen.grid != backbone.grid:
+            raise ConfigurationError(
+                "align_position='backbone': the image model's positions belong to its first tokens "
+                "alone, and this block has others; choose 'learned' or 'none'"
+            )
         self.position = POSITIONS[position](backbone, num_tokens, width)
         encoder = [LinearEncoderLayer(width, num_heads, hidden) for _ in range(layers)]
         for last in encoder[-1:]:
@@ -118,3 +124,17 @@ class PatchFlow(nn.Module):
     def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
         f = self.flow(q[..., self.prefix :, :], k[..., self.prefix :, :])
         return nn.functional.pad(f, (0, 0, self.prefix, 0), value=self.flow.still)
+
+
+class WindowedFlow(nn.Module):
+    """A flow inside each window of a block whose attention stays in windows, as in Hiera."""
+
+    def __init__(self, flow: StaticFlow | AlignedFlow, windows: int) -> None:
+        super().__init__()
+        self.flow, self.windows = flow, windows
+
+    def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
+        # (B, T, h, W, n, d) -> (B W, T, h, n, d): each window is a clip of its own
+        q, k = (split_windows(t, self.windows).movedim(3, 1).flatten(0, 1) for t in (q, k))
+        f = self.flow(q, k).unflatten(0, (-1, self.windows))  # (B, W, T, n, F)
+        return join_windows(f.movedim(1, 2))

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stillmotion.backbones import OpenBackbone
-from stillmotion.methods.amflow.build import Builder
-from stillmotion.methods.base import Trunk
+from stillmotion.methods.amflow.build import build_blocks
+from stillmotion.methods.parts import Trunk
 from stillmotion.shapes import Tokens
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ class AMFlowTrunk(Trunk):
     """Tokens in; tokens of the frames that the image branch reads, and one feature vector a TPU."""
 
     def __init__(self, method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> None:
-        build = Builder(method, backbone, num_frames)
-        super().__init__([build.block(i) for i in range(len(backbone.blocks))])
+        super().__init__(build_blocks(method, backbone, num_frames=num_frames))
         self.frozen_image = method.image_branch == "frozen"
         self.last_frame_only = method.image_readout == "last"
         self.feature_dims = tuple(
@@ -31,7 +30,7 @@ class AMFlowTrunk(Trunk):
 
     def forward(
         self, x: Tokens
-    ) -> tuple[Float[Tensor, "B frames N C"], list[Float[Tensor, "B _"]]]:
+    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
         features = []
         image = x[:, -1:] if self.last_frame_only else x
         for block in self.blocks:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from stillmotion.methods.base import Method, register
-from stillmotion.nn.head import VotingHead
 
 
 @register
@@ -15,6 +14,3 @@ class LinearProbe(Method):
 
     dropout: float = 0.0
     """Before the linear layer."""
-
-    def head(self, dims: tuple[int, ...], num_classes: int) -> VotingHead:
-        return VotingHead(dims, num_classes, dropout=self.dropout)

@@ -1,0 +1,95 @@
+"""What most video models are made of: a stem, a trunk of blocks, a read-out.
+
+They are handed the open backbone by the model, which alone owns it.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stillmotion.backbones import OpenBackbone
+from stillmotion.shapes import NormalisedClip, Tokens
+
+
+class Stem(nn.Module):
+    """Frames to the tokens that enter the first block: those of the image model."""
+
+    def forward(self, backbone: OpenBackbone, clip: NormalisedClip) -> Float[Tensor, "B steps N C"]:
+        return backbone.embed(clip)
+
+
+class TemporalStem(Stem):
+    """A learned vector for each frame, on all its tokens; zero until it is trained.
+
+    It is added to the positions, before CLIP's first norm, as AIM and ZeroI2V do.
+    """
+
+    def __init__(self, backbone: OpenBackbone, num_frames: int) -> None:
+        super().__init__()
+        self.temporal = nn.Parameter(torch.zeros(backbone.num_steps(num_frames), 1, backbone.dim))
+
+    def forward(self, backbone: OpenBackbone, clip: NormalisedClip) -> Float[Tensor, "B steps N C"]:
+        x = backbone.placed(clip)
+        return backbone.enter(x + self.temporal[: x.shape[1]])
+
+
+class Trunk(nn.Module):
+    """The video blocks in order: tokens in, tokens out, and what blocks say on the way.
+
+    Attributes:
+        feature_dims: the width of each feature vector that the trunk returns beside the tokens.
+        inert: names of trained parameters that cannot reach the logits, by the method's own design.
+    """
+
+    feature_dims: tuple[int, ...] = ()
+
+    def __init__(self, blocks: list[nn.Module], *, inert: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.inert = inert
+
+    def forward(
+        self, x: Tokens
+    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
+        for block in self.blocks:
+            x = block(x)
+        return x, []
+
+
+class Readout(nn.Module):
+    """Tokens after the last block to one vector a clip: `frames`, then `summary`.
+
+    The image model reads each frame, and the mean over frames is taken.
+
+    Attributes:
+        dim: the width of the vector.
+    """
+
+    def __init__(self, backbone: OpenBackbone) -> None:
+        super().__init__()
+        self.dim = backbone.pooled_dim
+
+    def forward(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B D"]:
+        return self.summary(self.frames(backbone, x))
+
+    def frames(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B T C"]:
+        """What the image model makes of each frame."""
+        return backbone.pool(backbone.norm(x))
+
+    def summary(self, frames: Float[Tensor, "B T C"]) -> Float[Tensor, "B D"]:
+        """One vector for all frames."""
+        return frames.mean(dim=1)
+
+
+class LastFrameReadout(Readout):
+    """The image model reads the last frame alone."""
+
+    def frames(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B 1 C"]:
+        return super().frames(backbone, x[:, -1:])
+
+
+class MeanFrameReadout(Readout):
+    """Tokens are averaged over frames first; the image model reads the mean frame."""
+
+    def frames(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B 1 C"]:
+        return super().frames(backbone, x.mean(dim=1, keepdim=True))

@@ -1,0 +1,19 @@
+"""The schemes that are known, by name."""
+
+from stillmotion.official.images.adaptformer import ADAPTFORMER_IMAGE, ADAPTFORMER_VIDEO
+from stillmotion.official.images.hugging_face import HF_CLIP, HF_DINOV2, HF_VIT
+from stillmotion.official.images.openai_clip import OPENAI_CLIP
+from stillmotion.official.images.scheme import Scheme
+from stillmotion.official.images.vit import AIM_IMAGENET, TIMM
+
+SCHEMES: dict[str, Scheme] = {
+    "openai_clip": OPENAI_CLIP,
+    "timm": TIMM,
+    "aim_imagenet": AIM_IMAGENET,
+    "adaptformer_image": ADAPTFORMER_IMAGE,
+    "adaptformer_video": ADAPTFORMER_VIDEO,
+    "hf_vit": HF_VIT,
+    "hf_clip": HF_CLIP,
+    "hf_dinov2": HF_DINOV2,
+}
+"""Where two fit a file alike, the first is taken."""
