@@ -9,10 +9,15 @@ from pathlib import Path
 
 def run_plain(code: str, *arguments: str, **environment: str) -> str:
     """What a script prints; the tests' own modules can be imported. Fails with its traceback."""
-    tests = str(Path(__file__).parent)
+    places = (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))
     result = subprocess.run(
         [sys.executable, "-W", "error:::stillmotion", "-c", textwrap.dedent(code), *arguments],
-        env={**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1", **environment},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, places)),
+            "OMP_NUM_THREADS": "1",
+            **environment,
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -22,7 +22,7 @@ LAYERS = (
     {"backbones"},
     {"methods"},
     {"model"},
-    {"checkpoint", "recipe", "official", "visualise", "metrics", "accounting", "doctor"},
+    {"checkpoint", "recipe", "recipes", "official", "visualise", "metrics", "accounting", "doctor"},
     {"loading", "answering", "paper_figures"},
     {"prediction", "evaluation", "streaming", "export"},
     {"training"},

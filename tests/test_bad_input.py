@@ -159,6 +159,11 @@ def test_misspelt_names_are_answered_with_the_nearest(options, nearest, refused,
         (("--training.learning_rate", "-1"), "training.learning_rate"),
         (("--training.label_smoothing", "3"), "training.label_smoothing"),
         (("--training.precision", "fp8"), "'bf16'"),
+        (("--training.optimizer", "adam"), "'adamw'"),
+        (("--training.decay", "none"), "'no_bias'"),
+        (("--training.backbone_rate", "-1"), "training.backbone_rate"),
+        (("--training.warmup_start", "1.5"), "training.warmup_start"),
+        (("--augmentation.magnitude", "31"), "magnitude from 0 to 30"),
         (("--videos.val_fraction", "2"), "videos.val_fraction"),
         (("--videos.workers", "-1"), "videos.workers"),
         (("--views.clips", "0"), "views.clips"),
@@ -388,6 +393,6 @@ def test_the_real_process_ends_in_one_line_too(finished_run, copied):
 
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
     """Python then prints it and exits with status 1."""
-    monkeypatch.setattr("stillmotion.commands.predict", lambda arguments: 1 / 0)
+    monkeypatch.setattr("stillmotion.commands.predict.run", lambda arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         stillmotion("predict")

@@ -43,9 +43,9 @@ def test_help_and_version_import_nothing_heavy():
 
 def test_help_names_every_command_and_each_explains_itself(capsys):
     told = said_by(capsys, "--help")
-    for command, what in COMMANDS.items():
-        assert f"{command} " in told
-        assert what.split(",")[0] in told
+    for name, command in COMMANDS.items():
+        assert f"{name} " in told
+        assert command.what.split(",")[0] in told
 
 
 @pytest.mark.parametrize("command", COMMANDS)

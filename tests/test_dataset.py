@@ -178,10 +178,23 @@ def test_frames_kept_for_other_samples_are_refused(videos):
 
 def test_one_draw_serves_all_frames_of_a_clip():
     still = torch.randint(0, 256, (1, 3, 40, 60), dtype=torch.uint8).expand(5, -1, -1, -1)
-    augmentation = Augmentation(flip=0.5, colour=0.4, erase=1.0)
-    clip = train_transform(SIZE, augmentation)(still)
-    assert clip.shape == (5, 3, SIZE, SIZE)
-    assert all(torch.equal(frame, clip[0]) for frame in clip)
+    augmentation = Augmentation(flip=0.5, colour=0.4, operations=4, magnitude=20, erase=1.0)
+    for _ in range(10):
+        clip = train_transform(SIZE, augmentation)(still)
+        assert clip.shape == (5, 3, SIZE, SIZE)
+        assert clip.dtype == torch.uint8
+        assert all(torch.equal(frame, clip[0]) for frame in clip)
+
+
+def test_random_operations_grow_with_their_magnitude():
+    frames = torch.arange(0, 256, dtype=torch.uint8).repeat(2, 3, 40, 1)[..., 100:160]
+    whole = {"scale": (1.0, 1.0), "ratio": (1.5, 1.5)}
+    distance = []
+    for strength in ({}, {"operations": 1, "magnitude": 3}, {"operations": 4, "magnitude": 30}):
+        transform = train_transform(SIZE, Augmentation(**whole, **strength))
+        plain = train_transform(SIZE, Augmentation(**whole))(frames).int()
+        distance.append(sum((transform(frames).int() - plain).abs().sum() for _ in range(30)))
+    assert 0 == distance[0] < distance[1] < distance[2]
 
 
 def test_nothing_is_mirrored_unless_asked_for():
@@ -206,7 +219,15 @@ def test_three_crops_reach_both_edges_and_the_middle(shape):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"scale": (0.0, 1.0)}, {"scale": (0.9, 0.5)}, {"ratio": (2.0, 1.0)}, {"flip": 1.5}]
+    "fields",
+    [
+        {"scale": (0.0, 1.0)},
+        {"scale": (0.9, 0.5)},
+        {"ratio": (2.0, 1.0)},
+        {"flip": 1.5},
+        {"operations": -1},
+        {"magnitude": 31},
+    ],
 )
 def test_an_augmentation_out_of_range_is_refused(fields):
     with pytest.raises(ConfigurationError, match=next(iter(fields))):

@@ -40,32 +40,71 @@ def test_the_rate_follows_the_clips_of_a_step(batch, accumulate, processes, scal
     assert found == pytest.approx(training.learning_rate * wanted)
 
 
-@given(steps=st.integers(1, 300), warmup=st.floats(0, 1))
-def test_the_rate_rises_to_its_peak_and_falls_to_nothing(steps, warmup):
+@given(steps=st.integers(1, 300), warmup=st.floats(0, 1), start=st.floats(0, 1))
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing(steps, warmup, start):
     optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = warm_cosine(optimizer, steps=steps, warmup=warmup)
+    schedule = warm_cosine(optimizer, steps=steps, warmup=warmup, start=start)
     rates = []
     for _ in range(steps):
         rates.append(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
     rise = max(1, round(warmup * steps))
-    assert all(0 <= rate <= 1 for rate in rates)
+    assert all(0 <= rate <= 1 + 1e-9 for rate in rates)
     assert max(rates) == pytest.approx(1)
-    assert rates[:rise] == pytest.approx([(step + 1) / rise for step in range(rise)])
+    risen = [(step + 1) / rise for step in range(rise)]
+    assert rates[:rise] == pytest.approx([start + part - start * part for part in risen])
     assert sorted(rates[rise:], reverse=True) == rates[rise:]
     if rise < steps:
         assert schedule.get_last_lr()[0] == pytest.approx(0)
 
 
-def test_matrices_decay_and_vectors_do_not_and_frozen_tensors_are_left_alone():
+def groups_of(model, **training):
+    """(rate, decay) of every trained parameter, by name; each stands in one group only."""
+    optimizer = build_optimizer(model, Training(scaling="none", **training), processes=1)
+    listed = [
+        (p, (g["lr"], g["weight_decay"])) for g in optimizer.param_groups for p in g["params"]
+    ]
+    found = dict(listed)
+    assert len(found) == len(listed)
+    names = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert set(found) == set(names.values())
+    return {name: found[p] for name, p in names.items()}
+
+
+def is_norm(model, name):
+    return isinstance(model.get_submodule(name.rpartition(".")[0]), nn.LayerNorm)
+
+
+@pytest.mark.parametrize(
+    ("rule", "decays"),
+    [
+        ("matrices", lambda model, name: model.get_parameter(name).ndim >= 2),
+        ("no_norm", lambda model, name: not is_norm(model, name)),
+        ("no_bias", lambda model, name: not name.endswith(".bias")),
+        ("all", lambda model, name: True),
+    ],
+)
+def test_weight_decay_follows_its_rule_and_frozen_tensors_are_left_alone(rule, decays):
     model = classifier(METHOD)
-    optimizer = build_optimizer(model, Training(weight_decay=0.3), processes=1)
-    decay = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    assert len(decay) == len(trained) > 0
-    for parameter in trained:
-        assert decay[id(parameter)] == (0.3 if parameter.ndim >= 2 else 0.0)
+    found = groups_of(model, weight_decay=0.3, decay=rule)
+    wanted = {name: 0.3 if decays(model, name) else 0.0 for name in found}
+    assert {name: decay for name, (_, decay) in found.items()} == wanted
+    assert {is_norm(model, name) for name in found} == {True, False}
+    assert {name.endswith(".bias") for name in found} == {True, False}
+
+
+def test_the_head_may_learn_faster_than_the_rest():
+    model = classifier(METHOD)
+    for name, (rate, _) in groups_of(model, learning_rate=0.5, backbone_rate=0.1).items():
+        assert rate == pytest.approx(0.5 if name.startswith("head.") else 0.05)
+
+
+@pytest.mark.parametrize(("name", "momentum"), [("adamw", None), ("sgd", 0.9)])
+def test_the_optimizer_is_the_one_asked_for(name, momentum):
+    optimizer = build_optimizer(classifier(METHOD), Training(optimizer=name), processes=1)
+    assert type(optimizer).__name__.lower() == name
+    assert optimizer.defaults.get("momentum") == momentum
 
 
 def test_frozen_parts_cost_nothing():

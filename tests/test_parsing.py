@@ -6,7 +6,8 @@ import pytest
 
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import METHODS
-from stillmotion.parsing import Parser, add_method, early, start_of
+from stillmotion.parsing import Parser, add_method, early
+from stillmotion.recipe import start_of
 
 
 @pytest.mark.parametrize("name", METHODS)

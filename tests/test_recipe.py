@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import VARIANTS
+from stillmotion.commands.train import asked_for
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AMFlow
-from stillmotion.parsing import Parser, add_method, recipe_from
 from stillmotion.recipe import PARTS, Recipe, Training, Videos
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=9)
@@ -65,12 +65,9 @@ def test_a_written_recipe_reads_the_same(tmp_path, given_values):
 
 def parsed(*arguments):
     """The recipe that `stillmotion train` would follow."""
-    parser = Parser("train", "", "")
-    parser.add_argument("--config", action="config")
-    parser.add_argument("data", nargs="?")
-    parser.add_class_arguments(Recipe, skip={"data", "method"})
-    add_method(parser, arguments)
-    return recipe_from(parser.parse(arguments))
+    recipe, resume = asked_for(arguments)
+    assert not resume
+    return recipe
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -108,6 +105,7 @@ def test_the_command_line_begins_with_the_defaults_of_python():
         ({"training": {"epoch": 1}}, "did you mean 'epochs'?"),
         ({"method": "amflow", "amflow": {"flo": "static"}}, "did you mean 'flow'?"),
         ({"method": "amflw"}, "did you mean 'amflow'?"),
+        ({"method": "amflow", "preset": "smal"}, "did you mean 'small'?"),
         ({"amflow": {}}, "unknown setting of recipe 'amflow'"),
         ({"out": None, "method": 3}, "unknown method '3'"),
     ],
@@ -116,6 +114,16 @@ def test_unknown_names_are_answered_with_the_nearest(values, reason):
     with pytest.raises(ConfigurationError) as caught:
         Recipe.from_dict({"data": "a", "out": "b", **values})
     assert reason in str(caught.value)
+
+
+def test_what_a_file_leaves_open_is_given_in_python(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("method: amflow\npreset: small\namflow:\n  dropout: 0.3\nout: a\n")
+    method = dataclasses.replace(AMFlow.small(), dropout=0.3)
+    assert Recipe.read(path, data="d") == Recipe(data="d", out="a", method=method)
+    assert Recipe.read(path, data="d", out="b").out == "b"
+    with pytest.raises(ConfigurationError, match="'data'"):
+        Recipe.read(path)
 
 
 def test_what_is_required_is_named():

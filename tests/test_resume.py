@@ -23,15 +23,21 @@ from stillmotion.training.state import FILE, Progress, read_state, same_videos
 ADAPTER = "adapter_model.safetensors"
 
 
-def rich_recipe(data, out, *, workers):
+def rich_recipe(data, out, *, workers, optimizer):
     """Three epochs with everything random that there is."""
     return tiny(
         data,
         out,
         videos={"workers": workers},
-        training={"epochs": 3, "batch_size": 2, "label_smoothing": 0.1},
+        training={
+            "epochs": 3,
+            "batch_size": 2,
+            "label_smoothing": 0.1,
+            "optimizer": optimizer,
+            "backbone_rate": 0.5,
+        },
         method=replace(AMFlow.small(), dropout=0.5, tpm_dropout=0.2),
-        augmentation=Augmentation(flip=0.5, colour=0.3, erase=0.3),
+        augmentation=Augmentation(flip=0.5, colour=0.3, operations=2, erase=0.3),
     )
 
 
@@ -76,10 +82,12 @@ def train_until(recipe, epoch, monkeypatch):
             train(recipe, quiet=True)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_stopped_run_ends_as_if_it_had_not_stopped(workers, few_videos, tmp_path, monkeypatch):
-    whole = train(rich_recipe(few_videos, tmp_path / "whole", workers=workers), quiet=True)
-    recipe = rich_recipe(few_videos, tmp_path / "stopped", workers=workers)
+@pytest.mark.parametrize(
+    "options", [{"workers": 0, "optimizer": "adamw"}, {"workers": 1, "optimizer": "sgd"}]
+)
+def test_a_stopped_run_ends_as_if_it_had_not_stopped(options, few_videos, tmp_path, monkeypatch):
+    whole = train(rich_recipe(few_videos, tmp_path / "whole", **options), quiet=True)
+    recipe = rich_recipe(few_videos, tmp_path / "stopped", **options)
     train_until(recipe, 1, monkeypatch)
     assert read_state(tmp_path / "stopped" / FILE).progress.epoch == 1
     assert not (tmp_path / "stopped/evaluation.json").exists()

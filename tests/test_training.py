@@ -129,6 +129,10 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(few_videos, tmp_pa
         {"scaling": "linear"},
         {"precision": "bf16"},
         {"accumulate": 2},
+        {"optimizer": "sgd"},
+        {"backbone_rate": 0.1},
+        {"decay": "all", "weight_decay": 0.9, "learning_rate": 0.1},
+        {"warmup_start": 0.5, "warmup": 1.0},
     ],
     ids=lambda training: next(iter(training)),
 )

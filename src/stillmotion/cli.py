@@ -11,21 +11,48 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from stillmotion.errors import StillmotionError, unknown
 from stillmotion.version import __version__
 
+
+class Command(NamedTuple):
+    """What a command does, in a few words, and the module whose ``run(arguments)`` does it."""
+
+    what: str
+    module: str
+
+
 COMMANDS = {
-    "demo": "make videos, train on them, and show what was learned, in two to four minutes",
-    "doctor": "say what this machine has, what is broken, and how to mend it",
-    "check": "read every video of a data set, report what is wrong, propose a split",
-    "train": "teach an image model your videos",
-    "evaluate": "score a trained model, and see whether it uses time",
-    "predict": "say what happens in videos",
-    "info": "count the parameters and multiply-adds of any backbone with any method",
+    "demo": Command(
+        "make videos, train on them, and show what was learned, in two to four minutes",
+        "stillmotion.commands.demo",
+    ),
+    "doctor": Command(
+        "say what this machine has, what is broken, and how to mend it",
+        "stillmotion.doctor",  # needs nothing that could be broken
+    ),
+    "check": Command(
+        "read every video of a data set, report what is wrong, propose a split",
+        "stillmotion.commands.check",
+    ),
+    "recipes": Command(
+        "list, show and copy the published settings of every method",
+        "stillmotion.commands.recipes",
+    ),
+    "train": Command("teach an image model your videos", "stillmotion.commands.train"),
+    "evaluate": Command(
+        "score a trained model, and see whether it uses time",
+        "stillmotion.commands.evaluate",
+    ),
+    "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
+    "info": Command(
+        "count the parameters and multiply-adds of any backbone with any method",
+        "stillmotion.commands.info",
+    ),
 }
-"""Every command and what it does. The function of that name in `commands` runs it; the doctor has a
-module of its own, which needs nothing that could be broken."""
+"""Every command, in the order of --help."""
 
 OPTIONS = ("-h", "--help", "--version")
 """What may stand in the place of a command."""
@@ -60,8 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(unknown("command", command, COMMANDS))
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        home = "stillmotion.doctor" if command == "doctor" else "stillmotion.commands"
-        status = getattr(importlib.import_module(home), command)(arguments[1:])
+        status = importlib.import_module(COMMANDS[command].module).run(arguments[1:])
         sys.stdout.flush()
         return status
     except StillmotionError as error:
@@ -89,7 +115,7 @@ def fail(message: str) -> int:
 def top_parser() -> argparse.ArgumentParser:
     """What `stillmotion --help` and `--version` know."""
     width = max(map(len, COMMANDS))
-    listed = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
+    listed = "\n".join(f"  {name:{width}}  {command.what}" for name, command in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="stillmotion",
         usage="stillmotion COMMAND ...",

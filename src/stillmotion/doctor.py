@@ -44,7 +44,7 @@ class Finding:
     """What to do; empty where there is nothing to do."""
 
 
-def doctor(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """The command: print the findings; 0 where stillmotion can be used, else 2."""
     parser = argparse.ArgumentParser(prog="stillmotion doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 import jsonargparse
 import yaml
 
-from stillmotion.errors import ConfigurationError, unknown
-from stillmotion.methods import METHODS, Method, get_method
-from stillmotion.recipe import Recipe
+from stillmotion.errors import ConfigurationError
+from stillmotion.methods import METHODS, get_method
+from stillmotion.recipe import Recipe, start_of
 
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -73,15 +73,6 @@ def add_method(parser: Parser, arguments: Sequence[str]) -> str:
     del fields["method"]
     parser.set_defaults({f"{name}.{field}": value for field, value in fields.items()})
     return name
-
-
-def start_of(cls: type[Method], preset: str | None) -> Method:
-    """A method with the fields of a preset, or with its defaults."""
-    if preset is None:
-        return cls()
-    if preset not in cls.presets:
-        raise ConfigurationError(unknown(f"preset of {cls.name}", preset, cls.presets))
-    return getattr(cls, preset)()
 
 
 def early(arguments: Sequence[str]) -> dict[str, str]:

@@ -67,10 +67,18 @@ class Training:
     """With n times the clips a step (batch_size x accumulate x processes) the rate is scaled."""
     scaling: Literal["sqrt", "linear", "none"] = "sqrt"
     """By the square root of n, which suits AdamW (Malladi et al., arXiv 2205.10287), or by n."""
+    backbone_rate: float = 1.0
+    """Factor of the rate of all that trains outside the head: 0.1 in AIM and ZeroI2V with ViT-L."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """sgd: with momentum 0.9, as AdaptFormer; the others use AdamW."""
     weight_decay: float = 0.01
-    """Of matrices; vectors and scalars have none."""
+    decay: Literal["matrices", "no_norm", "no_bias", "all"] = "matrices"
+    """What decays: tensors of two and more dimensions; all but norms (AIM, ZeroI2V); all but biases
+    (ST-Adapter); everything that trains (DualPath, and AIM with ViT-L)."""
     warmup: float = 0.1
     """Part of the steps over which the rate rises; then it falls to 0 as a cosine."""
+    warmup_start: float = 0.0
+    """Fraction of the peak that the rise begins from: 0.1 in AIM and ZeroI2V."""
     clip_norm: float = 1.0
     """Longest gradient; 0: any."""
     label_smoothing: float = 0.0
@@ -87,8 +95,9 @@ class Training:
     def __post_init__(self) -> None:
         check_types(self, "training")
         within(self, "epochs", "batch_size", "accumulate", "reference_batch", least=1)
-        within(self, "learning_rate", "weight_decay", "clip_norm", "patience", least=0)
-        within(self, "warmup", "label_smoothing", least=0, most=1)
+        rates = ("learning_rate", "backbone_rate", "weight_decay", "clip_norm", "patience")
+        within(self, *rates, least=0)
+        within(self, "warmup", "warmup_start", "label_smoothing", least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +155,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":
-        """The inverse of `to_dict`.
+        """The inverse of `to_dict`. A ``preset`` says where the method's fields begin.
 
         Raises:
             ConfigurationError: for unknown or contradicting values, by name.
@@ -154,22 +163,25 @@ class Recipe:
         given = dict(values)
         if "method" in given and not isinstance(given["method"], Method):
             name = str(given["method"])
-            given["method"] = get_method(name).with_fields(given.pop(name, {}))
+            fields = start_of(get_method(name), given.pop("preset", None)).to_dict()
+            del fields["method"]
+            given["method"] = get_method(name).with_fields(fields | (given.pop(name, None) or {}))
         for name, part in PARTS.items():
             if isinstance(given.get(name), dict):
                 given[name] = _build(part, name, given[name])
         return _build(cls, "recipe", given)
 
     @classmethod
-    def read(cls, path: Path) -> "Recipe":
-        """A recipe from a YAML file."""
+    def read(cls, path: Path, *, data: str | None = None, out: str | None = None) -> "Recipe":
+        """A recipe from a YAML file; ``data`` and ``out`` where it leaves them open, or others."""
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
             raise ConfigurationError(f"cannot read the recipe {path}: {error}") from error
         if not isinstance(values, dict):
             raise ConfigurationError(f"{path} is no recipe: it holds no names with values")
-        return cls.from_dict(values)
+        places = {"data": data, "out": out}
+        return cls.from_dict(values | {k: v for k, v in places.items() if v is not None})
 
     def write(self, path: Path) -> None:
         """Write the recipe as YAML."""
@@ -183,6 +195,19 @@ PARTS = {
     "training": Training,
     "views": Views,
 }
+
+
+def start_of(cls: type[Method], preset: str | None) -> Method:
+    """A method with the fields of a preset, or with its defaults.
+
+    Raises:
+        ConfigurationError: for an unknown preset, with the nearest known one.
+    """
+    if preset is None:
+        return cls()
+    if preset not in cls.presets:
+        raise ConfigurationError(unknown(f"preset of {cls.name}", preset, cls.presets))
+    return getattr(cls, preset)()
 
 
 def _plain(value: Any) -> Any:

@@ -53,8 +53,8 @@ class OpenBackbone(Frozen, ABC):
         self.arguments: dict[str, Any] = {}
         self.sha256 = weights_hash(model)
         self.projection = clip_projection(model)
-        convolutions = (m for m in model.patch_embed.modules() if isinstance(m, nn.Conv2d))  # type: ignore[union-attr]
-        self.tubelet: int = next(convolutions).in_channels // 3
+        convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
+        self.tubelet: int = next(convolutions).in_channels // 3  # the first one meets the pixels
         self.pooled_dim: int = model.num_features  # type: ignore[assignment]
         config: dict[str, Any] = getattr(model, "pretrained_cfg", None) or {}
         self.mean: tuple[float, ...] = tuple(config.get("mean", (0.485, 0.456, 0.406)))

@@ -18,6 +18,10 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.shapes import Frames
 
 Crops = UInt8[Tensor, "crops T 3 size size"]
+MAGNITUDES = 31
+"""Strengths of RandAugment's operations, from nothing to the most."""
+GREY = 128
+"""What fills the corners of a frame that RandAugment has turned or moved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,10 @@ class Augmentation:
     """Probability of mirroring. Nothing by default: left or right may be what names the class."""
     colour: float = 0.0
     """Strength of changes in brightness, contrast and saturation, in [0, 1]; hue moves a tenth."""
+    operations: int = 0
+    """RandAugment (Cubuk et al., arXiv 1909.13719): how many random operations in a row."""
+    magnitude: int = 9
+    """Strength of each of them, from 0 to 30."""
     erase: float = 0.0
     """Probability of blanking one rectangle, the same in all frames."""
 
@@ -47,6 +55,11 @@ class Augmentation:
         for name in ("flip", "colour", "erase"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigurationError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.operations < 0 or not 0 <= self.magnitude < MAGNITUDES:
+            raise ConfigurationError(
+                f"RandAugment takes operations of 0 and more, and a magnitude from 0 to "
+                f"{MAGNITUDES - 1}, got {self.operations} and {self.magnitude}"
+            )
 
 
 def train_transform(size: int, augmentation: Augmentation) -> Callable[[Tensor], Tensor]:
@@ -63,6 +76,8 @@ def train_transform(size: int, augmentation: Augmentation) -> Callable[[Tensor],
         steps.append(v2.RandomHorizontalFlip(a.flip))
     if a.colour:
         steps.append(v2.ColorJitter(a.colour, a.colour, a.colour, a.colour / 10))
+    if a.operations:
+        steps.append(v2.RandAugment(a.operations, a.magnitude, MAGNITUDES, fill=GREY))
     if a.erase:
         steps.append(v2.RandomErasing(a.erase))
     return v2.Compose(steps)

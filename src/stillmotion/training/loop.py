@@ -124,11 +124,11 @@ def prepare(
     objective = Objective(model, label_smoothing=options.label_smoothing, class_weights=weights)
     objective.to(accelerator.device)
     log.say(plan(recipe, objective, splits, loaders, accelerator))
-    adamw = build_optimizer(model, options, processes=accelerator.num_processes)
-    step, optimizer, batches = accelerator.prepare(objective, adamw, loaders.train)
+    plain = build_optimizer(model, options, processes=accelerator.num_processes)
+    step, optimizer, batches = accelerator.prepare(objective, plain, loaders.train)
     val_batches = None if loaders.val is None else accelerator.prepare(loaders.val)
     steps = options.epochs * -(-len(batches) // options.accumulate)
-    schedule = warm_cosine(adamw, steps=steps, warmup=options.warmup)
+    schedule = warm_cosine(plain, steps=steps, warmup=options.warmup, start=options.warmup_start)
     return Session(
         recipe,
         model,
@@ -212,7 +212,7 @@ def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
             f"training fell apart in {title}: its loss is {row['train_loss']}. Lower "
             "training.learning_rate, or clip the gradient (training.clip_norm)"
         )
-    rate = float(session.schedule.get_last_lr()[0])
+    rate = float(max(session.schedule.get_last_lr()))
     return {**row, "learning_rate": rate, "unreadable": float(len(failures))}
 
 

@@ -1,20 +1,25 @@
 """The optimizer, its schedule, and what is minimised."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import partial
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from stillmotion.data.annotations import VideoList
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Training
 from stillmotion.shapes import Clip, Labels, Logits
+
+MOMENTUM = 0.9
+"""Of SGD."""
+NORMS = (nn.LayerNorm, nn.RMSNorm)
 
 
 class Objective(nn.Module):
@@ -67,24 +72,50 @@ def peak_rate(training: Training, *, processes: int) -> float:
             return training.learning_rate
 
 
-def build_optimizer(model: nn.Module, training: Training, *, processes: int) -> AdamW:
-    """AdamW over what trains, in one fused kernel; matrices decay, vectors and scalars do not."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": training.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+def build_optimizer(model: VideoClassifier, training: Training, *, processes: int) -> Optimizer:
+    """AdamW or SGD over what trains, in one fused kernel: a group for each rate and decay."""
+    peak, head = peak_rate(training, processes=processes), set(model.head.parameters())
+    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    for parameter, may_decay in decaying(model, training.decay).items():
+        rate = peak if parameter in head else peak * training.backbone_rate
+        groups[rate, training.weight_decay if may_decay else 0.0].append(parameter)
+    options = [
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
     ]
-    groups = [g for g in groups if g["params"]]
-    return AdamW(groups, lr=peak_rate(training, processes=processes), fused=True)
+    if training.optimizer == "sgd":
+        return SGD(options, lr=peak, momentum=MOMENTUM, fused=True)
+    return AdamW(options, lr=peak, fused=True)
 
 
-def warm_cosine(optimizer: AdamW, *, steps: int, warmup: float) -> LambdaLR:
-    """A linear rise over ``warmup`` of the steps, then half a cosine to 0."""
+def decaying(
+    model: nn.Module, rule: Literal["matrices", "no_norm", "no_bias", "all"]
+) -> dict[nn.Parameter, bool]:
+    """Every trained parameter, and whether the rule lets it decay."""
+    trained = [
+        (owner, name, parameter)
+        for owner in model.modules()
+        for name, parameter in owner.named_parameters(recurse=False)
+        if parameter.requires_grad
+    ]
+    match rule:
+        case "matrices":
+            return {p: p.ndim >= 2 for _, _, p in trained}
+        case "no_norm":
+            return {p: not isinstance(owner, NORMS) for owner, _, p in trained}
+        case "no_bias":
+            return {p: name != "bias" for _, name, p in trained}
+        case "all":
+            return {p: True for _, _, p in trained}
+
+
+def warm_cosine(optimizer: Optimizer, *, steps: int, warmup: float, start: float = 0.0) -> LambdaLR:
+    """A linear rise from ``start`` over ``warmup`` of the steps, then half a cosine to 0."""
     rise = max(1, round(warmup * steps))
 
     def factor(step: int) -> float:
         if step < rise:
-            return (step + 1) / rise
+            return start + (1 - start) * (step + 1) / rise
         progress = (step - rise) / max(1, steps - rise)
         return (1 + math.cos(math.pi * min(1.0, progress))) / 2
 

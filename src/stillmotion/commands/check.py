@@ -1,0 +1,56 @@
+"""stillmotion check: look through a data set."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from stillmotion.commands.shared import DATA, Arguments
+from stillmotion.parsing import Parser
+from stillmotion.recipe import Videos
+
+
+def run(arguments: Arguments) -> int:
+    """Look through a data set."""
+    parser = Parser(
+        "check",
+        "DATA [--out LIST] [options]",
+        "Decode every video, and report classes, lengths, frame rates, unreadable files with their "
+        "reasons, duplicates, and classes too small to split. Proposes a split in which no group "
+        "(person, scene, recording) is on both sides; --out writes it as a list file that train "
+        "takes.",
+    )
+    parser.add_argument("data", help=f"{DATA}; or any folder of videos")
+    parser.add_argument("--out", default=None, help="list file to write, with the proposed split")
+    parser.add_argument("--json", default=None, help="file to write the whole report to")
+    parser.add_argument("--seconds_per_file", type=float, default=60.0, help="time limit of each")
+    parser.add_class_arguments(
+        Videos, None, skip={"test", "val", "val_fraction", "keep_frames", "keep_gib",
+                            "max_unreadable"},
+    )  # fmt: skip
+    values = parser.parse(arguments)
+    from stillmotion.data.annotations import read_videos
+    from stillmotion.data.check import check_videos
+    from stillmotion.files import write_text
+
+    data = Path(values["data"])
+    flat = data.is_dir() and not any(child.is_dir() for child in data.iterdir())
+    reading = {name: values[name] for name in ("root", "classes", "columns", "exclude")}
+    videos = data if flat else read_videos(data, **reading)
+    console = Console()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading", total=None)
+        report = check_videos(
+            videos,
+            workers=values["workers"],
+            seconds_per_file=values["seconds_per_file"],
+            on_progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    console.print(report)
+    if values["json"]:
+        write_text(Path(values["json"]), json.dumps(report.to_dict(), indent=2) + "\n")
+    if values["out"]:
+        report.write_list(values["out"])
+        console.print(f"the proposed split: {values['out']}")
+    return 0

@@ -1,0 +1,54 @@
+"""stillmotion evaluate: score a trained model."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from stillmotion.commands.shared import DATA, RUN, WEIGHTS, Arguments, add_views, views_from
+from stillmotion.parsing import Parser
+from stillmotion.recipe import Videos
+
+
+def run(arguments: Arguments) -> int:
+    """Score a trained model."""
+    parser = Parser(
+        "evaluate",
+        "RUN DATA --out FILE [options]",
+        "Score a trained model on labelled videos: top-1, top-5, mean over classes, calibration; "
+        "and the same with frames shuffled and reversed, which says whether it uses time. Writes "
+        "JSON, a picture, and each video's answer beside it.",
+    )
+    parser.add_argument("run", help=RUN)
+    parser.add_argument("data", help=DATA)
+    parser.add_argument("--out", default="evaluation.json", help="file to write")
+    parser.add_argument(
+        "--split", default=None, help="which split; by default test, else val, else all videos"
+    )
+    parser.add_argument("--weights", default=None, help=WEIGHTS)
+    parser.add_argument("--time_check", type=bool, default=True, help="also shuffle and reverse")
+    parser.add_argument("--batch_size", type=int, default=8, help="clips at once")
+    add_views(parser)
+    parser.add_class_arguments(
+        Videos, "videos", skip={"test", "val", "val_fraction", "keep_frames", "keep_gib"}
+    )
+    values = parser.parse(arguments)
+    from stillmotion.checkpoint import load
+    from stillmotion.evaluation import evaluate as run_evaluation
+    from stillmotion.loading import choose_split
+
+    model = load(values["run"], values["weights"])
+    options = Videos(**values["videos"])
+    videos, split = choose_split(values["data"], options, model, values["split"])
+    result = run_evaluation(
+        model,
+        videos,
+        split=split,
+        views=views_from(values),
+        time_check=values["time_check"],
+        workers=options.workers,
+        batch_size=values["batch_size"],
+        max_unreadable=options.max_unreadable,
+    )
+    result.write(Path(values["out"]))
+    Console().print(result.table())
+    return 0

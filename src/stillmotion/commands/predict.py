@@ -1,0 +1,52 @@
+"""stillmotion predict: say what happens in files and folders."""
+
+import json
+import sys
+from pathlib import Path
+
+from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, add_views, views_from
+from stillmotion.errors import VideoError
+from stillmotion.parsing import Parser
+
+
+def run(arguments: Arguments) -> int:
+    """Classify files and folders."""
+    parser = Parser(
+        "predict",
+        "RUN FILE... [options]",
+        "Say what happens in videos. A folder stands for all videos below it. A file that cannot "
+        "be read is reported and the others still answered; the exit status is then 2.",
+    )
+    parser.add_argument("run", help=RUN)
+    parser.add_argument("files", nargs="+", help="video files and folders")
+    parser.add_argument("--top", type=int, default=5, help="classes to show")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line")
+    parser.add_argument("--weights", default=None, help=WEIGHTS)
+    parser.add_argument("--device", default=None, help="cpu, cuda, mps; by default the best")
+    add_views(parser)
+    values = parser.parse(arguments)
+    from stillmotion.checkpoint import load
+    from stillmotion.prediction import Predictor, video_files
+
+    paths = list(video_files([Path(f) for f in values["files"]]))
+    predictor = Predictor(
+        load(values["run"], values["weights"]),
+        views=views_from(values),
+        device=values["device"],
+    )
+    unreadable = 0
+    for path in paths:
+        try:
+            prediction = predictor(path)
+        except VideoError as error:
+            unreadable += 1
+            print(f"stillmotion: {error}", file=sys.stderr)
+            continue
+        if values["json"]:
+            print(json.dumps(prediction.to_dict(top=values["top"]), ensure_ascii=False))
+        else:
+            first = "  ".join(f"{name} {p:.1%}" for name, p in prediction.top(values["top"]))
+            print(f"{path}: {first}")
+    if unreadable and len(paths) > 1:
+        print(f"stillmotion: {unreadable} of {len(paths)} not read", file=sys.stderr)
+    return 2 if unreadable else 0

@@ -1,0 +1,25 @@
+"""What several commands say and ask for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stillmotion.parsing import Parser
+from stillmotion.recipe import Views
+
+Arguments = Sequence[str]
+RUN = "a directory written by train or save_pretrained, or a Hugging Face hub id"
+DATA = "a folder with a folder for each class, or a list file"
+WEIGHTS = "the image model's weights, where they are not where the run says"
+
+
+def add_views(parser: Parser) -> None:
+    """Options for views; by default those of the training."""
+    for name, what in (("clips", "clips of a video"), ("crops", "crops of a clip, 1 or 3")):
+        told = f"{what} whose probabilities are averaged; by default as in training"
+        parser.add_argument(f"--views.{name}", type=int | None, default=None, help=told)
+
+
+def views_from(values: dict[str, Any]) -> Views | None:
+    """The views asked for; None: those of the training."""
+    given = {name: value for name, value in values["views"].items() if value is not None}
+    return Views(**given) if given else None
