@@ -47,6 +47,10 @@ COMMANDS = {
         "stillmotion.commands.evaluate",
     ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
+    "merge": Command(
+        "fold a trained model's adapters into its image model",
+        "stillmotion.commands.merge",
+    ),
     "info": Command(
         "count the parameters and multiply-adds of any backbone with any method",
         "stillmotion.commands.info",
