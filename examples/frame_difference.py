@@ -1,8 +1,8 @@
 """A method of one's own: a bottleneck that reads how each token changed since the frame before.
 
-    export STILLMOTION_METHODS=examples/frame_difference.py
-    stillmotion info --method frame_difference
-    stillmotion train videos/ --out runs/mine --method frame_difference
+export STILLMOTION_METHODS=examples/frame_difference.py
+stillmotion info --method frame_difference
+stillmotion train videos/ --out runs/mine --method frame_difference
 """
 
 from dataclasses import dataclass

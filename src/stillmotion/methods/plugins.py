@@ -25,7 +25,9 @@ def load_plugins() -> None:
         try:
             point.load()
         except Exception as error:
-            raise ConfigurationError(f"cannot load the methods of {point.value}: {error}") from error
+            raise ConfigurationError(
+                f"cannot load the methods of {point.value}: {error}"
+            ) from error
     for path in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
         run_file(Path(path))
 
