@@ -35,6 +35,11 @@ def test_the_example_is_short():
     assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) < 40
 
 
+def test_the_page_shows_the_example():
+    page = (ROOT / "docs" / "adding-a-method.md").read_text(encoding="utf-8")
+    assert EXAMPLE.read_text(encoding="utf-8").partition("@register")[2] in page
+
+
 def test_the_command_line_knows_it_and_counts_it():
     told = with_example("-m", "stillmotion", "info", "--method", NAME, "--json")
     assert json.loads(told)["trained"] == 12 * (2 * 64 * 768 + 64 + 768) + 769 * 400
