@@ -25,7 +25,7 @@ LAYERS = (
     {"checkpoint", "merging", "recipe", "official"},
     {"recipes", "visualise", "metrics", "accounting", "doctor"},
     {"loading", "answering", "paper_figures"},
-    {"prediction", "evaluation", "streaming", "export"},
+    {"prediction", "evaluation", "streaming", "export", "published"},
     {"training"},
     {"demo"},
     {"parsing"},
