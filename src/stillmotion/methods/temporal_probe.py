@@ -40,6 +40,10 @@ class TemporalProbe(Method):
     def sees_order(self) -> bool:
         return True
 
+    @property
+    def reads_frozen_frames(self) -> bool:
+        return True
+
     def readout(self, backbone: OpenBackbone, *, num_frames: int) -> Readout:
         return TemporalReadout(self, backbone, num_frames)
 
