@@ -180,7 +180,7 @@ def test_the_plan_says_what_features_take(few_videos, tmp_path, capsys):
     assert stillmotion("train", few_videos, "--out", tmp_path, *TINY, *options) == 0
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "features" in line]
     width = load(tmp_path).backbone.pooled_dim
-    assert f"{4 * 14 * 2 * width / 1e6:.1f} MB, computed once: 2" in row
+    assert f"{4 * 14 * 2 * width / 1e6:.1f} MB, computed once: 2 x" in row
 
 
 def test_the_command_line_refuses_what_cannot_be_cached(few_videos, tmp_path, capsys):

@@ -58,8 +58,8 @@ class Training:
 
     epochs: int = 20
     cache_clips: int = 0
-    """For probes: compute the frozen features of this many random clips of each training video once
-    and train on them in turn, which takes seconds an epoch at most; 0: decode in every epoch."""
+    """For linear_probe and temporal_probe: compute the frozen features of this many random clips of
+    each training video once, and train on them in turn; 0: compute them anew in every epoch."""
     batch_size: int = 8
     """Clips in a batch of one process."""
     accumulate: int = 1

@@ -26,7 +26,8 @@ NORMS = (nn.LayerNorm, nn.RMSNorm)
 class Objective(nn.Module):
     """A model and what it is trained for, as one module: clip and labels in, loss and logits out.
 
-    One module, so that what wraps it for several devices sees the whole step.
+    One module, so that what wraps it for several devices sees the whole step. For a `FrameProbe` a
+    clip is the features of its frames.
     """
 
     class_weights: Float[Tensor, " K"] | None

@@ -46,8 +46,8 @@ def plan(
     }
     if loaders.feature_bytes:
         rows["features"] = (
-            f"{loaders.feature_bytes / 1e6:.1f} MB, computed once: {recipe.training.cache_clips} "
-            "clips of each training video, one view of each validation video"
+            f"{loaders.feature_bytes / 1e6:.1f} MB, computed once: "
+            f"{recipe.training.cache_clips} x the training clips, 1 x the validation clips"
         )
     for row in rows.items():
         table.add_row(*row)
