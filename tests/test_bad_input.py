@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from runs import TINY, files_below, stillmotion, tiny
 from stillmotion.backbones.demo import DEMO_WEIGHTS
 from stillmotion.errors import ClipError
+from stillmotion.methods import AMFlow, LinearProbe
 from stillmotion.training import train
 from videos import write_sound, write_video
 
@@ -96,22 +97,29 @@ def test_a_class_with_one_video(refused, copied):
 
 
 @WAYS
-def test_a_data_set_that_cannot_be_read(how, refused, copied):
+@pytest.mark.parametrize("probe", [(), ("--method", "linear_probe", "--training.cache_clips", "1")])
+def test_a_data_set_that_cannot_be_read(how, probe, refused, copied):
     for path in copied.rglob("*.mp4"):
         damage(path, how)
-    line = refused(copied, "--videos.val_fraction", "0")
+    line = refused(copied, "--videos.val_fraction", "0", *probe)
     assert "8 of 8 videos cannot be read" in line
     assert how in line
 
 
-@pytest.mark.parametrize(("how", "keep_frames"), [("damaged", 0), ("empty", 4), ("only sound", 0)])
-def test_a_few_unreadable_videos_are_counted_and_named(how, keep_frames, copied, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("how", "keep_frames", "cache_clips"),
+    [("damaged", 0, 0), ("empty", 4, 0), ("only sound", 0, 0), ("damaged", 0, 2), ("empty", 4, 1)],
+)
+def test_a_few_unreadable_videos_are_counted_and_named(
+    how, keep_frames, cache_clips, copied, tmp_path, capsys
+):
     damage(copied / "jump/2.mp4", how)
     recipe = tiny(
         copied,
         tmp_path / "out",
         videos={"max_unreadable": 0.4, "val_fraction": 0.0, "keep_frames": keep_frames},
-        training={"epochs": 2},
+        training={"epochs": 2, "cache_clips": cache_clips},
+        method=LinearProbe() if cache_clips else AMFlow.small(),
     )
     run = train(recipe)
     assert [row["unreadable"] for row in run.history] == [1.0, 1.0]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from runs import files_below, stillmotion, tiny
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import CheckpointError, ConfigurationError
-from stillmotion.methods import AMFlow
+from stillmotion.methods import AMFlow, TemporalProbe
 from stillmotion.training import train
 from stillmotion.training.data import read_splits
 from stillmotion.training.state import FILE, Progress, read_state, same_videos
@@ -23,8 +23,12 @@ from stillmotion.training.state import FILE, Progress, read_state, same_videos
 ADAPTER = "adapter_model.safetensors"
 
 
-def rich_recipe(data, out, *, workers, optimizer):
+def rich_recipe(data, out, *, workers, optimizer, cache_clips=0):
     """Three epochs with everything random that there is."""
+    amflow, probe = (
+        replace(AMFlow.small(), dropout=0.5, tpm_dropout=0.2),
+        TemporalProbe(dropout=0.3),
+    )
     return tiny(
         data,
         out,
@@ -35,8 +39,9 @@ def rich_recipe(data, out, *, workers, optimizer):
             "label_smoothing": 0.1,
             "optimizer": optimizer,
             "backbone_rate": 0.5,
+            "cache_clips": cache_clips,
         },
-        method=replace(AMFlow.small(), dropout=0.5, tpm_dropout=0.2),
+        method=probe if cache_clips else amflow,
         augmentation=Augmentation(flip=0.5, colour=0.3, operations=2, erase=0.3),
     )
 
@@ -83,7 +88,12 @@ def train_until(recipe, epoch, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", [{"workers": 0, "optimizer": "adamw"}, {"workers": 1, "optimizer": "sgd"}]
+    "options",
+    [
+        {"workers": 0, "optimizer": "adamw"},
+        {"workers": 1, "optimizer": "sgd"},
+        {"workers": 1, "optimizer": "adamw", "cache_clips": 2},
+    ],
 )
 def test_a_stopped_run_ends_as_if_it_had_not_stopped(options, few_videos, tmp_path, monkeypatch):
     whole = train(rich_recipe(few_videos, tmp_path / "whole", **options), quiet=True)

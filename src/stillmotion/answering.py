@@ -8,11 +8,10 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
 
 from stillmotion.data.dataset import Batch
-from stillmotion.model import VideoClassifier
 
 Order = Literal["given", "shuffled", "reversed"]
 
@@ -36,7 +35,7 @@ class Answers:
 
 @torch.no_grad()
 def answer(
-    model: VideoClassifier,
+    model: nn.Module,
     batches: Iterable[Batch],
     *,
     orders: Sequence[Order] = ("given",),
@@ -44,7 +43,8 @@ def answer(
 ) -> Answers:
     """Show a model the views of each video, with frames in one or more orders.
 
-    Each video counts once, however many processes share the work.
+    The model maps clips, or the features of their frames where batches hold these, to logits. Each
+    video counts once, however many processes share the work.
     """
     model.eval()
     rows: list[tuple[int, int, list[Tensor]]] = []
@@ -73,7 +73,7 @@ def answer(
 
 
 def average_of_views(
-    model: VideoClassifier, views: UInt8[Tensor, "B V T 3 height width"]
+    model: nn.Module, views: Shaped[Tensor, "B V T *frame"]
 ) -> Float[Tensor, "B K"]:
     """Probabilities, averaged over the views of each video; float32 on the CPU."""
     logits = model(views.flatten(0, 1)).float()
@@ -81,8 +81,8 @@ def average_of_views(
 
 
 def reorder(
-    views: UInt8[Tensor, "B V T 3 height width"], order: Order, index: Tensor
-) -> UInt8[Tensor, "B V T 3 height width"]:
+    views: Shaped[Tensor, "B V T *frame"], order: Order, index: Tensor
+) -> Shaped[Tensor, "B V T *frame"]:
     """The frames of each clip as given, backwards, or in an order drawn from the video's index."""
     if order == "given":
         return views

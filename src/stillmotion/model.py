@@ -15,7 +15,7 @@ from stillmotion.backbones import OWN_WEIGHTS, OpenBackbone, load_backbone, open
 from stillmotion.errors import BackboneError, ClipError, ConfigurationError
 from stillmotion.methods import Method, get_method
 from stillmotion.nn.frozen import Frozen
-from stillmotion.shapes import Clip, Logits, NormalisedClip
+from stillmotion.shapes import Clip, FrameFeatures, Logits, NormalisedClip
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -79,9 +79,20 @@ class VideoClassifier(nn.Module):
 
     def features(self, clip: NormalisedClip) -> list[Float[Tensor, "B _"]]:
         """One vector a branch: what blocks say on the way, then what is read of the tokens."""
-        self.check(clip)
-        x, said = self.trunk(self.stem(self.backbone, clip))
+        x, said = self.tokens(clip)
         return [*said, self.readout(self.backbone, x)]
+
+    def frame_features(self, clip: NormalisedClip) -> FrameFeatures:
+        """What the image model makes of each frame, which the read-out sums up."""
+        x, _ = self.tokens(clip)
+        return self.readout.frames(self.backbone, x)
+
+    def tokens(
+        self, clip: NormalisedClip
+    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
+        """Tokens after the last block, and what blocks say on the way."""
+        self.check(clip)
+        return self.trunk(self.stem(self.backbone, clip))
 
     def normalise(self, clip: Clip) -> NormalisedClip:
         """Pixels to what the backbone was trained on."""

@@ -15,7 +15,7 @@ from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError, unknown
 from stillmotion.fields import check_types, within
 from stillmotion.files import write_text
-from stillmotion.methods import AMFlow, Method, get_method
+from stillmotion.methods import METHODS, AMFlow, Method, get_method
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,9 @@ class Training:
     """How the weights are found."""
 
     epochs: int = 20
+    cache_clips: int = 0
+    """For linear_probe and temporal_probe: compute the frozen features of this many random clips of
+    each training video once, and train on them in turn; 0: compute them anew in every epoch."""
     batch_size: int = 8
     """Clips in a batch of one process."""
     accumulate: int = 1
@@ -95,7 +98,14 @@ class Training:
     def __post_init__(self) -> None:
         check_types(self, "training")
         within(self, "epochs", "batch_size", "accumulate", "reference_batch", least=1)
-        rates = ("learning_rate", "backbone_rate", "weight_decay", "clip_norm", "patience")
+        rates = (
+            "learning_rate",
+            "backbone_rate",
+            "weight_decay",
+            "clip_norm",
+            "patience",
+            "cache_clips",
+        )
         within(self, *rates, least=0)
         within(self, "warmup", "warmup_start", "label_smoothing", least=0, most=1)
 
@@ -139,6 +149,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         within(self, "seed", least=0, most=2**31)
+        if self.training.cache_clips and not self.method.reads_frozen_frames:
+            can = sorted(name for name, method in METHODS.items() if method().reads_frozen_frames)
+            raise ConfigurationError(
+                f"training.cache_clips={self.training.cache_clips}: {self.method.name} trains more "
+                "than what follows the features of each frame, so these change with every step and "
+                f"cannot be computed once. Set it to 0, or choose {' or '.join(can)}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in YAML; a method's fields stand under its name."""

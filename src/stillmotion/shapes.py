@@ -20,6 +20,9 @@ Frames = UInt8[Tensor, "T 3 height width"]
 """Decoded RGB frames of one video."""
 
 Tokens = Float[Tensor, "B T N C"]
+FrameFeatures = Float[Tensor, "B T C"]
+"""What a frozen image model makes of each frame as a whole."""
+
 Heads = Float[Tensor, "*lead h N d"]
 """Queries, keys or values, one matrix a head."""
 

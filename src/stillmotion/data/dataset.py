@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -26,8 +26,9 @@ Item = dict[str, Any]
 class Batch:
     """What `collate` makes of items."""
 
-    clip: UInt8[Tensor, "B *views T 3 height width"]
-    """Clips (B, T, 3, S, S) in training, views (B, V, T, 3, S, S) in test."""
+    clip: UInt8[Tensor, "B *views T 3 height width"] | Float[Tensor, "B *views T C"]
+    """Clips (B, T, 3, S, S) in training, views (B, V, T, 3, S, S) in test; or, in their place, the
+    features (B, T, C) and (B, V, T, C) of their frames."""
     label: Int[Tensor, " B"]
     index: Int[Tensor, " B"]
     """Which sample of the data set each is."""
@@ -141,3 +142,12 @@ def collate(items: Sequence[Item]) -> Batch:
         index=torch.tensor([item["index"] for item in good], dtype=torch.long),
         failures=[(item["index"], item["error"]) for item in items if "error" in item],
     )
+
+
+def separate(batch: Batch) -> list[Item]:
+    """The inverse of `collate`: items that have a clip, then those that do not."""
+    rows = zip(batch.clip, batch.label.tolist(), batch.index.tolist(), strict=True)
+    return [
+        *({"clip": clip, "label": label, "index": index} for clip, label, index in rows),
+        *({"index": index, "error": reason} for index, reason in batch.failures),
+    ]

@@ -50,6 +50,14 @@ class Method(ABC):
         """Whether, untrained, a picture that stands still gives the image model's tokens."""
         return True
 
+    @property
+    def reads_frozen_frames(self) -> bool:
+        """Whether nothing trains before the read-out's `summary` of the frames' features.
+
+        Then what the image model makes of a clip never changes, and can be computed once.
+        """
+        return False
+
     def thawed(self, backbone: OpenBackbone) -> Iterable[nn.Parameter]:
         """Parameters of the image model that train along. Most methods leave all as they are."""
         return ()

@@ -14,3 +14,7 @@ class LinearProbe(Method):
 
     dropout: float = 0.0
     """Before the linear layer."""
+
+    @property
+    def reads_frozen_frames(self) -> bool:
+        return True

@@ -40,16 +40,24 @@ class TemporalProbe(Method):
     def sees_order(self) -> bool:
         return True
 
+    @property
+    def reads_frozen_frames(self) -> bool:
+        return True
+
     def readout(self, backbone: OpenBackbone, *, num_frames: int) -> Readout:
         return TemporalReadout(self, backbone, num_frames)
 
 
 class TemporalReadout(Readout):
-    """[mean of the frames || mean of what the temporal module makes of their changes]."""
+    """[mean of the frames || mean of what the temporal module makes of their changes].
+
+    Frames are normalised first, since the scale of features differs between image models.
+    """
 
     def __init__(self, method: TemporalProbe, backbone: OpenBackbone, num_frames: int) -> None:
         super().__init__(backbone)
         width = max(1, round(method.ratio * backbone.pooled_dim))
+        self.norm = nn.LayerNorm(backbone.pooled_dim, elementwise_affine=False)
         self.project = nn.Linear(backbone.pooled_dim, width, bias=False)  # centring cancels a bias
         self.centre = Centring(width, "clip")
         self.temporal = (
@@ -68,5 +76,6 @@ class TemporalReadout(Readout):
         self.dim = backbone.pooled_dim + width
 
     def summary(self, frames: Float[Tensor, "B T C"]) -> Float[Tensor, "B D"]:
+        frames = self.norm(frames)
         changes = self.temporal(self.centre(self.project(frames)))
         return torch.cat([frames.mean(dim=1), changes.mean(dim=1)], dim=-1)

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 
 from stillmotion.data.annotations import Sample, VideoList, read_videos
@@ -113,11 +114,16 @@ def hold_out(videos: VideoList, fraction: float, seed: int) -> tuple[VideoList, 
 
 @dataclass(frozen=True)
 class Loaders:
-    """Random training clips, validation views, and the training videos that could not be kept."""
+    """Random training clips and validation views, as pixels or as features of their frames."""
 
     train: DataLoader
     val: DataLoader | None
+    clip_shape: tuple[int, ...]
+    """Of one clip: (T, 3, S, S), or (T, C) where it holds features."""
     failures: dict[int, str]
+    """Training videos whose frames could not be kept, and why."""
+    feature_bytes: int = 0
+    """What cached features take in memory."""
 
 
 def make_loaders(
@@ -149,7 +155,8 @@ def make_loaders(
             keep=keep(recipe, samples, image_size, on_progress),
             **common,
         )
-    return Loaders(train, val, {} if kept is None else dict(kept.failures))
+    shape = (sampling.num_frames, 3, image_size, image_size)
+    return Loaders(train, val, shape, {} if kept is None else dict(kept.failures))
 
 
 def keep(
@@ -167,6 +174,13 @@ def keep(
         workers=max(1, options.workers),
     )
     return store.fill(workers=max(1, options.workers), on_progress=on_progress)
+
+
+def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
+    """Let all that is random in an epoch follow from the run's seed and the epoch's number."""
+    seed = recipe.seed + 1000 * (epoch + 1)
+    set_seed(seed, device_specific=True)
+    loader.generator.manual_seed(seed)
 
 
 def clip_info(recipe: Recipe) -> dict[str, Any]:

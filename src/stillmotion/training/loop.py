@@ -3,37 +3,26 @@
 import logging
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.optimizer import AcceleratedOptimizer
-from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
-from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader
 
 from stillmotion.answering import answer
 from stillmotion.checkpoint import TENSORS, load_tensors
-from stillmotion.data.dataset import Batch
 from stillmotion.errors import ConfigurationError
 from stillmotion.evaluation import Evaluation, evaluate
 from stillmotion.loading import refuse_too_many
 from stillmotion.metrics import score
 from stillmotion.model import VideoClassifier, adapt
-from stillmotion.recipe import Recipe, Training
+from stillmotion.recipe import Recipe
 from stillmotion.training import state
-from stillmotion.training.data import Loaders, Splits, clip_info, make_loaders, read_splits
+from stillmotion.training.data import Splits, clip_info, read_splits, seed_epoch
 from stillmotion.training.log import Meter, RunLog
-from stillmotion.training.optimisation import (
-    Objective,
-    balanced_weights,
-    build_optimizer,
-    warm_cosine,
-)
-from stillmotion.training.plan import plan
+from stillmotion.training.session import Session, prepare, start
 
 
 @dataclass(frozen=True)
@@ -94,55 +83,6 @@ def build_model(recipe: Recipe, class_names: Sequence[str]) -> VideoClassifier:
     return model
 
 
-@dataclass(frozen=True)
-class Session:
-    """What the epochs of a run share."""
-
-    recipe: Recipe
-    model: VideoClassifier
-    splits: Splits
-    loaders: Loaders
-    accelerator: Accelerator
-    step: torch.nn.Module
-    """The objective, as the accelerator wrapped it."""
-    batches: DataLoader[Batch]
-    """The training loader, likewise."""
-    val_batches: Iterable[Batch] | None
-    optimizer: AcceleratedOptimizer
-    schedule: LambdaLR
-
-
-def prepare(
-    recipe: Recipe, model: VideoClassifier, splits: Splits, accelerator: Accelerator, log: RunLog
-) -> Session:
-    """Loaders, objective, optimizer and schedule, on the device; says what will be trained."""
-    options = recipe.training
-    with log.counting("decoding") as on_progress:
-        size = model.backbone.image_size[0]
-        loaders = make_loaders(recipe, splits, image_size=size, on_progress=on_progress)
-    weights = balanced_weights(splits.train) if options.class_weights == "balanced" else None
-    objective = Objective(model, label_smoothing=options.label_smoothing, class_weights=weights)
-    objective.to(accelerator.device)
-    log.say(plan(recipe, objective, splits, loaders, accelerator))
-    plain = build_optimizer(model, options, processes=accelerator.num_processes)
-    step, optimizer, batches = accelerator.prepare(objective, plain, loaders.train)
-    val_batches = None if loaders.val is None else accelerator.prepare(loaders.val)
-    steps = options.epochs * -(-len(batches) // options.accumulate)
-    schedule = warm_cosine(plain, steps=steps, warmup=options.warmup, start=options.warmup_start)
-    return Session(
-        recipe,
-        model,
-        splits,
-        loaders,
-        accelerator,
-        step,
-        batches,
-        val_batches,
-        optimizer,
-        schedule,
-    )
-
-
 def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.Progress:
     """All epochs; after each, validate and write checkpoints and state."""
     options, out = session.recipe.training, Path(session.recipe.out)
@@ -152,9 +92,8 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
         progress = saved.progress
     while progress.epoch < options.epochs and not progress.is_stalled(options.patience):
         started = time.perf_counter()
-        seed = session.recipe.seed + 1000 * (progress.epoch + 1)
-        set_seed(seed, device_specific=True)
-        session.loaders.train.generator.manual_seed(seed)
+        seed_epoch(session.recipe, progress.epoch, session.loaders.train)
+        session.batches.set_epoch(progress.epoch)
         row = {"epoch": float(progress.epoch)}
         row |= train_epoch(session, log, f"epoch {progress.epoch}") | validate(session, log)
         progress.seconds += time.perf_counter() - started
@@ -220,7 +159,7 @@ def validate(session: Session, log: RunLog) -> dict[str, float]:
     """Loss and accuracy on one view of each validation video; empty where there are none."""
     if session.val_batches is None or session.splits.val is None:
         return {}
-    answers = answer(session.model, session.val_batches, accelerator=session.accelerator)
+    answers = answer(session.learner, session.val_batches, accelerator=session.accelerator)
     most = session.recipe.videos.max_unreadable
     log.unreadable(refuse_too_many(answers.failures, session.splits.val, most))
     given = answers.probabilities["given"]
@@ -252,19 +191,4 @@ def evaluate_run(
         batch_size=recipe.training.batch_size,
         max_unreadable=recipe.videos.max_unreadable,
         accelerator=accelerator,
-    )
-
-
-def start(options: Training) -> Accelerator:
-    """The processes and devices of this run, and their precision."""
-    precision: str = options.precision
-    if precision == "auto":
-        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        precision = "bf16" if fast else "fp32"
-    if precision == "fp16" and not torch.cuda.is_available():
-        raise ConfigurationError("training.precision=fp16 needs a GPU; here: auto, fp32 or bf16")
-    AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
-    return Accelerator(
-        mixed_precision="no" if precision == "fp32" else precision,
-        gradient_accumulation_steps=options.accumulate,
     )

@@ -15,7 +15,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from stillmotion.data.annotations import VideoList
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Training
-from stillmotion.shapes import Clip, Labels, Logits
+from stillmotion.shapes import Clip, FrameFeatures, Labels, Logits
+from stillmotion.training.cached import FrameProbe
 
 MOMENTUM = 0.9
 """Of SGD."""
@@ -25,14 +26,15 @@ NORMS = (nn.LayerNorm, nn.RMSNorm)
 class Objective(nn.Module):
     """A model and what it is trained for, as one module: clip and labels in, loss and logits out.
 
-    One module, so that what wraps it for several devices sees the whole step.
+    One module, so that what wraps it for several devices sees the whole step. For a `FrameProbe` a
+    clip is the features of its frames.
     """
 
     class_weights: Float[Tensor, " K"] | None
 
     def __init__(
         self,
-        model: VideoClassifier,
+        model: VideoClassifier | FrameProbe,
         *,
         label_smoothing: float = 0.0,
         class_weights: Float[Tensor, " K"] | None = None,
@@ -41,7 +43,9 @@ class Objective(nn.Module):
         self.model, self.label_smoothing = model, label_smoothing
         self.register_buffer("class_weights", class_weights, persistent=False)
 
-    def forward(self, clip: Clip, label: Labels) -> tuple[Float[Tensor, ""], Logits]:
+    def forward(
+        self, clip: Clip | FrameFeatures, label: Labels
+    ) -> tuple[Float[Tensor, ""], Logits]:
         branches = self.model.branch_logits(clip)
         logits = self.model.head.vote(branches)
         criterion = partial(

@@ -7,17 +7,23 @@ import torch
 from accelerate import Accelerator
 from rich.table import Table
 
+from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
 from stillmotion.training.data import Loaders, Splits
 from stillmotion.training.optimisation import Objective
 
 
 def plan(
-    recipe: Recipe, objective: Objective, splits: Splits, loaders: Loaders, accelerator: Accelerator
+    recipe: Recipe,
+    model: VideoClassifier,
+    objective: Objective,
+    splits: Splits,
+    loaders: Loaders,
+    accelerator: Accelerator,
 ) -> Table:
-    """Try one step on made-up pixels, draw one clip, and say what the run will take."""
-    model = objective.model
-    step, decode = time_of_step(recipe, objective, accelerator), time_of_clip(loaders, recipe)
+    """Try one step on a made-up batch, draw one clip, and say what the run will take."""
+    step = time_of_step(recipe, objective, loaders, accelerator)
+    decode = time_of_clip(loaders, recipe)
     batches = len(loaders.train) * recipe.training.epochs
     seconds = batches * max(step, decode * recipe.training.batch_size)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -38,18 +44,23 @@ def plan(
         "memory": f"about {(peak_memory(accelerator.device) + 8 * trained) / 2**30:.1f} GiB (a "
         "trial step, and the optimizer's state)",
     }
+    if loaders.feature_bytes:
+        rows["features"] = (
+            f"{loaders.feature_bytes / 1e6:.1f} MB, computed once: "
+            f"{recipe.training.cache_clips} x the training clips, 1 x the validation clips"
+        )
     for row in rows.items():
         table.add_row(*row)
     return table
 
 
-def time_of_step(recipe: Recipe, objective: Objective, accelerator: Accelerator) -> float:
-    """Seconds of a forward and backward on random pixels; the second of two tries."""
-    model, size = objective.model, objective.model.backbone.image_size
+def time_of_step(
+    recipe: Recipe, objective: Objective, loaders: Loaders, accelerator: Accelerator
+) -> float:
+    """Seconds of a forward and backward on random clips; the second of two tries."""
     batch = recipe.training.batch_size
-    shape = (batch, recipe.sampling.num_frames, 3, *size)
-    clip = torch.randint(0, 256, shape, dtype=torch.uint8, device=accelerator.device)
-    label = torch.randint(len(model.class_names), (batch,), device=accelerator.device)
+    clip = torch.rand(batch, *loaders.clip_shape, device=accelerator.device)
+    label = torch.zeros(batch, dtype=torch.long, device=accelerator.device)
     objective.train()
     seconds = 0.0
     for _ in range(2):

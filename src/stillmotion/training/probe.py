@@ -11,6 +11,7 @@ from stillmotion.data.dataset import Batch
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import LinearProbe
 from stillmotion.model import VideoClassifier
+from stillmotion.training.cached import frozen
 
 
 @torch.no_grad()
@@ -24,12 +25,9 @@ def frozen_features(
     """
     if not isinstance(model.method, LinearProbe):
         raise ConfigurationError(f"{model.method.name} trains more than its head")
-    features, index = [], []
-    for batch in batches:
-        if len(batch):
-            features.append(model.features(model.normalise(batch.clip[:, 0]))[0])
-            index += batch.index.tolist()
-    return torch.cat(features), index
+    readable = [batch for batch in frozen(model, batches) if len(batch)]
+    frames = torch.cat([batch.clip[:, 0] for batch in readable])
+    return model.readout.summary(frames), torch.cat([b.index for b in readable]).tolist()
 
 
 def fit_head(

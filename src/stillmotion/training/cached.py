@@ -1,0 +1,144 @@
+"""Frozen features, computed once: where nothing before them trains, no epoch needs pixels.
+
+A probe's clips become what the image model makes of their frames, in the same items and batches,
+and what of the model trains behind them takes its place.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from operator import itemgetter
+
+import torch
+from accelerate import Accelerator
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from stillmotion.data.dataset import Batch, Item, collate, separate
+from stillmotion.data.frame_store import Progress
+from stillmotion.model import VideoClassifier
+from stillmotion.recipe import Recipe
+from stillmotion.shapes import FrameFeatures, Logits
+from stillmotion.training.data import Loaders, Splits, seed_epoch
+
+
+class FrameProbe(nn.Module):
+    """All of a probe that trains: the features of each frame (B, T, C) to logits (B, K).
+
+    It shares its modules with the model, for which it stands in where batches hold features.
+    """
+
+    def __init__(self, model: VideoClassifier) -> None:
+        super().__init__()
+        assert model.method.reads_frozen_frames
+        self.method, self.readout, self.head = model.method, model.readout, model.head
+
+    def branch_logits(self, frames: FrameFeatures) -> Float[Tensor, "B V K"]:
+        """The logits of the one branch."""
+        return self.head.branches([self.readout.summary(frames)])
+
+    def forward(self, frames: FrameFeatures) -> Logits:
+        return self.head.vote(self.branch_logits(frames))
+
+
+class FrozenClips(Dataset[Item]):
+    """Clips as the features of their frames, in memory: epoch e has clip e mod k of each video.
+
+    Args:
+        items: k lists with one item for each video, whose clip is a feature (T, C) a frame (in
+            test (V, T, C)); or with the reason why there is none.
+    """
+
+    def __init__(self, items: Sequence[Sequence[Item]]) -> None:
+        self.items, self.epoch = items, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the clips; accelerate's loaders call this before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.items[0])
+
+    def __getitem__(self, index: int) -> Item:
+        return self.items[self.epoch % len(self.items)][index]
+
+    @property
+    def num_bytes(self) -> int:
+        """What the features take."""
+        clips = (item["clip"] for items in self.items for item in items if "clip" in item)
+        return sum(clip.nbytes for clip in clips)
+
+
+@torch.no_grad()
+def frozen(model: VideoClassifier, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The same batches with the features of their frames, float32 on the CPU, for their pixels."""
+    model.eval()
+    for batch in batches:
+        if len(batch):
+            clip = batch.clip.flatten(0, -5).to(model.mean.device, non_blocking=True)
+            frames = model.frame_features(model.normalise(clip)).float().cpu()
+            batch = replace(batch, clip=frames.unflatten(0, batch.clip.shape[:-4]))
+        yield batch
+
+
+def freeze_clips(
+    recipe: Recipe,
+    model: VideoClassifier,
+    splits: Splits,
+    loaders: Loaders,
+    *,
+    accelerator: Accelerator,
+    on_progress: Progress,
+) -> Loaders:
+    """Loaders of features: of the clips that the first epochs would draw, and of all views.
+
+    Every process computes all of them. What they are follows from the recipe's seed alone.
+    """
+    model.to(accelerator.device)
+    epochs, videos = recipe.training.cache_clips, len(splits.train)
+    with accelerator.autocast():
+        drawn = items_of(
+            frozen(model, first_epochs(loaders.train, recipe)), epochs * videos, on_progress
+        )
+        views = items_of(frozen(model, loaders.val or ()), len(splits.val or ()), on_progress)
+    passes = [drawn[e * videos : (e + 1) * videos] for e in range(epochs)]
+    train = FrozenClips([sorted(items, key=itemgetter("index")) for items in passes])
+    val = FrozenClips([views])
+    return replace(
+        loaders,
+        train=over(train, loaders.train, shuffle=True),
+        val=over(val, loaders.val, shuffle=False) if loaders.val else None,
+        clip_shape=(
+            model.backbone.num_steps(recipe.sampling.num_frames),
+            model.backbone.pooled_dim,
+        ),
+        feature_bytes=train.num_bytes + val.num_bytes,
+    )
+
+
+def items_of(batches: Iterable[Batch], count: int, on_progress: Progress) -> list[Item]:
+    """All items of the batches as they come, ``count`` in the end."""
+    found: list[Item] = []
+    for batch in batches:
+        found += separate(batch)
+        on_progress(len(found), count)
+    return found
+
+
+def first_epochs(loader: DataLoader, recipe: Recipe) -> Iterator[Batch]:
+    """The batches of the first ``cache_clips`` epochs as they would be drawn without a cache."""
+    for epoch in range(recipe.training.cache_clips):
+        seed_epoch(recipe, epoch, loader)
+        yield from loader
+
+
+def over(clips: FrozenClips, loader: DataLoader, *, shuffle: bool) -> DataLoader:
+    """A loader of these clips in batches like those of another, drawn in the same order."""
+    return DataLoader(
+        clips,
+        batch_size=loader.batch_size,
+        shuffle=shuffle,
+        generator=loader.generator,
+        collate_fn=collate,
+        pin_memory=loader.pin_memory,
+    )

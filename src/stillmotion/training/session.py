@@ -1,0 +1,99 @@
+"""What the epochs of a run share, made ready on the device."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from accelerate.data_loader import DataLoaderShard
+from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.state import AcceleratorState
+from torch.optim.lr_scheduler import LambdaLR
+
+from stillmotion.data.dataset import Batch
+from stillmotion.errors import ConfigurationError
+from stillmotion.model import VideoClassifier
+from stillmotion.recipe import Recipe, Training
+from stillmotion.training.cached import FrameProbe, freeze_clips
+from stillmotion.training.data import Loaders, Splits, make_loaders
+from stillmotion.training.log import RunLog
+from stillmotion.training.optimisation import (
+    Objective,
+    balanced_weights,
+    build_optimizer,
+    warm_cosine,
+)
+from stillmotion.training.plan import plan
+
+
+def start(options: Training) -> Accelerator:
+    """The processes and devices of this run, and their precision."""
+    precision: str = options.precision
+    if precision == "auto":
+        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        precision = "bf16" if fast else "fp32"
+    if precision == "fp16" and not torch.cuda.is_available():
+        raise ConfigurationError("training.precision=fp16 needs a GPU; here: auto, fp32 or bf16")
+    AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
+    return Accelerator(
+        mixed_precision="no" if precision == "fp32" else precision,
+        gradient_accumulation_steps=options.accumulate,
+    )
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the epochs of a run share."""
+
+    recipe: Recipe
+    model: VideoClassifier
+    learner: VideoClassifier | FrameProbe
+    """What answers to the batches: the model, or all of it that follows cached features."""
+    splits: Splits
+    loaders: Loaders
+    accelerator: Accelerator
+    step: torch.nn.Module
+    """The objective, as the accelerator wrapped it."""
+    batches: DataLoaderShard
+    """The training loader, likewise."""
+    val_batches: Iterable[Batch] | None
+    optimizer: AcceleratedOptimizer
+    schedule: LambdaLR
+
+
+def prepare(
+    recipe: Recipe, model: VideoClassifier, splits: Splits, accelerator: Accelerator, log: RunLog
+) -> Session:
+    """Loaders, objective, optimizer and schedule; says what will be trained."""
+    options = recipe.training
+    with log.counting("decoding") as on_progress:
+        size = model.backbone.image_size[0]
+        loaders = make_loaders(recipe, splits, image_size=size, on_progress=on_progress)
+    weights = balanced_weights(splits.train) if options.class_weights == "balanced" else None
+    learner = FrameProbe(model) if options.cache_clips else model
+    if options.cache_clips:
+        with log.counting("frozen features") as on_progress:
+            loaders = freeze_clips(
+                recipe, model, splits, loaders, accelerator=accelerator, on_progress=on_progress
+            )
+    objective = Objective(learner, label_smoothing=options.label_smoothing, class_weights=weights)
+    objective.to(accelerator.device)
+    log.say(plan(recipe, model, objective, splits, loaders, accelerator))
+    plain = build_optimizer(model, options, processes=accelerator.num_processes)
+    step, optimizer, batches = accelerator.prepare(objective, plain, loaders.train)
+    val_batches = None if loaders.val is None else accelerator.prepare(loaders.val)
+    steps = options.epochs * -(-len(batches) // options.accumulate)
+    schedule = warm_cosine(plain, steps=steps, warmup=options.warmup, start=options.warmup_start)
+    return Session(
+        recipe,
+        model,
+        learner,
+        splits,
+        loaders,
+        accelerator,
+        step,
+        batches,
+        val_batches,
+        optimizer,
+        schedule,
+    )
