@@ -48,13 +48,16 @@ def test_ci_runs_the_lines_that_install():
     assert "scripts/demo" in script
 
 
+OWN = ["check", "train", "evaluate", "predict", "recipes", "train", "merge"]
+
+
 def test_the_commands_for_ones_own_videos_run(few_videos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     shutil.copytree(few_videos, "videos")
     shutil.copy(few_videos / "jump/0.mp4", "new.mp4")
     own = [words for words in commands() if words[0] == "stillmotion"]
-    assert [words[1] for words in own] == ["check", "train", "evaluate", "predict"]
+    assert [words[1] for words in own] == OWN
     for _, command, *arguments in own:
         assert stillmotion(command, *arguments, *(TINY if command == "train" else ())) == 0
     assert Path("split.csv").is_file()
