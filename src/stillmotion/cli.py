@@ -47,6 +47,14 @@ COMMANDS = {
         "stillmotion.commands.evaluate",
     ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
+    "import": Command(
+        "make a run of a checkpoint that a method's authors published",
+        "stillmotion.commands.importing",
+    ),
+    "export": Command(
+        "write a trained model in a form that others read",
+        "stillmotion.commands.exporting",
+    ),
     "info": Command(
         "count the parameters and multiply-adds of any backbone with any method",
         "stillmotion.commands.info",

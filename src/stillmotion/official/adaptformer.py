@@ -29,26 +29,32 @@ SETTLED = {
 }
 """Settings of their ``tuning_config`` with the only value that published models have."""
 
+TABLES = {"adaptformer_image": NAMES, "adaptformer_video": NAMES}
+"""All that is no image model: their names to ours."""
+
+SETTINGS = {
+    "ffn_num": "hidden",
+    "bottleneck": "hidden",
+    "ffn_option": "placement",
+    "img_size": "image_size",
+    "input_size": "image_size",
+    "embed_dim": "dim",
+    "d_model": "dim",
+    "all_frames": "num_frames",
+    "tubelet_size": "tubelet",
+    "nb_classes": "num_classes",
+}
+"""Their settings to ours."""
+
 
 class AdaptFormerScheme(MethodScheme):
     """All without a prefix. A file without positions is of the video model."""
 
     method = AdaptFormer
     title = "AdaptFormer"
-    tables = {"adaptformer_image": NAMES, "adaptformer_video": NAMES}
+    tables = TABLES
     classifier = "head.classifiers.0.1.weight"
-    renamed = {
-        "ffn_num": "hidden",
-        "bottleneck": "hidden",
-        "ffn_option": "placement",
-        "img_size": "image_size",
-        "input_size": "image_size",
-        "embed_dim": "dim",
-        "d_model": "dim",
-        "all_frames": "num_frames",
-        "tubelet_size": "tubelet",
-        "nb_classes": "num_classes",
-    }
+    renamed = SETTINGS
     settings = ("ffn_adapter_scalar", *SETTLED)
     unwritten = ("scale", "placement")
 

@@ -15,6 +15,9 @@ from stillmotion.official.scheme import (
     adapter_ratio,
 )
 
+SETTINGS = {**RENAMED, "drop_path_rate": "drop_path"}
+"""Their settings to ours."""
+
 
 class AIMScheme(MethodScheme):
     """The whole recogniser, with its frozen image model."""
@@ -32,7 +35,7 @@ class AIMScheme(MethodScheme):
         ("openai_clip", "aim_imagenet"),
     )
     swapped = ("stem.temporal",)
-    renamed = {**RENAMED, "drop_path_rate": "drop_path"}
+    renamed = SETTINGS
     settings = ("num_tadapter",)
     unwritten = ("scale",)
 
@@ -51,7 +54,7 @@ class AIMScheme(MethodScheme):
         return PIXELS if is_clip else IMAGENET_PIXELS
 
     def translate(self, settings: Fields) -> Fields:
-        return {"adapters": 2 + n for n in settings.values()}
+        return {"adapters": 2 + settings["num_tadapter"]} if settings else {}
 
     def refusal(self, method: Method, image_scheme: str) -> str | None:
         assert isinstance(method, AIM)

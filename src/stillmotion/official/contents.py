@@ -1,12 +1,12 @@
 """What lies in a published file: tensors, under whatever its authors wrapped them in."""
 
 import argparse
-import pickle
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from stillmotion.errors import WeightsError
 
-if TYPE_CHECKING:
-    from os import PathLike
+Source = str | PathLike[str] | Mapping[str, Any]
+"""A file, or what `torch.load` gives for one."""
 
 WRAPPERS = ("state_dict", "model", "module")
 """Under what name training scripts keep the weights, beside optimiser, epoch and arguments."""
@@ -58,8 +58,8 @@ class Contents:
         )
 
 
-def read_contents(source: "str | PathLike[str] | Mapping[str, Any]") -> Contents:
-    """The weights of a file, or of what `torch.load` gave for one.
+def read_contents(source: Source) -> Contents:
+    """The weights of a file, or of its content.
 
     Raises:
         WeightsError: where the file cannot be read without running code of its own, or holds no
@@ -86,21 +86,23 @@ def read_file(path: Path) -> Mapping[str, Any]:
     """A safetensors file, or one of torch.save. Nothing but tensors and plain values is built."""
     if not path.is_file():
         raise WeightsError(f"there is no file {path}")
-    try:
-        if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors":
+        try:
             return load_file(path)
-        refuse_torchscript(path)
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(f"cannot read {path}: {error}") from error
+    refuse_torchscript(path)
+    try:
         # Training scripts store their options so; it holds attributes and runs nothing.
         with torch.serialization.safe_globals([argparse.Namespace]):
             entries = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except Exception as error:
+        reason = str(error).partition("WeightsUnpickler error: ")[2] or str(error)
         raise WeightsError(
-            f"{path} holds more than tensors and plain values, and reading it would run code out "
-            "of the file. Where you trust it, load it with the authors' tools and save its state "
-            f"dict alone, as safetensors. ({' '.join(str(error).split())[:300]})"
+            f"cannot read {path}: it is damaged, or it holds more than tensors and plain values "
+            "and would run code of its own. Where you trust it, load it with its authors' tools "
+            f"and save the state dict alone ({' '.join(reason.split())[:120]})"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError) as error:
-        raise WeightsError(f"cannot read {path}: {error}") from error
     if not isinstance(entries, Mapping):
         raise WeightsError(f"{path} holds a {type(entries).__name__}, not tensors by name")
     return entries

@@ -24,6 +24,35 @@ ADAPTERS = {
     "s_adapter_mlp": "spatial_mlp",
 }
 
+TABLES = {
+    "openai_clip": {"visual.spatial_positional_embedding": "stem.grid_position"}
+    | weights_and_biases(
+        {
+            "visual.head.linear1": "head.classifiers.0.0",
+            "visual.head.linear2": "head.classifiers.0.2",
+        }
+    )
+    | weights_and_biases(
+        {
+            f"{theirs}.{direction}_proj": f"adapters.{ours}.{direction}"
+            for theirs, ours in ADAPTERS.items()
+            for direction in ("down", "up")
+        },
+        within=("visual.transformer.resblocks.*.", "trunk.blocks.*."),
+    )
+}
+"""All that is no image model: their names to ours."""
+
+SETTINGS = {
+    "image_resolution": "image_size",
+    "vision_patch_size": "patch_size",
+    "vision_width": "dim",
+    "vision_layers": "depth",
+    "vision_heads": "num_heads",
+    "num_class": "num_classes",
+}
+"""Their settings to ours."""
+
 
 class DualPathScheme(MethodScheme):
     """All of it stands under ``visual.``; the text tower beside it is never asked."""
@@ -31,34 +60,11 @@ class DualPathScheme(MethodScheme):
     method = DualPath
     title = "DualPath"
     prefix = "visual."
-    tables = {
-        "openai_clip": {"visual.spatial_positional_embedding": "stem.grid_position"}
-        | weights_and_biases(
-            {
-                "visual.head.linear1": "head.classifiers.0.0",
-                "visual.head.linear2": "head.classifiers.0.2",
-            }
-        )
-        | weights_and_biases(
-            {
-                f"{theirs}.{direction}_proj": f"adapters.{ours}.{direction}"
-                for theirs, ours in ADAPTERS.items()
-                for direction in ("down", "up")
-            },
-            within=("visual.transformer.resblocks.*.", "trunk.blocks.*."),
-        )
-    }
+    tables = TABLES
     classifier = "head.classifiers.0.2.weight"
     projects = True
     ignored = TEXT_TOWER
-    renamed = {
-        "image_resolution": "image_size",
-        "vision_patch_size": "patch_size",
-        "vision_width": "dim",
-        "vision_layers": "depth",
-        "vision_heads": "num_heads",
-        "num_class": "num_classes",
-    }
+    renamed = SETTINGS
     unwritten = ("antialias",)
 
     def is_of(self, keys: str) -> bool:

@@ -1,23 +1,18 @@
 """The file of a method and, where it holds no image model, the one of CLIP."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from stillmotion.errors import ConfigurationError, WeightsError
 from stillmotion.model import VideoClassifier
-from stillmotion.official.contents import Contents, read_contents
+from stillmotion.official.contents import Contents, Source, read_contents
 from stillmotion.official.report import Report
-from stillmotion.official.scheme import Fields, MethodScheme
+from stillmotion.official.scheme import Fields, MethodScheme, check_axes
 from stillmotion.official.schemes import refuse_other
 from stillmotion.official.tensors import image_scheme_of, own_tensors
-
-if TYPE_CHECKING:
-    from os import PathLike
 
 PATCHES = ("conv1.weight", "patch_embed.proj.weight")
 """How the key of the convolution ends that makes tokens of patches."""
@@ -34,8 +29,8 @@ class PublishedFiles:
     @staticmethod
     def read(
         scheme: MethodScheme,
-        source: "str | PathLike[str] | Mapping[str, Any]",
-        clip: "str | PathLike[str] | Mapping[str, Any] | None",
+        source: Source,
+        clip: Source | None,
     ) -> "PublishedFiles":
         """Read both.
 
@@ -82,6 +77,7 @@ class PublishedFiles:
         if scheme.classifier not in found:
             key = scheme.theirs(scheme.classifier, next(iter(scheme.tables)))
             raise WeightsError(f"these weights have no classifier: {key} is missing")
+        check_axes(found, {scheme.classifier: 2} | dict.fromkeys(scheme.swapped, 3))
         tensors = {n: x.to(dtype) if x.is_floating_point() else x for n, x in found.items()}
         return tensors | {n: x.transpose(0, 1) for n, x in tensors.items() if n in scheme.swapped}
 

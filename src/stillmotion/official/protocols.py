@@ -65,10 +65,10 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
 once, a frame from each segment."""
 
 
-def protocol_info(method: str, labels: str | None, num_frames: int) -> dict[str, Any]:
+def protocol_info(method: str, labels: str, num_frames: int) -> dict[str, Any]:
     """``sampling`` and ``views`` as a model's `info` holds them."""
     known = PROTOCOLS[method]
-    protocol = known.get(f"{labels} {num_frames}") or known.get(str(labels)) or Protocol(1, 1)
+    protocol = known.get(f"{labels} {num_frames}") or known.get(labels) or Protocol(1, 1)
     return {
         "sampling": asdict(protocol.sampling(num_frames)),
         "views": {"clips": protocol.clips, "crops": protocol.crops},

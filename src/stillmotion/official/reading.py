@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from stillmotion.errors import ConfigurationError, WeightsError
 from stillmotion.methods import Method
 from stillmotion.model import VideoClassifier
 from stillmotion.nn.state import mismatch
+from stillmotion.official.contents import Source
 from stillmotion.official.files import PublishedFiles
 from stillmotion.official.images import ImageWeights, read_image
 from stillmotion.official.images.read import CLIP_ARCHITECTURES
@@ -21,9 +23,6 @@ from stillmotion.official.protocols import protocol_info
 from stillmotion.official.report import Report
 from stillmotion.official.scheme import SIZES, Fields, MethodScheme, agreed
 from stillmotion.official.schemes import scheme_of
-
-if TYPE_CHECKING:
-    from os import PathLike
 
 log = logging.getLogger("stillmotion")
 
@@ -35,13 +34,13 @@ USUAL_HEAD = 64
 
 
 def load(
-    source: "str | PathLike[str] | Mapping[str, Any]",
+    source: Source,
     *,
     method: str,
     num_frames: int,
     num_heads: int | None = None,
-    clip: "str | PathLike[str] | Mapping[str, Any] | None" = None,
-    labels: str | None = None,
+    clip: Source | None = None,
+    labels: str | PathLike[str] | None = None,
     **fields: Any,
 ) -> VideoClassifier:
     """A published model, in evaluation mode and in the number type of its file.
@@ -63,8 +62,8 @@ def load(
 
     Raises:
         WeightsError: for a file of another method, or with keys missing, unknown or misshapen.
-        ConfigurationError: for unknown fields, or such as contradict the tensors.
-        DataError: for labels that are not known, or not as many as the model has classes.
+        ConfigurationError: for unknown fields, or fields or labels that contradict the tensors.
+        DataError: for labels that are not known.
     """
     model, report = load_with_report(
         source,
@@ -81,26 +80,29 @@ def load(
 
 
 def load_with_report(
-    source: "str | PathLike[str] | Mapping[str, Any]",
+    source: Source,
     *,
     method: str,
     num_frames: int,
     num_heads: int | None = None,
-    clip: "str | PathLike[str] | Mapping[str, Any] | None" = None,
-    labels: str | None = None,
+    clip: Source | None = None,
+    labels: str | PathLike[str] | None = None,
     **fields: Any,
 ) -> tuple[VideoClassifier, Report]:
     """As `load`, and what became of every key."""
     scheme = scheme_of(method)
     given = scheme.understood(fields)
     files = PublishedFiles.read(scheme, source, clip)
-    heads = num_heads or max(1, files.width() // USUAL_HEAD)
+    told = num_heads or given.get("num_heads")
+    heads = told or max(1, files.width() // USUAL_HEAD)
     image, image_keys = read_image(files.image_state(), num_heads=heads, among=scheme.tables)
     if scheme.projects and image.projection is None:
         raise WeightsError(f"{scheme.prefix}proj is missing: CLIP's projection")
     image.arguments.setdefault("img_size", given.get("image_size", USUAL_SIZE))
     tensors = files.method_tensors()
-    check_sizes(scheme, image, tensors, given | {"num_frames": num_frames})
+    check_sizes(
+        scheme, image, tensors, agreed(given, {"num_frames": num_frames}, other="num_frames")
+    )
     chosen = method_of(scheme, image, tensors, given)
     model = VideoClassifier(
         open_image(image, scheme),
@@ -108,9 +110,9 @@ def load_with_report(
         num_frames=num_frames,
         class_names=class_names(labels, len(tensors[scheme.classifier])),
     ).to(files.dtype)
-    model.info = protocol_info(method, labels, num_frames)
+    model.info = protocol_info(method, str(labels), num_frames)
     assumed = {f: getattr(chosen, f) for f in scheme.unwritten_in(chosen) if f not in given}
-    assumed |= {} if num_heads else {"num_heads": heads}
+    assumed |= {} if told else {"num_heads": heads}
     report = files.report(model, image_keys=image_keys, assumed=assumed)
     report.refuse_misfits(scheme.title)
     model.load_state_dict(tensors, strict=False)
@@ -156,7 +158,7 @@ def method_of(
     return scheme.method.with_fields(start | fields)
 
 
-def class_names(labels: str | None, num_classes: int) -> tuple[str, ...]:
+def class_names(labels: str | PathLike[str] | None, num_classes: int) -> tuple[str, ...]:
     """The names of a data set or a file, or numbers.
 
     Raises:
@@ -165,7 +167,7 @@ def class_names(labels: str | None, num_classes: int) -> tuple[str, ...]:
     """
     if labels is None:
         return tuple(f"class {index}" for index in range(num_classes))
-    names = read_class_names(labels)
+    names = read_class_names(str(labels))
     if len(names) != num_classes:
         raise ConfigurationError(
             f"labels={labels!r} has {len(names)} names, but the file has {num_classes} classes"

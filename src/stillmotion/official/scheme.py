@@ -154,14 +154,22 @@ def plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def some(found: Mapping[str, Tensor], ending: str) -> Tensor:
+def check_axes(tensors: Mapping[str, Tensor], axes: Mapping[str, int]) -> None:
+    """Refuse tensors that do not have so many axes, by their names."""
+    for name, tensor in tensors.items():
+        if tensor.ndim != axes.get(name, tensor.ndim):
+            raise WeightsError(f"{name} has the shape {tuple(tensor.shape)}, not {axes[name]} axes")
+
+
+def some(found: Mapping[str, Tensor], ending: str, *, axes: int = 2) -> Tensor:
     """The first tensor whose name ends so.
 
     Raises:
-        WeightsError: where there is none.
+        WeightsError: where there is none, or it has not so many axes.
     """
     for name, tensor in found.items():
         if name.endswith(ending):
+            check_axes({name: tensor}, {name: axes})
             return tensor
     raise WeightsError(f"no tensor of these weights stands for {ending.strip('.')}")
 

@@ -1,7 +1,8 @@
 """From a video classifier back to the file that its method's authors would have saved."""
 
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from safetensors.torch import save as to_bytes
 from torch import Tensor
@@ -14,14 +15,11 @@ from stillmotion.official.scheme import MethodScheme
 from stillmotion.official.schemes import scheme_of
 from stillmotion.official.tensors import image_scheme_of, is_module, own_tensors
 
-if TYPE_CHECKING:
-    from os import PathLike
-
 COMPUTED = {True: ("QuickGELU", 1e-5), False: ("GELU", 1e-6)}
 """Activation and epsilon in the authors' code: of CLIP, and of other image models."""
 
 
-def export(model: VideoClassifier, path: "str | PathLike[str] | None" = None) -> dict[str, Tensor]:
+def export(model: VideoClassifier, path: str | PathLike[str] | None = None) -> dict[str, Tensor]:
     """The tensors under the keys of the method's authors, the image model included; `load` reads
     them to the same model, bit for bit.
 
@@ -47,6 +45,8 @@ def export(model: VideoClassifier, path: "str | PathLike[str] | None" = None) ->
         state[key] = tensor.transpose(0, 1) if name in scheme.swapped else tensor
     state = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
     if path is not None:
+        if Path(path).suffix != ".safetensors":
+            raise ConfigurationError(f"{path}: the file is safetensors, so name it .safetensors")
         write_bytes(Path(path), to_bytes(state, metadata={"format": "pt"}))
     return state
 

@@ -19,6 +19,9 @@ SHIFTS = (
 SETTLED = {"ops_type": "stdha", "divide_head": False, "shift_stride": 1}
 """Other keys of it, with the only value that their code computes."""
 
+SETTINGS = {**RENAMED, "dropout_rate": "adapter_dropout", "mlp_ratio": "adapter_ratio"}
+"""Their settings to ours."""
+
 
 class ZeroI2VScheme(MethodScheme):
     """The whole recogniser. The plan of the shift stands in the configuration file alone."""
@@ -36,7 +39,7 @@ class ZeroI2VScheme(MethodScheme):
         ("openai_clip",),
     )
     swapped = ("stem.temporal",)
-    renamed = {**RENAMED, "dropout_rate": "adapter_dropout", "mlp_ratio": "adapter_ratio"}
+    renamed = SETTINGS
     settings = ("num_tadapter", "stdha_cfg", *SHIFTS, *SETTLED)
     unwritten = ("scale", "offsets", "divisors")
 
