@@ -91,18 +91,12 @@ def load_with_report(
 ) -> tuple[VideoClassifier, Report]:
     """As `load`, and what became of every key."""
     scheme = scheme_of(method)
-    given = scheme.understood(fields)
+    said = {"num_frames": num_frames} | ({} if num_heads is None else {"num_heads": num_heads})
+    given = agreed(scheme.understood(fields), said, other="the argument")
     files = PublishedFiles.read(scheme, source, clip)
-    told = num_heads or given.get("num_heads")
-    heads = told or max(1, files.width() // USUAL_HEAD)
-    image, image_keys = read_image(files.image_state(), num_heads=heads, among=scheme.tables)
-    if scheme.projects and image.projection is None:
-        raise WeightsError(f"{scheme.prefix}proj is missing: CLIP's projection")
-    image.arguments.setdefault("img_size", given.get("image_size", USUAL_SIZE))
+    image, image_keys = image_of(files, given)
     tensors = files.method_tensors()
-    check_sizes(
-        scheme, image, tensors, agreed(given, {"num_frames": num_frames}, other="num_frames")
-    )
+    check_sizes(scheme, image, tensors, given)
     chosen = method_of(scheme, image, tensors, given)
     model = VideoClassifier(
         open_image(image, scheme),
@@ -111,12 +105,28 @@ def load_with_report(
         class_names=class_names(labels, len(tensors[scheme.classifier])),
     ).to(files.dtype)
     model.info = protocol_info(method, str(labels), num_frames)
-    assumed = {f: getattr(chosen, f) for f in scheme.unwritten_in(chosen) if f not in given}
-    assumed |= {} if told else {"num_heads": heads}
+    wanted = {name: getattr(chosen, name) for name in scheme.unwritten_in(chosen)}
+    wanted["num_heads"] = image.arguments["num_heads"]
+    assumed = {name: value for name, value in wanted.items() if name not in given}
     report = files.report(model, image_keys=image_keys, assumed=assumed)
     report.refuse_misfits(scheme.title)
     model.load_state_dict(tensors, strict=False)
     return model.eval(), report
+
+
+def image_of(files: PublishedFiles, given: Fields) -> tuple[ImageWeights, list[str]]:
+    """The image model in the files, with a size, and the keys that it is made of.
+
+    Raises:
+        WeightsError: where keys are missing, or sizes contradict each other.
+    """
+    scheme = files.scheme
+    heads = given.get("num_heads", max(1, files.width() // USUAL_HEAD))
+    image, keys = read_image(files.image_state(), num_heads=heads, among=scheme.tables)
+    if scheme.projects and image.projection is None:
+        raise WeightsError(f"{scheme.prefix}proj is missing: CLIP's projection")
+    image.arguments.setdefault("img_size", given.get("image_size", USUAL_SIZE))
+    return image, keys
 
 
 def check_sizes(

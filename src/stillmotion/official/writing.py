@@ -57,15 +57,16 @@ def refuse(model: VideoClassifier, scheme: MethodScheme, image_scheme: str) -> N
     first: Any = model.trunk.blocks[0]
     block = getattr(first, "frozen", first).block
     activation, epsilon = COMPUTED[image_scheme == "openai_clip"]
+    found = type(block.mlp.act).__name__, block.norm1.eps
     reason = scheme.refusal(model.method, image_scheme)
-    if (type(block.mlp.act).__name__, block.norm1.eps) != (activation, epsilon):
+    if reason is None and found != (activation, epsilon):
         reason = (
             f"its image model has {activation} and norms with an epsilon of {epsilon:g}, this one "
-            f"{type(block.mlp.act).__name__} and {block.norm1.eps:g}"
+            f"{found[0]} and {found[1]:g}"
         )
-    elif model.backbone.reads_patches != is_module(network.fc_norm):
+    if reason is None and model.backbone.reads_patches != is_module(network.fc_norm):
         reason = "its image model reads the class token, or the mean of patches before a norm"
-    elif scheme.projects and getattr(model.readout, "projection", None) is None:
+    if reason is None and scheme.projects and model.readout.projection is None:
         reason = "its image model has CLIP's projection, this one has none"
     if reason is not None:
         raise ConfigurationError(f"{scheme.title}'s code cannot compute this model: {reason}")
