@@ -4,6 +4,7 @@ import argparse
 import os
 import pickle
 import re
+import zipfile
 
 import pytest
 import torch
@@ -140,7 +141,7 @@ def test_a_missing_key_is_named(kind):
         rest = {name: tensor for name, tensor in state.items() if name != key}
         with pytest.raises(WeightsError) as raised:
             official.load(rest, **arguments, **fields)
-        assert key in str(raised.value) or "do not fit" in str(raised.value), key
+        assert key in str(raised.value)
 
 
 @pytest.mark.parametrize("kind", METHODS)
@@ -156,15 +157,11 @@ def test_an_unknown_key_is_an_error(kind):
 def test_any_tensor_of_another_shape_is_our_error(kind, how, unchecked):
     kind, options, fields = KINDS[kind]
     state, arguments = published(kind, options)
-    changes = {
-        "flatten": lambda x: x.flatten(),
-        "cut": lambda x: x[1:],
-        "scalar": lambda x: x.sum(),
-    }
+    changes = {"flatten": torch.flatten, "cut": lambda x: x[1:], "scalar": torch.sum}
     needed = official.load_with_report(state, **arguments, **fields)[1].used
     for key in needed:
         changed = changes[how](state[key]) if state[key].ndim else state[key]
-        if changed.shape != state[key].shape and ".1." not in key:
+        if changed.shape != state[key].shape:
             with pytest.raises(StillmotionError):
                 official.load(state | {key: changed}, **arguments, **fields)
 
@@ -187,7 +184,7 @@ def test_a_pickle_that_runs_code_runs_none(zipped, tmp_path):
     if zipped:
         torch.save(content, path)
     else:
-        path.write_bytes(pickle.dumps(content))
+        path.write_bytes(pickle.dumps(content, protocol=2))
     with pytest.raises(WeightsError, match="would run code"):
         official.load(path, **arguments)
     assert not done.exists()
@@ -195,7 +192,8 @@ def test_a_pickle_that_runs_code_runs_none(zipped, tmp_path):
 
 def test_a_torchscript_program_is_refused_with_the_way_out(tmp_path):
     path = tmp_path / "ViT-B-16.pt"
-    torch.jit.script(torch.nn.Linear(2, 2)).save(str(path))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ViT-B-16/code/__torch__.py", "def forward(self): ...")
     state, arguments = published("st_adapter", {})
     trained, _ = split_st_adapter(state, seed=1)
     with pytest.raises(WeightsError, match=re.escape("torch.jit.load(")):
@@ -219,12 +217,12 @@ def test_files_that_cannot_be_read_are_named(name, tmp_path):
         ("aim", {"adapter_scale": 0.3, "num_tadapter": 1, "width": 32}, {"scale": 0.3}),
         ("aim", {"adapter_scale": 0.3, "drop_path_rate": 0.1, "layers": 2}, {"drop_path": 0.1}),
         ("zeroi2v", {"stdha_cfg": {"shift_div": 8}}, {"offsets": (-1, 1), "divisors": (8, 8)}),
-        ("zeroi2v", {"shift_div": 8, "dropout_rate": 0}, {"adapter_dropout": 0}),
+        ("zeroi2v", {"shift_div": 8, "dropout_rate": 0.0}, {"adapter_dropout": 0.0}),
         ("st_adapter", {"adapter_layers": 2, "adapter_pre_attn": False}, {"placement": "mlp"}),
         ("st_adapter", {"adapter_kernel_size": [3, 1, 1], "adapter_width": 8}, {"width": 8}),
         ("dualpath", {"vision_width": 32, "num_class": 5}, {"adapter_ratio": 0.25}),
         ("adaptformer_video", {"ffn_option": "sequential"}, {"placement": "sequential"}),
-        ("adaptformer_video", {"ffn_adapter_scalar": "0.2", "ffn_num": 8}, {"scale": 0.2}),
+        ("adaptformer_video", {"ffn_adapter_scalar": "0.2", "ffn_num": 5}, {"scale": 0.2}),
         ("adaptformer_image", {"tubelet_size": 1, "vpt_on": False}, {"tokens": "frame"}),
     ],
 )

@@ -40,16 +40,17 @@ class PublishedFiles:
         """
         main = under_prefix(read_contents(source), scheme.prefix)
         refuse_other(scheme, main.keys)
-        if clip is not None:
-            if any(key.endswith(PATCHES) for key in main.keys):
-                raise ConfigurationError("clip= is not needed: the file holds its image model")
-            return PublishedFiles(scheme, main, image_tower(read_contents(clip)))
-        if not any(key.endswith(PATCHES) for key in main.keys):
+        needs_clip = scheme.takes_clip and main.keys.keys() == scheme.find(main.keys).keys()
+        if clip is None and needs_clip:
             raise WeightsError(
                 f"this {scheme.title} file holds what was trained, not the image model: give "
                 "OpenAI's CLIP too, clip=FILE (its state dict, as safetensors or .pth)"
             )
-        return PublishedFiles(scheme, main, main)
+        if clip is None:
+            return PublishedFiles(scheme, main, main)
+        if not needs_clip:
+            raise ConfigurationError("clip= is not needed: the file holds its image model")
+        return PublishedFiles(scheme, main, image_tower(read_contents(clip)))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -59,8 +60,9 @@ class PublishedFiles:
         return reduce(torch.promote_types, (x.dtype for x in needed if x.is_floating_point()))
 
     def width(self) -> int:
-        """C, the channels of the image model's tokens."""
-        return next(len(x) for key, x in self.image.tensors.items() if key.endswith(PATCHES))
+        """C, the channels of the image model's tokens; 0 where nothing tells."""
+        rows = (x.shape[:1] for key, x in self.image.tensors.items() if key.endswith(PATCHES))
+        return sum(next(rows, ()))
 
     def image_state(self) -> dict[str, Tensor]:
         """What may be the image model's, in one number type."""

@@ -125,6 +125,8 @@ def image_of(files: PublishedFiles, given: Fields) -> tuple[ImageWeights, list[s
     image, keys = read_image(files.image_state(), num_heads=heads, among=scheme.tables)
     if scheme.projects and image.projection is None:
         raise WeightsError(f"{scheme.prefix}proj is missing: CLIP's projection")
+    if image.arguments.get("no_embed_class"):
+        raise WeightsError("there is a position for each patch, but none for the class token")
     image.arguments.setdefault("img_size", given.get("image_size", USUAL_SIZE))
     return image, keys
 

@@ -59,6 +59,8 @@ class MethodScheme(ABC):
     """The authors' settings that need more than another name: `translate` takes them."""
     unwritten: ClassVar[tuple[str, ...]] = ()
     """Fields that change logits and that no tensor tells of."""
+    takes_clip: ClassVar[bool] = False
+    """Whether files may hold no image model, so that CLIP's must come from elsewhere."""
     projects: ClassVar[bool] = False
     """Whether CLIP's projection is part of the model."""
 

@@ -43,6 +43,7 @@ class STAdapterScheme(MethodScheme):
     method = STAdapter
     title = "ST-Adapter"
     tables = TABLES
+    takes_clip = True
     renamed = SETTINGS
     settings = ("adapter_pre_attn", "adapter_pre_mlp")
 
