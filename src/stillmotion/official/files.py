@@ -66,7 +66,8 @@ class PublishedFiles:
 
     def image_state(self) -> dict[str, Tensor]:
         """What may be the image model's, in one number type."""
-        return {key: self.image.tensors[key].to(self.dtype) for key in self._image_keys()}
+        dtype = self.dtype
+        return {key: self.image.tensors[key].to(dtype) for key in self._image_keys()}
 
     def method_tensors(self) -> dict[str, Tensor]:
         """All that is no image model, by our names and as our modules hold it.

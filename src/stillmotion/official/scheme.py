@@ -36,8 +36,10 @@ Fields = dict[str, Any]
 
 
 class MethodScheme(ABC):
-    """How the authors of one method store their models. Attributes and what is not abstract are
-    defaults, to be replaced where a file differs."""
+    """How the authors of one method store their models.
+
+    What is not abstract is a default, to be replaced where a method's files differ.
+    """
 
     method: ClassVar[type[Method]]
     title: ClassVar[str]
