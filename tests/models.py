@@ -109,10 +109,13 @@ def randomise(model: VideoClassifier, *, std: float = 0.2) -> VideoClassifier:
     return model
 
 
-def moving(*, batch: int = 2, frames: int = FRAMES, size: int = SIZE, seed: int = 3):
+def moving(
+    *, batch: int = 2, frames: int = FRAMES, size: int | tuple[int, int] = SIZE, seed: int = 3
+):
     """A clip (B, T, 3, H, W) in [0, 1] whose every frame differs."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.rand(batch, frames, 3, size, size, generator=generator)
+    height, width = (size, size) if isinstance(size, int) else size
+    return torch.rand(batch, frames, 3, height, width, generator=generator)
 
 
 def still(*, batch: int = 2, frames: int = FRAMES, size: int = SIZE):

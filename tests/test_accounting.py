@@ -17,7 +17,7 @@ from stillmotion.accounting import (
 )
 from stillmotion.backbones.load import build
 from stillmotion.errors import BackboneError, ConfigurationError
-from stillmotion.methods import METHODS, AMFlow, LinearProbe
+from stillmotion.methods import AIM, METHODS, AdaptFormer, AMFlow, LinearProbe, STAdapter, ZeroI2V
 from stillmotion.paper_figures import PAPER_ROWS, paper_comparison, split_as_the_paper
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # whole ViT-Bs pass here
@@ -41,6 +41,45 @@ def test_a_plain_vit_b_on_eight_frames_has_a_third_of_the_published_422_giga():
     assert found.image_model_multiply_adds == 8 * frame
     assert found.multiply_adds == 8 * frame + 768 * 400
     assert round(3 * found.multiply_adds / 1e9) == 422
+
+
+TINY, TINY_DIM, DEPTH = "vit_tiny_patch16_224", 192, 2
+
+
+def tiny_multiply_adds(method, *, num_frames, image_size):
+    model = without_weights(
+        TINY,
+        method,
+        num_frames=num_frames,
+        num_classes=5,
+        image_size=image_size,
+        arguments={"depth": DEPTH},
+    )
+    clip = torch.empty(1, num_frames, 3, image_size, image_size, device="meta")
+    return measure(model, clip)[0]
+
+
+@pytest.mark.parametrize("num_frames", [1, 3, 8])
+@pytest.mark.parametrize("image_size", [32, 80])
+def test_multiply_adds_follow_the_closed_forms(num_frames, image_size):
+    """Those of methods.md's section 0; a layer of M x C to M x K outputs takes M C K."""
+    t, d, patches = num_frames, TINY_DIM, (image_size // 16) ** 2
+    n = patches + 1
+    plain = closed_form(width=d, depth=DEPTH, tokens=n, patch=16)
+    adapter, over_time = 2 * n * d * (d // 4), 4 * n * d**2 + 2 * t * n * d
+    convolved = 2 * patches * d * 100 + 3 * patches * 100
+    head = 5 * d
+    for method, frame in {
+        LinearProbe(): plain,
+        AIM(): plain + DEPTH * (over_time + 3 * adapter),
+        AIM(adapters=4): plain + DEPTH * (over_time + 4 * adapter),
+        ZeroI2V(): plain + DEPTH * 4 * adapter,
+        ZeroI2V().merged(): plain,
+        STAdapter(width=100, placement="both"): plain + DEPTH * 2 * convolved,
+        AdaptFormer(hidden=10): plain + DEPTH * 2 * n * d * 10,
+    }.items():
+        found = tiny_multiply_adds(method, num_frames=num_frames, image_size=image_size)
+        assert found == t * frame + head, method
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -39,9 +39,10 @@ def test_a_model_comes_back_to_the_last_bit_on_every_image_model(family, tmp_pat
     check_comes_back(METHOD, family, tmp_path)
 
 
+@pytest.mark.parametrize("family", ["vit", "dinov3", "hiera"])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_method_comes_back_to_the_last_bit(name, tmp_path):
-    check_comes_back(VARIANTS[name], "vit", tmp_path)
+def test_every_method_comes_back_to_the_last_bit(name, family, tmp_path):
+    check_comes_back(VARIANTS[name], family, tmp_path)
 
 
 def check_comes_back(method, family, folder):

@@ -15,6 +15,7 @@ from stillmotion.methods import METHODS, get_method, method_from_dict, register
 from stillmotion.nn.frozen import Frozen, Inserted
 
 QUICK_FAMILIES = ("vit", "siglip", "dinov3", "hiera")
+CUDA = torch.cuda.is_available()
 EVERY_PAIR = [
     pytest.param(
         name,
@@ -33,7 +34,7 @@ def loss_of(model, clip):
     """What training minimises on these clips."""
     branches = model.branch_logits(clip)
     logits = model.head.vote(branches)
-    labels = torch.arange(len(clip)) % CLASSES
+    labels = torch.arange(len(clip), device=clip.device) % CLASSES
     return model.method.objective(branches, logits, lambda given: cross_entropy(given, labels))
 
 
@@ -150,11 +151,25 @@ def test_dropout_and_the_like_rest_in_evaluation(name):
     assert torch.equal(model(moving()), model(moving()))
 
 
+@each_pair
+@pytest.mark.parametrize("size", [48, (32, 64)], ids=str)
+def test_other_image_sizes_are_taken(name, family, size):
+    model = trained_model(VARIANTS[name], family, size=size)
+    assert model(moving(size=size)).isfinite().all()
+
+
+each_device = pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not CUDA, reason="no GPU here"))],
+)
+
+
 @each_variant
-def test_bfloat16_autocast_trains(name):
-    model = trained_model(VARIANTS[name]).train()
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = loss_of(model, moving())
+@each_device
+def test_bfloat16_autocast_trains(name, device):
+    model = trained_model(VARIANTS[name]).train().to(device)
+    with torch.autocast(device, torch.bfloat16):
+        loss = loss_of(model, moving().to(device))
     loss.backward()
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert loss.isfinite()
@@ -163,11 +178,12 @@ def test_bfloat16_autocast_trains(name):
 
 
 @each_variant
-def test_bfloat16_autocast_answers_nearly_the_same(name):
-    model = trained_model(VARIANTS[name])
-    want = model(moving())
-    with torch.autocast("cpu", torch.bfloat16):
-        found = model(moving())
+@each_device
+def test_bfloat16_autocast_answers_nearly_the_same(name, device):
+    model, clip = trained_model(VARIANTS[name]).to(device), moving().to(device)
+    want = model(clip)
+    with torch.autocast(device, torch.bfloat16):
+        found = model(clip)
     assert (found.float() - want).abs().max() < 0.2 * want.abs().max()
 
 

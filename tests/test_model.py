@@ -1,9 +1,11 @@
 """Clips in, logits out: what is taken, what is refused, what can be traced."""
 
+import itertools
+
 import pytest
 import torch
 
-from models import CLASSES, FRAMES, VARIANTS, classifier, image_model, moving, trained
+from models import CLASSES, FAMILIES, FRAMES, VARIANTS, classifier, image_model, moving, trained
 from plain import run_plain
 from stillmotion.backbones import open_backbone
 from stillmotion.errors import BackboneError, ClipError, ConfigurationError
@@ -145,26 +147,35 @@ TRACED = """
     import torch
     from models import VARIANTS, moving, trained
     torch.set_num_threads(1)
-    for name in sys.argv[1:]:
-        model, clip = trained(VARIANTS[name]), moving()
+    for pair in sys.argv[1:]:
+        name, family = pair.split(":")
+        model, clip = trained(VARIANTS[name], family), moving()
         with torch.no_grad():
             want = model(clip)
             exported = torch.export.export(model, (clip,)).module()
             torch.testing.assert_close(exported(clip), want, rtol=1e-4, atol=1e-4)
+            torch._dynamo.reset()
             compiled = torch.compile(model, backend="eager", fullgraph=True)
             torch.testing.assert_close(compiled(clip), want, rtol=1e-4, atol=1e-4)
-        print(name)
+        print(pair)
 """
 
 
-def test_the_recommended_model_exports_and_compiles_whole():
-    assert run_plain(TRACED, "amflow.small") == "amflow.small\n"
+def check_traced(pairs):
+    assert run_plain(TRACED, *pairs).split() == list(pairs)
+
+
+def test_every_method_exports_and_compiles_whole():
+    """Each on one family, and every family at least once; `slow`: all with all."""
+    families = itertools.cycle(["vit", "hiera", "dinov3", "siglip", "clip", "eva02"])
+    check_traced([f"{name}:{family}" for name, family in zip(METHODS, families, strict=False)])
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_method_exports_and_compiles_whole(name):
-    assert run_plain(TRACED, name) == f"{name}\n"
+def test_every_method_exports_and_compiles_whole_on_every_family(name, family):
+    check_traced([f"{name}:{family}"])
 
 
 @pytest.mark.slow

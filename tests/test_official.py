@@ -13,6 +13,7 @@ from golden import CASES, read_golden
 from plain_states import random_state
 from stillmotion import official
 from stillmotion.errors import ConfigurationError
+from stillmotion.merging import merge
 from stillmotion.official.protocols import PROTOCOLS, protocol_info
 from stillmotion.recipes import published_recipes
 
@@ -114,6 +115,24 @@ def test_the_authors_logits(case, shared):
     text = {key for key in golden.state if method == "dualpath" and "visual." not in key}
     assert again.keys() == golden.state.keys() - text
     assert all(torch.equal(tensor, golden.state[key]) for key, tensor in again.items())
+
+
+@pytest.mark.parametrize("case", "abcde")
+def test_merging_gives_the_authors_merged_file(case, shared):
+    before, after = (read_golden(shared, f"zeroi2v_{case}{end}") for end in ("", "_merged"))
+    fields = {"scale": before.arguments["scale"], "num_heads": before.arguments["num_heads"]}
+    config = json.loads((shared / "golden" / f"zeroi2v_{case}.json").read_text())["config"]
+    model = official.load(
+        before.state,
+        method="zeroi2v",
+        num_frames=before.sizes.frames,
+        stdha_cfg=config["stdha_cfg"],
+        **fields,
+    )
+    exported = official.export(merge(model))
+    assert exported.keys() == after.state.keys()
+    for key, tensor in exported.items():
+        torch.testing.assert_close(tensor, after.state[key], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("sizes", "seed"), [(SMALL, 1), (OTHER, 2)], ids=["small", "other"])

@@ -41,6 +41,7 @@ _PUBLIC = {
     "adapt": "stillmotion.model",
     "evaluate": "stillmotion.evaluation",
     "load": "stillmotion.checkpoint",
+    "merge": "stillmotion.merging",
     "load_backbone": "stillmotion.backbones",
     "open_video": "stillmotion.data.video",
     "read_videos": "stillmotion.data.annotations",

@@ -155,17 +155,26 @@ def without_weights(
     num_frames: int,
     num_classes: int,
     image_size: int | None = None,
+    arguments: dict[str, Any] | None = None,
 ) -> VideoClassifier:
-    """The model on the meta device: its shapes alone. The arguments are those of `account`."""
+    """The model on the meta device: its shapes alone.
+
+    The arguments are those of `account`, and those of timm's `create_model` for an image model
+    that is not what its name says.
+    """
     names = [str(number) for number in range(num_classes)]
-    opened = _open_without_weights(backbone, image_size)
+    opened = _open_without_weights(backbone, image_size, arguments)
     with torch.device("meta"):
         return VideoClassifier(opened, method, num_frames=num_frames, class_names=names)
 
 
-def _open_without_weights(backbone: str, image_size: int | None) -> OpenBackbone:
+def _open_without_weights(
+    backbone: str, image_size: int | None, arguments: dict[str, Any] | None = None
+) -> OpenBackbone:
     with torch.device("meta"):
-        return open_backbone(build(backbone, pretrained=False, image_size=image_size))
+        return open_backbone(
+            build(backbone, pretrained=False, image_size=image_size, arguments=arguments)
+        )
 
 
 class _ImageModel(nn.Module):

@@ -47,6 +47,10 @@ COMMANDS = {
         "stillmotion.commands.evaluate",
     ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
+    "merge": Command(
+        "fold a trained model's adapters into its image model",
+        "stillmotion.commands.merge",
+    ),
     "import": Command(
         "make a run of a checkpoint that a method's authors published",
         "stillmotion.commands.importing",

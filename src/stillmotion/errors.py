@@ -4,6 +4,7 @@
     ├── ConfigurationError   an unknown method, backbone or field; contradictory settings
     ├── BackboneError        an image model that cannot be opened
     │   └── WeightsError     weights that do not fit the image model
+    ├── MergeError           adapters that do not fold into the image model closely enough
     ├── CheckpointError      an adapter checkpoint that is damaged, or belongs to another backbone
     ├── ClipError            a clip of the wrong shape, type or length
     ├── DataError            a data set, list file or label that cannot be used
@@ -32,6 +33,10 @@ class BackboneError(StillmotionError):
 
 class WeightsError(BackboneError):
     """Weights that cannot be found, or do not fit the image model."""
+
+
+class MergeError(StillmotionError):
+    """Adapters that do not fold into the image model closely enough."""
 
 
 class CheckpointError(StillmotionError):

@@ -10,6 +10,7 @@ from stillmotion.methods.dualpath import DualPath
 from stillmotion.methods.full import FullFineTuning
 from stillmotion.methods.linear_probe import LinearProbe
 from stillmotion.methods.lora import LoRA
+from stillmotion.methods.plugins import load_plugins
 from stillmotion.methods.st_adapter import STAdapter
 from stillmotion.methods.temporal_probe import TemporalProbe
 from stillmotion.methods.zeroi2v import ZeroI2V
@@ -33,3 +34,5 @@ __all__ = [
     "method_from_dict",
     "register",
 ]
+
+load_plugins()

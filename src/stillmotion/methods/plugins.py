@@ -1,0 +1,45 @@
+"""Methods from outside the package: installed ones, and a file of one's own."""
+
+import importlib.util
+import os
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from stillmotion.errors import ConfigurationError
+
+GROUP = "stillmotion.methods"
+"""Packages name their modules of methods under this entry point."""
+
+VARIABLE = "STILLMOTION_METHODS"
+"""Environment variable with paths of Python files, separated as in PATH."""
+
+
+def load_plugins() -> None:
+    """Run every module that registers methods: entry points, then the files of the variable.
+
+    Raises:
+        ConfigurationError: where one cannot be run, with its name.
+    """
+    for point in entry_points(group=GROUP):
+        try:
+            point.load()
+        except Exception as error:
+            raise ConfigurationError(
+                f"cannot load the methods of {point.value}: {error}"
+            ) from error
+    for path in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
+        run_file(Path(path))
+
+
+def run_file(path: Path) -> None:
+    """Import one file, which registers what it holds."""
+    spec = importlib.util.spec_from_file_location(f"stillmotion_methods_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ConfigurationError(f"{VARIABLE} names {path}, which is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses and parsers look for their annotations
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigurationError(f"{VARIABLE}: cannot run {path}: {error}") from error
