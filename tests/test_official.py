@@ -228,6 +228,17 @@ def test_an_export_is_a_safetensors_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["aim.safetensors"]
 
 
+@pytest.mark.parametrize(("kind", "options", "fields"), KINDS.values(), ids=KINDS)
+def test_what_goes_in_and_comes_out_shares_no_memory(kind, options, fields):
+    model, state, _ = loaded(kind, options, fields)
+    clip = clip_for(model)
+    expected = logits(model, clip)
+    for tensor in (*state.values(), *official.export(model).values()):
+        tensor.zero_()
+    assert torch.equal(logits(model, clip), expected)
+    assert expected.abs().max() > 0
+
+
 def test_labels_bring_names_and_the_authors_test(tmp_path):
     state, arguments = published("aim", {}, sizes=SMALL | {"classes": 400, "frames": 8})
     model = official.load(state, **arguments, scale=0.5, labels="kinetics400")
