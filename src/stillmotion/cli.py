@@ -51,6 +51,14 @@ COMMANDS = {
         "fold a trained model's adapters into its image model",
         "stillmotion.commands.merge",
     ),
+    "import": Command(
+        "make a run of a checkpoint that a method's authors published",
+        "stillmotion.commands.importing",
+    ),
+    "export": Command(
+        "write a trained model in a form that others read",
+        "stillmotion.commands.exporting",
+    ),
     "info": Command(
         "count the parameters and multiply-adds of any backbone with any method",
         "stillmotion.commands.info",

@@ -1,7 +1,8 @@
 """OpenAI's CLIP and what is built on its image tower: AIM, ZeroI2V, ST-Adapter, DualPath.
 
 Names from `VisionTransformer` in clip/model.py of openai/CLIP (@ 0845fc4). The whole model has
-``visual.`` before them; the methods' files have the bare tower, most of them without ``proj``.
+``visual.`` before them, MMAction's recognisers ``backbone.``; the methods' files have the bare
+tower, most of them without ``proj``.
 """
 
 from stillmotion.official.images.scheme import Scheme, weights_and_biases
@@ -14,7 +15,7 @@ from stillmotion.official.images.tensors import (
 OPENAI_CLIP = Scheme(
     title="OpenAI's CLIP",
     architecture="vit_base_patch16_clip_quickgelu_224",
-    prefixes=("visual.", ""),
+    prefixes=("visual.", "", "backbone."),
     names={
         "class_embedding": "cls_token",
         "positional_embedding": "pos_embed",

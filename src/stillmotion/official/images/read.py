@@ -1,6 +1,6 @@
 """An image model's weights out of a foreign file, whatever else lies in it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,7 @@ def read_image(
     *,
     num_heads: int,
     hidden_act: str = "quick_gelu",
+    among: Iterable[str] = tuple(SCHEMES),
 ) -> tuple[ImageWeights, list[str]]:
     """The image model in a foreign state, and the keys that it was made of.
 
@@ -52,6 +53,7 @@ def read_image(
         num_heads: of each block; no tensor says it.
         hidden_act: a CLIP tower's activation, which no tensor says either: OpenAI's is
             ``quick_gelu``, that of OpenCLIP's own weights ``gelu``. Other models do not ask.
+        among: names of the schemes to try, of `SCHEMES`.
 
     Raises:
         WeightsError: where no known scheme fits, keys are missing, or shapes do not fit together.
@@ -59,7 +61,7 @@ def read_image(
     """
     if hidden_act not in CLIP_ARCHITECTURES:
         raise ConfigurationError(unknown("activation", hidden_act, CLIP_ARCHITECTURES))
-    scheme, prefix = recognise(state)
+    scheme, prefix = recognise(state, [SCHEMES[name] for name in among])
     keys = scheme.find(state, prefix=prefix)
     if absent := scheme.missing(keys, prefix=prefix):
         more = f" and {len(absent) - 8} more" if len(absent) > 8 else ""
@@ -82,7 +84,7 @@ def read_image(
     return ImageWeights(name, arguments, tensors, projection), list(keys.values())
 
 
-def recognise(state: Mapping[str, Tensor]) -> tuple[Scheme, str]:
+def recognise(state: Mapping[str, Tensor], schemes: Sequence[Scheme]) -> tuple[Scheme, str]:
     """The scheme and prefix of which most names are there; layers are counted once.
 
     Raises:
@@ -93,11 +95,11 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[Scheme, str]:
         scheme, prefix = candidate
         return len({generalise(name)[0] for name in scheme.find(state, prefix=prefix)})
 
-    candidates = [(scheme, prefix) for scheme in SCHEMES.values() for prefix in scheme.prefixes]
+    candidates = [(scheme, prefix) for scheme in schemes for prefix in scheme.prefixes]
     scheme, prefix = max(candidates, key=names_there)
     if 2 * names_there((scheme, prefix)) < len(scheme.missing((), prefix=prefix)):
         raise WeightsError(
             f"no known scheme fits these weights, which begin with {list(state)[:4]}; known are "
-            f"{', '.join(scheme.title for scheme in SCHEMES.values())}"
+            f"{', '.join(scheme.title for scheme in schemes)}"
         )
     return scheme, prefix

@@ -33,7 +33,7 @@ def model_arguments(state: State, *, num_heads: int) -> dict[str, Any]:
         "embed_dim": dim,
         "depth": len({name.split(".")[1] for name in state if name.startswith("blocks.")}),
         "num_heads": num_heads,
-        "mlp_ratio": _ratio(dim, hidden=state["blocks.0.mlp.fc1.bias"].numel()),
+        "mlp_ratio": ratio(dim, hidden=state["blocks.0.mlp.fc1.bias"].numel()),
         "qkv_bias": "blocks.0.attn.qkv.bias" in state,
         "init_values": 1.0 if "blocks.0.ls1.gamma" in state else None,
         "class_token": has_class,
@@ -57,7 +57,7 @@ def _rows(tokens: Tensor) -> int:
     return tokens.shape[1]
 
 
-def _ratio(dim: int, *, hidden: int) -> float:
+def ratio(dim: int, *, hidden: int) -> float:
     """A ratio of which timm's ``int(dim * ratio)`` makes ``hidden`` again."""
     exact = hidden / dim
     return exact if int(dim * exact) == hidden else (hidden + 0.5) / dim

@@ -30,6 +30,7 @@ TIMM = Scheme(
 AIM_IMAGENET = Scheme(
     title="AIM's ImageNet variant",
     architecture="vit_base_patch16_224",
+    prefixes=("", "backbone."),
     names=_names({"ln_post": "norm"}),
     optional=_OPTIONAL,
 )
