@@ -23,9 +23,9 @@ from foreign_images import (
     drawn,
     hf_clip_forward,
 )
+from stillmotion.backbones.foreign import read_image, write_image
+from stillmotion.backbones.foreign.schemes import SCHEMES
 from stillmotion.errors import ConfigurationError, WeightsError
-from stillmotion.official.images import read_image, write_image
-from stillmotion.official.images.schemes import SCHEMES
 
 NOISE = {
     "token_embedding.weight": (7, DIM),

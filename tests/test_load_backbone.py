@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 
 import pytest
 import timm
@@ -9,8 +10,10 @@ import torch
 from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed
 
+from foreign_images import FOREIGN, HEADS, SIZE, drawn
 from models import moving
 from stillmotion.backbones import TokenGrid, load_backbone
+from stillmotion.backbones.foreign import read_image
 from stillmotion.errors import BackboneError, ConfigurationError, WeightsError
 
 NAME = "vit_tiny_patch16_224"
@@ -72,9 +75,28 @@ def test_the_classifier_of_the_file_is_left_out_and_said(state, tmp_path, caplog
     with caplog.at_level(logging.INFO, "stillmotion"):
         load_backbone(NAME, weights=as_safetensors(state, tmp_path))
     told = caplog.messages[-1]
-    assert "weights.safetensors: all fits; its classifier is left out" in told
+    assert "weights.safetensors: the image model is all there; left out: " in told
     assert "head.weight" in told
     assert "head.bias" in told
+
+
+@pytest.mark.parametrize("scheme", ["openai_clip", "hf_vit", "hf_clip", "hf_dinov2"])
+def test_other_key_schemes_are_read(scheme, tmp_path, caplog):
+    """As their own forward computes; what is none of the image model is left out, and said."""
+    theirs = FOREIGN[scheme]
+    state = drawn(theirs.shapes)
+    sizes = read_image(state, num_heads=HEADS)[0]
+    stranger = {"pooler.dense.weight": torch.ones(2)}
+    named = {f"{theirs.prefix}{key}": tensor for key, tensor in state.items()}
+    file = as_safetensors(named | stranger, tmp_path)
+    backbone = load_backbone(sizes.name, weights=file, arguments=sizes.arguments)
+    assert re.search("left out: (pooler.dense.weight|head.bias)", caplog.text)
+    frames = torch.rand(2, 3, SIZE, SIZE)
+    x = backbone.embed(frames[:, None])
+    for block in backbone.blocks:
+        x = block(x)
+    wanted = theirs.forward(state, frames.double()).float()
+    torch.testing.assert_close(backbone.pool(backbone.norm(x))[:, 0], wanted, rtol=1e-3, atol=1e-3)
 
 
 class Intruder:

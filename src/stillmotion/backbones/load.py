@@ -2,13 +2,17 @@
 
 import importlib
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import timm
+import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from stillmotion.backbones import demo
+from stillmotion.backbones.foreign import read_image
 from stillmotion.backbones.open_backbone import OpenBackbone, is_clip
 from stillmotion.backbones.opening import open_backbone
 from stillmotion.errors import BackboneError, ConfigurationError, WeightsError, unknown
@@ -113,24 +117,68 @@ def offered() -> list[str]:
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a local file into a timm model, resampling position embeddings; strict.
 
-    The classifier of the file is left out, and said; any other key that is missing, unexpected or
-    of another shape is an error.
+    Names are timm's, those that timm can convert, or those of Hugging Face's ViT, CLIP and DINOv2.
+    What the file has beside the image model is left out, and said; any other key that is missing,
+    unexpected or of another shape is an error.
     """
     found = read_state(path)
-    state = filter_for(model, dict(found))
-    classifier = cast(dict, model.pretrained_cfg).get("classifier", "head") or "head"
-    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    in_head = tuple(f"{h}." for h in heads)
-    if not any(k.startswith(in_head) for k in state):
-        cast(Any, model).reset_classifier(0)  # CLIP's projection, where the file has none
-    own = model.state_dict()
-    left_out = [k for k in state if k.startswith(in_head) and k not in own]
-    state = {k: v for k, v in state.items() if k not in left_out}
-    if problem := mismatch(state, own):
+    state, left_out = as_timm_has_it(model, found)
+    if (problem := misfit(model, state)) and isinstance(model, VisionTransformer):
+        with suppress(WeightsError):
+            foreign, left_out_there = as_others_have_it(model, found)
+            if not misfit(model, foreign):
+                state, left_out, problem = foreign, left_out_there, ""
+    if problem:
         raise WeightsError(f"{path} does not fit this image model: {problem}")
     model.load_state_dict(state)
     if left_out:
-        log.warning("%s: all fits; its classifier is left out (%s)", path, ", ".join(left_out))
+        log.warning("%s: the image model is all there; left out: %s", path, listed(left_out))
+
+
+OTHERS = ("openai_clip", "hf_vit", "hf_clip", "hf_dinov2")
+"""Key schemes that timm does not convert, or only where the file holds the whole of CLIP."""
+
+
+def misfit(model: nn.Module, state: dict[str, Tensor]) -> str:
+    """What does not fit; a projection of CLIP that the file lacks is taken from the model."""
+    if "head.weight" not in state:
+        cast(Any, model).reset_classifier(0)
+    return mismatch(state, model.state_dict())
+
+
+def as_timm_has_it(
+    model: nn.Module, found: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The file through timm's own conversion, and the classifier in it that the model lacks."""
+    state, own = filter_for(model, dict(found)), model.state_dict()
+    classifier = cast(dict, model.pretrained_cfg).get("classifier", "head") or "head"
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    in_head = tuple(f"{head}." for head in heads)
+    left_out = [k for k in state if k.startswith(in_head) and k not in own]
+    return {k: v for k, v in state.items() if k not in left_out}, left_out
+
+
+def as_others_have_it(
+    model: VisionTransformer, found: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The image model in a file of another key scheme, and the keys that are none of it.
+
+    Raises:
+        WeightsError: where no known scheme fits.
+    """
+    heads = cast(int, model.blocks[0].attn.num_heads)
+    image, used = read_image(found, num_heads=heads, among=OTHERS)
+    state = filter_for(model, image.state)
+    if image.projection is not None and isinstance(model.head, nn.Linear):
+        state["head.weight"] = image.projection
+        state["head.bias"] = torch.zeros_like(image.projection[:, 0])
+    return state, sorted(found.keys() - set(used))
+
+
+def listed(keys: list[str], *, show: int = 4) -> str:
+    """The first of some keys."""
+    more = f" and {len(keys) - show} more" if len(keys) > show else ""
+    return ", ".join(keys[:show]) + more
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from stillmotion.backbones.foreign import ImageWeights
 from stillmotion.methods import AIM, Method
-from stillmotion.official.images import ImageWeights
 from stillmotion.official.mmaction import PIXELS, RENAMED, recogniser
 from stillmotion.official.scheme import (
     IMAGENET_PIXELS,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from stillmotion.backbones.foreign import ImageWeights
+from stillmotion.backbones.foreign.scheme import weights_and_biases
 from stillmotion.methods import DualPath, Method
-from stillmotion.official.images import ImageWeights
-from stillmotion.official.images.scheme import weights_and_biases
 from stillmotion.official.scheme import (
     IMAGENET_PIXELS,
     TEXT_TOWER,

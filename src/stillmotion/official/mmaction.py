@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from stillmotion.official.images.scheme import weights_and_biases
+from stillmotion.backbones.foreign.scheme import weights_and_biases
 from stillmotion.official.scheme import Pixels
 
 PIXELS: Pixels = (

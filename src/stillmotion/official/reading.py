@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from stillmotion.backbones import OWN_WEIGHTS, OpenBackbone, open_backbone
+from stillmotion.backbones.foreign import ImageWeights, read_image
+from stillmotion.backbones.foreign.read import CLIP_ARCHITECTURES
 from stillmotion.backbones.load import build
 from stillmotion.data.class_lists import read_class_names
 from stillmotion.errors import ConfigurationError, WeightsError
@@ -17,8 +19,6 @@ from stillmotion.model import VideoClassifier
 from stillmotion.nn.state import mismatch
 from stillmotion.official.contents import Source
 from stillmotion.official.files import PublishedFiles
-from stillmotion.official.images import ImageWeights, read_image
-from stillmotion.official.images.read import CLIP_ARCHITECTURES
 from stillmotion.official.protocols import protocol_info
 from stillmotion.official.report import Report
 from stillmotion.official.scheme import SIZES, Fields, MethodScheme, agreed

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from stillmotion.backbones.foreign import ImageWeights
+from stillmotion.backbones.foreign.scheme import generalise
+from stillmotion.backbones.foreign.sizes import ratio
 from stillmotion.errors import ConfigurationError, WeightsError, unknown
 from stillmotion.methods import Method
-from stillmotion.official.images import ImageWeights
-from stillmotion.official.images.scheme import generalise
-from stillmotion.official.images.sizes import ratio
 
 SIZES = (
     *("image_size", "patch_size", "dim", "depth", "num_heads"),

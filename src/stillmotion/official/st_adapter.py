@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from stillmotion.backbones.foreign import ImageWeights
+from stillmotion.backbones.foreign.scheme import weights_and_biases
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import STAdapter
-from stillmotion.official.images import ImageWeights
-from stillmotion.official.images.scheme import weights_and_biases
 from stillmotion.official.scheme import CLIP_PIXELS, Fields, MethodScheme, Pixels, some
 
 PLACES = {"adapter_pre_attn": "before_attention", "adapter_pre_mlp": "before_mlp"}

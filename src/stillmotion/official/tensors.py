@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
+from stillmotion.backbones.foreign.read import CLIP_ARCHITECTURES
+from stillmotion.backbones.foreign.schemes import SCHEMES
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
-from stillmotion.official.images.read import CLIP_ARCHITECTURES
-from stillmotion.official.images.schemes import SCHEMES
 from stillmotion.official.scheme import MethodScheme
 
 PROJECTION = "readout.projection"

@@ -7,10 +7,10 @@ from typing import Any
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from stillmotion.backbones.foreign import write_image
 from stillmotion.errors import ConfigurationError
 from stillmotion.files import write_bytes
 from stillmotion.model import VideoClassifier
-from stillmotion.official.images import write_image
 from stillmotion.official.scheme import MethodScheme
 from stillmotion.official.schemes import scheme_of
 from stillmotion.official.tensors import image_scheme_of, is_module, own_tensors

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from stillmotion.backbones.foreign import ImageWeights
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import Method, ZeroI2V
-from stillmotion.official.images import ImageWeights
 from stillmotion.official.mmaction import PIXELS, RENAMED, recogniser
 from stillmotion.official.scheme import Fields, MethodScheme, Pixels, adapter_ratio
 

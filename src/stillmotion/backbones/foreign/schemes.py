@@ -1,10 +1,10 @@
 """The schemes that are known, by name."""
 
-from stillmotion.official.images.adaptformer import ADAPTFORMER_IMAGE, ADAPTFORMER_VIDEO
-from stillmotion.official.images.hugging_face import HF_CLIP, HF_DINOV2, HF_VIT
-from stillmotion.official.images.openai_clip import OPENAI_CLIP
-from stillmotion.official.images.scheme import Scheme
-from stillmotion.official.images.vit import AIM_IMAGENET, TIMM
+from stillmotion.backbones.foreign.adaptformer import ADAPTFORMER_IMAGE, ADAPTFORMER_VIDEO
+from stillmotion.backbones.foreign.hugging_face import HF_CLIP, HF_DINOV2, HF_VIT
+from stillmotion.backbones.foreign.openai_clip import OPENAI_CLIP
+from stillmotion.backbones.foreign.scheme import Scheme
+from stillmotion.backbones.foreign.vit import AIM_IMAGENET, TIMM
 
 SCHEMES: dict[str, Scheme] = {
     "openai_clip": OPENAI_CLIP,

@@ -4,7 +4,7 @@ Names from `VisionTransformer` in timm/models/vision_transformer.py, and from `V
 taoyang1122/adapt-image-models (@ b3580d2).
 """
 
-from stillmotion.official.images.scheme import FINAL_NORMS, Scheme, weights_and_biases
+from stillmotion.backbones.foreign.scheme import FINAL_NORMS, Scheme, weights_and_biases
 
 
 def _names(final_norm: dict[str, str]) -> dict[str, str]:

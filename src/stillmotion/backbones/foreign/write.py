@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from torch import Tensor
 
+from stillmotion.backbones.foreign.scheme import generalise
+from stillmotion.backbones.foreign.schemes import SCHEMES
+from stillmotion.backbones.foreign.tensors import apply
 from stillmotion.errors import ConfigurationError, WeightsError, unknown
-from stillmotion.official.images.scheme import generalise
-from stillmotion.official.images.schemes import SCHEMES
-from stillmotion.official.images.tensors import apply
 
 
 def write_image(

@@ -5,8 +5,8 @@ Names from `VisionTransformer` in clip/model.py of openai/CLIP (@ 0845fc4). The 
 tower, most of them without ``proj``.
 """
 
-from stillmotion.official.images.scheme import Scheme, weights_and_biases
-from stillmotion.official.images.tensors import (
+from stillmotion.backbones.foreign.scheme import Scheme, weights_and_biases
+from stillmotion.backbones.foreign.tensors import (
     add_batch_axes,
     drop_batch_axes,
     transpose_projection,

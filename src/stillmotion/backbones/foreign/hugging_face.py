@@ -9,8 +9,8 @@ ViT's configuration adds 1e-12 to variances. Its weights were trained with 1e-6,
 adds; where a variance is not minute, both give the same features.
 """
 
-from stillmotion.official.images.scheme import Scheme, thirds, weights_and_biases
-from stillmotion.official.images.tensors import (
+from stillmotion.backbones.foreign.scheme import Scheme, thirds, weights_and_biases
+from stillmotion.backbones.foreign.tensors import (
     add_batch_axes,
     fold_class_position,
     join_thirds,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from stillmotion.backbones.foreign.scheme import State, Step
 from stillmotion.errors import WeightsError
-from stillmotion.official.images.scheme import State, Step
 
 # The convolution that makes tokens of patches.
 PATCH = "patch_embed.proj.weight"

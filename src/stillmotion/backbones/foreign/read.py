@@ -7,11 +7,11 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from stillmotion.backbones.foreign.scheme import Scheme, generalise
+from stillmotion.backbones.foreign.schemes import SCHEMES
+from stillmotion.backbones.foreign.sizes import model_arguments
+from stillmotion.backbones.foreign.tensors import apply
 from stillmotion.errors import ConfigurationError, WeightsError, unknown
-from stillmotion.official.images.scheme import Scheme, generalise
-from stillmotion.official.images.schemes import SCHEMES
-from stillmotion.official.images.sizes import model_arguments
-from stillmotion.official.images.tensors import apply
 
 CLIP_ARCHITECTURES = {
     "quick_gelu": "vit_base_patch16_clip_quickgelu_224",

@@ -6,8 +6,8 @@ itself. The video model has no class token, no learned position and no bias of k
 tubelets.
 """
 
-from stillmotion.official.images.scheme import FINAL_NORMS, Scheme, thirds, weights_and_biases
-from stillmotion.official.images.tensors import (
+from stillmotion.backbones.foreign.scheme import FINAL_NORMS, Scheme, thirds, weights_and_biases
+from stillmotion.backbones.foreign.tensors import (
     drop_k_bias,
     flatten_tubelet,
     join_thirds,

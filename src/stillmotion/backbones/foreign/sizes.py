@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
+from stillmotion.backbones.foreign.scheme import State
+from stillmotion.backbones.foreign.tensors import PATCH
 from stillmotion.errors import WeightsError
-from stillmotion.official.images.scheme import State
-from stillmotion.official.images.tensors import PATCH
 
 
 def model_arguments(state: State, *, num_heads: int) -> dict[str, Any]:
