@@ -48,6 +48,9 @@ _PUBLIC = {
     "train": "stillmotion.training",
 }
 
+_MODULES = ("official",)
+"""Modules that are reached as they are: `stillmotion.official.load(...)`."""
+
 __all__ = [
     "__version__",
     *sorted(_PUBLIC),
@@ -55,10 +58,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"stillmotion.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'stillmotion' has no attribute {name!r}")
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+    return sorted([*globals(), *_PUBLIC, *_MODULES])
