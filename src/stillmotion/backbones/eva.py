@@ -7,7 +7,7 @@ from timm.models.eva import AttentionRope, EvaAttention, EvaBlock
 from torch import Tensor, nn
 
 from stillmotion.backbones.grid import TokenGrid
-from stillmotion.backbones.open_block import OpenBlock, Role
+from stillmotion.backbones.open_block import LINEAR_NAMES, OpenBlock, Role
 from stillmotion.nn.attention import merge_heads, split_heads
 from stillmotion.shapes import Heads
 
@@ -82,12 +82,10 @@ class OpenEvaBlock(OpenBlock):
     @property
     def linear_names(self) -> dict[Role, tuple[str, ...]]:
         together, gated = self.block.attn.qkv is not None, hasattr(self.block.mlp, "fc1_g")
-        apart = ("attn.q_proj", "attn.k_proj", "attn.v_proj")
         return {
-            "attn_in": ("attn.qkv",) if together else apart,
-            "attn_out": ("attn.proj",),
-            "mlp_in": ("mlp.fc1_g", "mlp.fc1_x") if gated else ("mlp.fc1",),
-            "mlp_out": ("mlp.fc2",),
+            **LINEAR_NAMES,
+            **({} if together else {"attn_in": ("attn.q_proj", "attn.k_proj", "attn.v_proj")}),
+            **({"mlp_in": ("mlp.fc1_g", "mlp.fc1_x")} if gated else {}),
         }
 
     @property

@@ -7,7 +7,13 @@ from torch import Tensor, nn
 
 from stillmotion.backbones.grid import TokenGrid
 from stillmotion.backbones.open_backbone import OpenBackbone
-from stillmotion.backbones.open_block import FixedBlock, OpenBlock, Role
+from stillmotion.backbones.open_block import (
+    LINEAR_NAMES,
+    FixedBlock,
+    OpenBlock,
+    Role,
+    scales_of,
+)
 from stillmotion.errors import BackboneError
 from stillmotion.nn.attention import (
     attend,
@@ -54,20 +60,11 @@ class OpenHieraBlock(OpenBlock):
 
     @property
     def linear_names(self) -> dict[Role, tuple[str, ...]]:
-        return {
-            "attn_in": ("attn.qkv",),
-            "attn_out": ("attn.proj",),
-            "mlp_in": ("mlp.fc1",),
-            "mlp_out": ("mlp.fc2",),
-        }
+        return LINEAR_NAMES
 
     @property
     def layer_scales(self) -> dict[Role, nn.Parameter | None]:
-        b = self.block
-        return {
-            "attn_out": getattr(b.ls1, "gamma", None),
-            "mlp_out": getattr(b.ls2, "gamma", None),
-        }
+        return scales_of(self.block.ls1, self.block.ls2)
 
 
 class HieraBackbone(OpenBackbone):

@@ -30,6 +30,15 @@ Role = Literal["attn_in", "attn_out", "mlp_in", "mlp_out"]
 """The linear maps on either side of each frozen branch; where linear adapters fold."""
 
 
+LINEAR_NAMES: dict[Role, tuple[str, ...]] = {
+    "attn_in": ("attn.qkv",),
+    "attn_out": ("attn.proj",),
+    "mlp_in": ("mlp.fc1",),
+    "mlp_out": ("mlp.fc2",),
+}
+"""Where most of timm's blocks have them."""
+
+
 class OpenBlock(Frozen, ABC):
     """A frozen pre-norm block, opened at the seams where video methods cut in.
 
@@ -142,3 +151,8 @@ class OpenBlock(Frozen, ABC):
                 if linear.bias is not None:
                     linear.bias.mul_(gamma)
                 gamma.fill_(1)
+
+
+def scales_of(ls1: nn.Module, ls2: nn.Module) -> dict[Role, nn.Parameter | None]:
+    """The layer scales of the two branches, where timm has modules for them."""
+    return {"attn_out": getattr(ls1, "gamma", None), "mlp_out": getattr(ls2, "gamma", None)}

@@ -3,7 +3,7 @@
 from timm.models.vision_transformer import Attention, Block
 from torch import Tensor, nn
 
-from stillmotion.backbones.open_block import OpenBlock, Role
+from stillmotion.backbones.open_block import LINEAR_NAMES, OpenBlock, Role, scales_of
 from stillmotion.nn.attention import merge_heads, split_heads
 from stillmotion.shapes import Heads
 
@@ -38,17 +38,8 @@ class OpenViTBlock(OpenBlock):
 
     @property
     def linear_names(self) -> dict[Role, tuple[str, ...]]:
-        return {
-            "attn_in": ("attn.qkv",),
-            "attn_out": ("attn.proj",),
-            "mlp_in": ("mlp.fc1",),
-            "mlp_out": ("mlp.fc2",),
-        }
+        return LINEAR_NAMES
 
     @property
     def layer_scales(self) -> dict[Role, nn.Parameter | None]:
-        b = self.block
-        return {
-            "attn_out": getattr(b.ls1, "gamma", None),
-            "mlp_out": getattr(b.ls2, "gamma", None),
-        }
+        return scales_of(self.block.ls1, self.block.ls2)
