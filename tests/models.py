@@ -1,9 +1,14 @@
 """Tiny image models of every family, and video models built on them."""
 
+import dataclasses
+from contextlib import suppress
+from typing import Literal, get_args, get_origin, get_type_hints
+
 import timm
 import torch
 from torch import nn
 
+from stillmotion.errors import ConfigurationError
 from stillmotion.methods import METHODS
 from stillmotion.model import VideoClassifier, adapt
 
@@ -86,6 +91,27 @@ def variants() -> dict[str, object]:
 
 
 VARIANTS = variants()
+
+
+def field_variants() -> dict[str, object]:
+    """Every method with each choice of a field, one at a time; those it refuses are left out."""
+    found = {}
+    for name, method in METHODS.items():
+        for field, hint in get_type_hints(method).items():
+            choices = [True, False] if hint is bool else literals(hint)
+            for choice in choices if field in method.__dataclass_fields__ else ():
+                with suppress(ConfigurationError):
+                    changed = dataclasses.replace(method(), **{field: choice})
+                    found[f"{name}.{field}={choice}"] = changed
+    return {key: method for key, method in found.items() if method not in VARIANTS.values()}
+
+
+def literals(hint: object) -> list[object]:
+    """The values that an annotation lists, in itself or in one of the kinds that it joins."""
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    values = [value for kind in get_args(hint) if kind is not ... for value in literals(kind)]
+    return [(value,) for value in values] if get_origin(hint) is tuple else values
 
 
 def classifier(method, family: str = "vit", *, frames: int = FRAMES, **changes) -> VideoClassifier:

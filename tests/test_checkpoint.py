@@ -45,6 +45,25 @@ def test_every_method_comes_back_to_the_last_bit(name, family, tmp_path):
     check_comes_back(VARIANTS[name], family, tmp_path)
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_model_on_random_weights_comes_back_with_all_of_them(name, tmp_path):
+    """Nobody else has them, so that the checkpoint must hold the image model too."""
+    before = randomise(
+        adapt("vit_stillmotion_demo", VARIANTS[name], num_classes=3, num_frames=2, weights="none")
+    ).eval()
+    before.save_pretrained(tmp_path)
+    clip = moving(frames=2, size=64)
+    assert torch.equal(load(tmp_path)(clip), before(clip))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_is_saved_does_not_depend_on_gradients_being_on(name, tmp_path):
+    model = trained(VARIANTS[name])
+    names = model.checkpoint_tensors().keys()
+    model.requires_grad_(False)
+    assert model.checkpoint_tensors().keys() == names
+
+
 def check_comes_back(method, family, folder):
     before = trained(method, family)
     before.info = {"sampling": {"kind": "uniform"}, "top1": 0.5}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from models import CLASSES, FRAMES, classifier, image_model, moving, randomise, trained
+from models import CLASSES, FRAMES, VARIANTS, classifier, image_model, moving, randomise, trained
 from stillmotion.backbones import OpenBlock, TokenGrid, open_backbone
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import (
@@ -150,8 +150,15 @@ def test_aims_stages_add_up():
     assert sizes == [{"spatial"}, {"spatial", "temporal"}, {"spatial", "temporal", "joint"}]
 
 
-@pytest.mark.parametrize("adaptation", ["spatial", "temporal", "joint"])
-@pytest.mark.parametrize("adapters", [3, 4])
+def test_a_fourth_adapter_needs_the_temporal_attention():
+    with pytest.raises(ConfigurationError, match="does not have"):
+        AIM(adaptation="spatial", adapters=4)
+
+
+@pytest.mark.parametrize(
+    ("adaptation", "adapters"),
+    [("spatial", 3), ("temporal", 3), ("joint", 3), ("temporal", 4), ("joint", 4)],
+)
 def test_aims_ablations_start_as_the_image_model_and_learn(adaptation, adapters):
     method = AIM(adaptation=adaptation, adapters=adapters)
     probe = classifier(AIM(adaptation="spatial"))
@@ -229,9 +236,17 @@ def test_the_last_adapter_before_an_mlp_is_inert_where_the_class_token_is_read(p
 
 
 def test_only_the_last_blocks_are_adapted_where_it_is_asked_for():
-    model = classifier(STAdapter(width=8, last_blocks=1))
+    model = classifier(STAdapter(width=8, last_blocks=1, placement="both"))
     names = [n for n, p in model.trunk.named_parameters() if p.requires_grad]
     assert {name.split(".")[1] for name in names} == {"3"}
+
+
+@pytest.mark.parametrize(
+    ("last_blocks", "told"), [(1, "cannot reach the class token"), (99, "this image model has 4")]
+)
+def test_adapters_that_train_nothing_are_refused(last_blocks, told):
+    with pytest.raises(ConfigurationError, match=told):
+        classifier(STAdapter(width=8, last_blocks=last_blocks))
 
 
 @pytest.mark.parametrize("kernel", [(3, 1), (2, 1, 1), (3, 0, 1)])
@@ -292,8 +307,9 @@ def test_features_are_normalised_as_by_batch_norm_and_one_clip_is_taken(batch):
 # Tubelets
 
 
-@pytest.mark.parametrize("method", [AdaptFormer.video(), AIM(), ZeroI2V()])
-def test_image_models_that_take_tubelets_take_clips(method):
+@pytest.mark.parametrize("name", VARIANTS.keys() - {"dualpath"})
+def test_image_models_that_take_tubelets_take_clips(name):
+    method = VARIANTS[name]
     image = image_model(in_chans=6)
     model = adapt(image, method, num_classes=CLASSES, num_frames=FRAMES).eval()
     assert model.backbone.tubelet == 2
@@ -306,6 +322,11 @@ def test_image_models_that_take_tubelets_take_clips(method):
     patches = image.patch_embed(model.normalise(filled)[:, :2].flatten(1, 2))
     found = model.backbone.tokens(model.normalise(odd))[:, 0, 1:]
     torch.testing.assert_close(found, patches)
+
+
+def test_grid_pictures_do_not_make_tubelets():
+    with pytest.raises(ConfigurationError, match="dualpath takes image models of single frames"):
+        adapt(image_model(in_chans=6), DualPath(), num_classes=CLASSES, num_frames=FRAMES)
 
 
 # LoRA and the baselines

@@ -112,6 +112,29 @@ def test_a_given_module_stays_as_it_is():
     assert all(p.requires_grad for p in image.parameters())
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_modules_number_type_is_kept(dtype):
+    model = adapt(image_model().to(dtype), "aim", num_classes=CLASSES, num_frames=FRAMES).eval()
+    assert model(moving()).dtype == dtype
+    assert {p.dtype for p in model.parameters()} == {dtype}
+
+
+def test_a_modules_classifier_is_left_out():
+    image = image_model(num_classes=10)
+    model = adapt(image, "full", num_classes=CLASSES, num_frames=FRAMES)
+    model(moving()).square().sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    clip = adapt(
+        image_model("clip", num_classes=10), "dualpath", num_classes=CLASSES, num_frames=FRAMES
+    )
+    assert clip.readout.projection is None
+
+
+def test_a_model_that_does_not_pool_is_refused():
+    with pytest.raises(BackboneError, match="does not pool"):
+        adapt(image_model(global_pool=""), PROBE, num_classes=CLASSES, num_frames=FRAMES)
+
+
 def test_a_backbone_serves_one_model():
     opened = open_backbone(image_model())
     VideoClassifier(opened, PROBE, num_frames=1, class_names=["a"])

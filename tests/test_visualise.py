@@ -300,7 +300,7 @@ class NoBlocks(Method):
 
 def test_what_has_no_flow_to_show_says_so() -> None:
     clip = torch.from_numpy(random_clip())
-    with pytest.raises(ConfigurationError, match="block 0 of a model adapted by 'no_blocks'"):
+    with pytest.raises(ConfigurationError, match="holds 0 of the image model's blocks"):
         visualise.attention_flow(tiny_model(NoBlocks()), clip)
     with pytest.raises(ClipError, match="this model takes clips of shape"):
         visualise.attention_flow(tiny_model(LinearProbe()), clip[..., :16])

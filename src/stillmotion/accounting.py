@@ -18,7 +18,7 @@ from stillmotion.backbones import OpenBackbone, open_backbone
 from stillmotion.backbones.load import build
 from stillmotion.methods import Method
 from stillmotion.model import VideoClassifier
-from stillmotion.nn.frozen import Frozen, Inserted
+from stillmotion.nn.frozen import frozen_names
 
 IMAGE_MODEL = "image model"
 """The part of all that lies in frozen modules."""
@@ -218,16 +218,10 @@ def count_parts(model: VideoClassifier) -> tuple[Part, ...]:
 
     In the model's order; a finer role that is all of its part is left out.
     """
-    frozen, inserted = (
-        tuple(f"{name}." for name, m in model.named_modules() if isinstance(m, kind))
-        for kind in (Frozen, Inserted)
-    )
+    of_image_model = frozen_names(model)
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for name, parameter in model.named_parameters():
-        in_image_model = name.startswith(frozen) and not (
-            parameter.requires_grad and name.startswith(inserted)
-        )
-        for role in [IMAGE_MODEL] if in_image_model else roles(name):
+        for role in [IMAGE_MODEL] if name in of_image_model else roles(name):
             counts[role][0] += parameter.numel()
             counts[role][1] += parameter.numel() * parameter.requires_grad
     order = [IMAGE_MODEL, *counts]

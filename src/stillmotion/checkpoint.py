@@ -166,6 +166,9 @@ def read_config(directory: Path) -> dict[str, Any]:
             raise CheckpointError(
                 f"{path} is damaged: {', '.join(wrong)} missing or of the wrong type"
             )
+    size = config["backbone"]["image_size"]
+    if len(size) != 2 or not all(isinstance(side, int) for side in size):
+        raise CheckpointError(f"{path} is damaged: image_size is {size}, not height and width")
     if config["dtype"] not in DTYPES:
         raise CheckpointError(f"{path} is damaged: {unknown('dtype', config['dtype'], DTYPES)}")
     return config

@@ -26,10 +26,18 @@ def allows(hint: Any, value: object) -> bool:
     if kind in (Union, UnionType):
         return any(allows(option, value) for option in options)
     if kind is tuple:
-        return isinstance(value, tuple) and all(allows(options[0], item) for item in value)
-    if hint in (int, float) and isinstance(value, bool):
-        return False
-    return kind is ClassVar or isinstance(value, (int, float) if hint is float else hint)
+        return isinstance(value, tuple) and allows_items(options, value)
+    if hint in (int, float):
+        kinds = int if hint is int else int | float
+        return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+    return kind is ClassVar or isinstance(value, kind or hint)
+
+
+def allows_items(hints: tuple[Any, ...], values: tuple[object, ...]) -> bool:
+    """Whether a tuple may hold these: any number of one kind, or as many as there are kinds."""
+    if len(hints) == 2 and hints[1] is ...:
+        return all(allows(hints[0], value) for value in values)
+    return len(hints) == len(values) and all(map(allows, hints, values))
 
 
 def refused(field: str, value: object, hint: Any) -> str:

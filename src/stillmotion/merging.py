@@ -9,7 +9,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from stillmotion.backbones import OWN_WEIGHTS
+from stillmotion.backbones import OWN_WEIGHTS, frozen_block
 from stillmotion.errors import MergeError
 from stillmotion.model import VideoClassifier
 
@@ -32,11 +32,11 @@ def merge(model: VideoClassifier, *, tolerance: float = TOLERANCE) -> VideoClass
         MergeError: where the logits differ by more; the block that differs most is named.
     """
     method = model.method.merged()
-    parts = copy.deepcopy(model).eval()
+    parts = copy.deepcopy(model).eval().double()
     for block in parts.trunk.blocks:
         if hasattr(block, "merge"):
             block.merge()  # type: ignore[operator]
-    parts.backbone.blocks = nn.ModuleList(getattr(b, "frozen", b) for b in parts.trunk.blocks)
+    parts.backbone.blocks = nn.ModuleList(map(frozen_block, parts.trunk.blocks))
     parts.backbone.weights = OWN_WEIGHTS
     merged = VideoClassifier(
         parts.backbone, method, num_frames=model.num_frames, class_names=model.class_names
@@ -76,7 +76,8 @@ def random_clip(model: VideoClassifier) -> Tensor:
 
 def relative(found: Tensor, wanted: Tensor) -> float:
     """The greatest difference, as a part of the greatest of what is wanted."""
-    return float((found - wanted).abs().max() / wanted.abs().max())
+    difference = float((found - wanted).abs().max())
+    return difference / float(wanted.abs().max()) if difference else 0.0
 
 
 def worst_block(model: VideoClassifier, merged: VideoClassifier, clip: Tensor) -> tuple[int, float]:

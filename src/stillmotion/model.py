@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.backbones import OWN_WEIGHTS, OpenBackbone, load_backbone, open_backbone
+from stillmotion.backbones import (
+    OWN_WEIGHTS,
+    OpenBackbone,
+    frozen_block,
+    load_backbone,
+    open_backbone,
+)
 from stillmotion.errors import BackboneError, ClipError, ConfigurationError
 from stillmotion.methods import Method, get_method
-from stillmotion.nn.frozen import Frozen
+from stillmotion.nn.frozen import frozen_names
 from stillmotion.shapes import Clip, FrameFeatures, Logits, NormalisedClip
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ class VideoClassifier(nn.Module):
         num_frames: the most frames a clip may have.
         class_names: one a class, in the order of the logits.
         head: the classifier only.
+        thawed: names of the image model's parameters that train along.
         info: plain values that travel with a checkpoint: how clips are sampled, scores.
     """
 
@@ -48,7 +56,8 @@ class VideoClassifier(nn.Module):
             raise BackboneError("this backbone's blocks belong to a video model already")
         self.method, self.num_frames, self.class_names = method, num_frames, tuple(class_names)
         self.info: dict[str, Any] = {}
-        for parameter in method.thawed(backbone):
+        thawed = set(method.thawed(backbone))
+        for parameter in thawed:
             parameter.requires_grad_(True)
         self.stem = method.stem(backbone, num_frames=num_frames)
         self.trunk = method.trunk(backbone, num_frames=num_frames)
@@ -57,6 +66,7 @@ class VideoClassifier(nn.Module):
         self.backbone = backbone
         dims = (*self.trunk.feature_dims, self.readout.dim)
         self.head = method.head(dims, len(self.class_names))
+        self.thawed = frozenset(n for n, p in self.named_parameters() if p in thawed)
         for name in ("mean", "std"):
             value = torch.tensor(getattr(backbone, name)).view(3, 1, 1)
             self.register_buffer(name, value, persistent=False)
@@ -123,34 +133,37 @@ class VideoClassifier(nn.Module):
 
         It was changed (all of it trained, or adapters folded into it), or its weights are random.
         """
-        frozen = [p for p in self.image_tensors().values() if not p.requires_grad]
-        return self.backbone.weights in (OWN_WEIGHTS, "none") or not frozen
-
-    def image_tensors(self) -> dict[str, Tensor]:
-        """The image model's tensors under timm's names, without a classifier."""
-        tensors = dict(self.backbone.model.state_dict(keep_vars=True))
-        for number, block in enumerate(self.trunk.blocks):
-            frozen = getattr(block, "frozen", block).block.state_dict(keep_vars=True)  # type: ignore[union-attr]
-            tensors |= {f"blocks.{number}.{name}": tensor for name, tensor in frozen.items()}
-        return tensors
+        untouched = frozen_names(self).intersection(n for n, _ in self.named_parameters())
+        return self.backbone.weights in (OWN_WEIGHTS, "none") or untouched <= self.thawed
 
     def checkpoint_tensors(self) -> dict[str, Tensor]:
         """What a checkpoint holds: `adapter_tensors`, or everything."""
-        return dict(self.state_dict()) if self.is_self_contained else self.adapter_tensors()
+        return self.all_tensors() if self.is_self_contained else self.adapter_tensors()
 
     def adapter_tensors(self) -> dict[str, Tensor]:
         """All that makes this model differ from its image model, the head included, by name."""
-        return dict(self._adapter_tensors())
+        untouched = frozen_names(self) - self.thawed
+        return {name: t for name, t in self.all_tensors().items() if name not in untouched}
 
-    def _adapter_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        frozen = tuple(f"{n}." for n, m in self.named_modules() if isinstance(m, Frozen))
-        persistent = self.state_dict().keys()
-        for name, parameter in self.named_parameters():
-            if parameter.requires_grad or not name.startswith(frozen):
-                yield name, parameter.detach()
-        for name, buffer in self.named_buffers():
-            if name in persistent and not name.startswith(frozen):
-                yield name, buffer
+    def all_tensors(self) -> dict[str, Tensor]:
+        """Parameters and lasting buffers by name; one that several parts share has its first."""
+        lasting = self.state_dict().keys()
+        tensors = chain(self.named_parameters(), self.named_buffers())
+        return {name: tensor.detach() for name, tensor in tensors if name in lasting}
+
+    def image_tensors(self) -> dict[str, Tensor]:
+        """The image model's tensors under timm's names, without a classifier.
+
+        A linear map beside which LoRA put its own has ``linear`` in its name.
+        """
+        tensors = {f"{name}": t for name, t in self.backbone.model.state_dict().items()}
+        for number, block in enumerate(self.trunk.blocks):
+            frozen = frozen_block(block)
+            kept = frozen_names(frozen)
+            for name, tensor in frozen.state_dict().items():
+                if name in kept:
+                    tensors[f"blocks.{number}.{name.removeprefix('block.')}"] = tensor
+        return tensors
 
     def save_pretrained(self, directory: str | PathLike[str]) -> None:
         """Write the adapter checkpoint: `adapter_config.json` and `adapter_model.safetensors`."""
@@ -202,4 +215,5 @@ def adapt(
                 "image_size and weights are for a backbone given by name: a module has its own"
             )
         opened = open_backbone(copy.deepcopy(backbone))
-    return VideoClassifier(opened, method, num_frames=num_frames, class_names=class_names)
+    model = VideoClassifier(opened, method, num_frames=num_frames, class_names=class_names)
+    return model.to(next(opened.parameters()))  # a given module's device and number type

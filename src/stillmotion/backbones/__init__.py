@@ -3,7 +3,7 @@
 from stillmotion.backbones.grid import TokenGrid
 from stillmotion.backbones.load import OWN_WEIGHTS, load_backbone
 from stillmotion.backbones.open_backbone import OpenBackbone
-from stillmotion.backbones.open_block import FixedBlock, OpenBlock, Role
+from stillmotion.backbones.open_block import FixedBlock, OpenBlock, Role, frozen_block
 from stillmotion.backbones.opening import open_backbone
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "OpenBlock",
     "Role",
     "TokenGrid",
+    "frozen_block",
     "load_backbone",
     "open_backbone",
 ]

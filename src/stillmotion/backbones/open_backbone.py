@@ -53,6 +53,7 @@ class OpenBackbone(Frozen, ABC):
         self.arguments: dict[str, Any] = {}
         self.sha256 = weights_hash(model)
         self.projection = clip_projection(model)
+        model.reset_classifier(0)  # type: ignore[operator]
         convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
         self.tubelet: int = next(convolutions).in_channels // 3  # the first one meets the pixels
         self.pooled_dim: int = model.num_features  # type: ignore[assignment]
@@ -128,12 +129,11 @@ class OpenBackbone(Frozen, ABC):
 
 
 def clip_projection(model: nn.Module) -> Float[Tensor, "E C"] | None:
-    """CLIP's projection, which timm keeps in the place of a classifier; taken out of the model."""
-    head = getattr(model, "head", None)
-    if not (isinstance(head, nn.Linear) and is_clip(getattr(model, "pretrained_cfg", None) or {})):
+    """CLIP's projection, which timm keeps in the place of a classifier."""
+    head, config = getattr(model, "head", None), getattr(model, "pretrained_cfg", None) or {}
+    if not (isinstance(head, nn.Linear) and is_clip(config)):
         return None
-    model.head = nn.Identity()
-    return head.weight.detach()
+    return head.weight.detach() if head.out_features == config["num_classes"] else None
 
 
 def is_clip(config: dict[str, Any]) -> bool:

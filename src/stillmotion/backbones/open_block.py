@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stillmotion.backbones.grid import TokenGrid
+from stillmotion.errors import ConfigurationError
 from stillmotion.nn.attention import attend, frames_apart, frames_together
 from stillmotion.nn.frozen import Frozen
 from stillmotion.shapes import Heads, Tokens
@@ -156,3 +157,18 @@ class OpenBlock(Frozen, ABC):
 def scales_of(ls1: nn.Module, ls2: nn.Module) -> dict[Role, nn.Parameter | None]:
     """The layer scales of the two branches, where timm has modules for them."""
     return {"attn_out": getattr(ls1, "gamma", None), "mlp_out": getattr(ls2, "gamma", None)}
+
+
+def frozen_block(block: nn.Module) -> OpenBlock | FixedBlock:
+    """The image model's block inside a video block, whatever the video block calls it.
+
+    Raises:
+        ConfigurationError: where there is none, or more than one.
+    """
+    found = [m for m in block.modules() if isinstance(m, OpenBlock | FixedBlock)]
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"a {type(block).__name__} holds {len(found)} of the image model's blocks as modules "
+            "of its own; it must hold the one it is built around"
+        )
+    return found[0]

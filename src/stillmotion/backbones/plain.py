@@ -23,6 +23,8 @@ class PlainBackbone(OpenBackbone):
     def __init__(
         self, model: VisionTransformer | Eva, *, name: str | None, weights: str | None
     ) -> None:
+        if not model.global_pool:
+            raise BackboneError("cannot open a model that does not pool its tokens (global_pool)")
         image_size = tuple(model.patch_embed.img_size)
         refuse_cut_patches(image_size, model.patch_embed.patch_size)
         grid = TokenGrid(model.num_prefix_tokens, *model.patch_embed.grid_size)

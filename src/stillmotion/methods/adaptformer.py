@@ -47,7 +47,7 @@ class AdaptFormer(Method):
     """Attention within each frame, or over the tokens of all frames."""
     position: Literal["image", "sincos"] = "image"
     """The image model's own, the same in each frame, or a fixed one over the tokens of all frames
-    in its place."""
+    in its place. Rotary positions, which lie inside the attention, stay as they are."""
     init: Literal["zero", "trunc_normal"] = "zero"
     """``zero``: adapters change nothing at first. ``trunc_normal``: what the authors' video model
     does to all its new layers, whose adapters therefore do not start at zero."""
@@ -66,11 +66,11 @@ class AdaptFormer(Method):
 
     @property
     def sees_order(self) -> bool:
-        return self.tokens == "joint" and self.position == "sincos"
+        return self.position == "sincos"
 
     @property
     def starts_as_image_model(self) -> bool:
-        return (self.tokens, self.position, self.init) == ("frame", "image", "zero")
+        return (self.position, self.init) == ("image", "zero")
 
     def thawed(self, backbone: OpenBackbone) -> Iterable[nn.Parameter]:
         """The authors train a norm after pooling, which VideoMAE's weights do not have."""
@@ -80,15 +80,15 @@ class AdaptFormer(Method):
         return Stem() if self.position == "image" else SinCosStem(backbone, num_frames)
 
     def block(self, frozen: OpenBlock, *, layer: int, backbone: OpenBackbone) -> nn.Module:
+        std = 0.02 if self.init == "trunc_normal" else None
         adapter = Bottleneck(
             frozen.dim,
             self.hidden,
             activation=nn.functional.relu,
             dropout=self.adapter_dropout,
-            std=0.02 if self.init == "trunc_normal" else None,
+            std=std,
+            up_std=std,
         )
-        if self.init == "trunc_normal":
-            nn.init.trunc_normal_(adapter.up.weight, std=0.02)
         return AdaptFormerBlock(
             frozen,
             adapter,
@@ -126,7 +126,7 @@ class AdaptFormerBlock(nn.Module):
 
 
 class SinCosStem(Stem):
-    """Tokens with fixed positions that count through all frames, in the place of learned ones."""
+    """Tokens with fixed positions that count through all frames, in the place of absolute ones."""
 
     position: Float[Tensor, "T N C"]
 

@@ -15,10 +15,11 @@ from torch import nn
 from torchvision.ops import StochasticDepth
 
 from stillmotion.backbones import OpenBackbone, OpenBlock
+from stillmotion.errors import ConfigurationError
 from stillmotion.fields import within
 from stillmotion.methods.base import Method, register
 from stillmotion.methods.parts import Stem, TemporalStem
-from stillmotion.nn.bottleneck import Bottleneck
+from stillmotion.nn.bottleneck import Bottleneck, Nothing, width_of
 from stillmotion.nn.head import normal_linear
 from stillmotion.shapes import Tokens
 
@@ -41,7 +42,7 @@ class AIM(Method):
     """In each block; the fourth stands before the temporal attention (Something-Something)."""
     adaptation: Literal["spatial", "temporal", "joint"] = "joint"
     """The paper's stages, each with those before it. Spatial alone has no temporal attention and no
-    temporal embedding; temporal has no adapter beside the MLP."""
+    temporal embedding, so nothing to scale or to drop; temporal has no adapter beside the MLP."""
     drop_path: float = 0.2
     """How often the temporal branch and the joint adapter are left out in the last block; the rate
     rises linearly from 0 in the first."""
@@ -52,6 +53,11 @@ class AIM(Method):
         super().__post_init__()
         within(self, "adapter_ratio", least=0.001)
         within(self, "drop_path", least=0, most=1)
+        if self.adaptation == "spatial" and self.adapters == 4:
+            raise ConfigurationError(
+                "aim.adapters=4: the fourth stands before the temporal attention, which "
+                "aim.adaptation='spatial' does not have"
+            )
 
     @property
     def sees_order(self) -> bool:
@@ -65,40 +71,44 @@ class AIM(Method):
 
     def block(self, frozen: OpenBlock, *, layer: int, backbone: OpenBackbone) -> nn.Module:
         rate = self.drop_path * layer / max(1, len(backbone.blocks) - 1)
+        spatial = self.adapter(frozen, skip=True)
         if self.adaptation == "spatial":
-            return SpatialBlock(frozen, self.adapter(frozen))
+            return SpatialBlock(frozen, spatial)
         return AIMBlock(
             frozen,
-            spatial=self.adapter(frozen),
+            spatial=spatial,
             temporal=self.adapter(frozen),
-            temporal_in=self.adapter(frozen) if self.adapters == 4 else None,
-            joint=self.adapter(frozen) if self.adaptation == "joint" else None,
+            temporal_in=self.adapter(frozen, skip=True) if self.adapters == 4 else nn.Identity(),
+            joint=self.adapter(frozen) if self.adaptation == "joint" else Nothing(),
             scale=self.scale,
             drop_path=StochasticDepth(rate, "row"),
         )
 
-    def adapter(self, frozen: OpenBlock) -> Bottleneck:
-        hidden = max(1, int(self.adapter_ratio * frozen.dim))
-        return Bottleneck(frozen.dim, hidden, activation=nn.functional.gelu, std=0.02)
+    def adapter(self, frozen: OpenBlock, *, skip: bool = False) -> Bottleneck:
+        hidden = width_of(self.adapter_ratio, frozen.dim)
+        gelu = nn.functional.gelu
+        return Bottleneck(frozen.dim, hidden, activation=gelu, skip=skip, std=0.02)
 
     def classifier(self, dim: int, num_classes: int) -> nn.Module:
         return normal_linear(dim, num_classes, std=0.01)
 
 
 class AIMBlock(nn.Module):
-    """x = x + temporal(attn_over_time(norm1 x))
-    x = x + y + spatial(y),  y = attn(norm1 x)
+    """x = x + temporal(attn_over_time(temporal_in(norm1 x)))
+    x = x + spatial(attn(norm1 x))
     x = x + mlp(z) + s joint(z),  z = norm2 x
+
+    The spatial adapter, and the one before the temporal attention, have a skip of their own.
     """
 
     def __init__(
         self,
         frozen: OpenBlock,
         *,
-        spatial: Bottleneck,
-        temporal: Bottleneck,
-        temporal_in: Bottleneck | None,
-        joint: Bottleneck | None,
+        spatial: nn.Module,
+        temporal: nn.Module,
+        temporal_in: nn.Module,
+        joint: nn.Module,
         scale: float,
         drop_path: nn.Module,
     ) -> None:
@@ -108,31 +118,21 @@ class AIMBlock(nn.Module):
         self.temporal_in, self.joint = temporal_in, joint
 
     def forward(self, x: Tokens) -> Tokens:
-        f = self.frozen
-        x = x + self.drop_path(self.temporal(f.attn_over_time(self.before_time(f.norm1(x)))))
-        over_space = f.attn(f.norm1(x))
-        x = x + over_space + self.spatial(over_space)
+        f, drop = self.frozen, self.drop_path
+        x = x + drop(self.temporal(f.attn_over_time(self.temporal_in(f.norm1(x)))))
+        x = x + self.spatial(f.attn(f.norm1(x)))
         z = f.norm2(x)
-        return x + f.mlp(z) + self.beside_mlp(z)
-
-    def before_time(self, z: Tokens) -> Tokens:
-        """The fourth adapter, with a skip, where there is one."""
-        return z if self.temporal_in is None else z + self.temporal_in(z)
-
-    def beside_mlp(self, z: Tokens) -> Tokens | float:
-        """The joint adapter, where there is one."""
-        return 0.0 if self.joint is None else self.drop_path(self.scale * self.joint(z))
+        return x + f.mlp(z) + drop(self.scale * self.joint(z))
 
 
 class SpatialBlock(nn.Module):
-    """The paper's first stage: an adapter after the attention of each frame, nothing over time."""
+    """The paper's first stage, nothing over time: x = x + spatial(attn(norm1 x)), then the MLP."""
 
-    def __init__(self, frozen: OpenBlock, spatial: Bottleneck) -> None:
+    def __init__(self, frozen: OpenBlock, spatial: nn.Module) -> None:
         super().__init__()
         self.frozen, self.spatial = frozen, spatial
 
     def forward(self, x: Tokens) -> Tokens:
         f = self.frozen
-        over_space = f.attn(f.norm1(x))
-        x = x + over_space + self.spatial(over_space)
+        x = x + self.spatial(f.attn(f.norm1(x)))
         return x + f.mlp(f.norm2(x))

@@ -1,7 +1,6 @@
 """What a method is: a frozen dataclass of hyper-parameters that builds a video model's parts."""
 
 import dataclasses
-from abc import ABC
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
@@ -15,8 +14,11 @@ from stillmotion.methods.parts import Readout, Stem, Trunk
 from stillmotion.nn.head import VotingHead
 from stillmotion.shapes import Logits
 
+VARIABLE = "STILLMOTION_METHODS"
+"""Environment variable with paths of Python files that register methods, separated as in PATH."""
 
-class Method(ABC):
+
+class Method:
     """A way to adapt an image model to video. Its fields are its hyper-parameters.
 
     A method builds parts and never holds any: the same method can adapt many backbones. What it
@@ -110,8 +112,8 @@ class Method(ABC):
         """
         can = sorted(n for n, method in METHODS.items() if method.merged is not Method.merged)
         raise ConfigurationError(
-            f"{self.name} cannot be merged: its adapters are no linear maps next to linear maps. "
-            f"Those of {' and '.join(can)} are"
+            f"{self.name} cannot be merged: it has no adapters that are linear maps next to linear "
+            f"maps, as {' and '.join(can)} have"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,7 +138,22 @@ METHODS: dict[str, type[Method]] = {}
 
 
 def register(cls: type[Method]) -> type[Method]:
-    """Make a method known by its name to `get_method`, the command line and checkpoints."""
+    """Make a method known by its name to `get_method`, the command line and checkpoints.
+
+    Raises:
+        ConfigurationError: for a name that is taken, or a class that is no frozen dataclass with a
+            name.
+    """
+    parameters = cls.__dict__.get("__dataclass_params__")
+    if (
+        parameters is None
+        or not parameters.frozen
+        or not isinstance(getattr(cls, "name", None), str)
+    ):
+        raise ConfigurationError(
+            f"{cls.__name__} cannot be registered: a method has a class attribute `name`, and "
+            "@dataclass(frozen=True, kw_only=True) below @register"
+        )
     if cls.name in METHODS:
         raise ConfigurationError(f"a method named {cls.name!r} is already registered")
     METHODS[cls.name] = cls
@@ -150,7 +167,8 @@ def get_method(name: str) -> type[Method]:
         ConfigurationError: for an unknown name, with the nearest known one.
     """
     if name not in METHODS:
-        raise ConfigurationError(unknown("method", name, METHODS))
+        told = unknown("method", name, METHODS)
+        raise ConfigurationError(f"{told}. Others come from packages, or files in {VARIABLE}")
     return METHODS[name]
 
 

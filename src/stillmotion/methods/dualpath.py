@@ -15,10 +15,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stillmotion.backbones import OpenBackbone, OpenBlock
+from stillmotion.errors import ConfigurationError
 from stillmotion.fields import within
 from stillmotion.methods.base import Method, register
 from stillmotion.methods.parts import Readout, Stem
-from stillmotion.nn.bottleneck import Bottleneck
+from stillmotion.nn.bottleneck import Bottleneck, width_of
 from stillmotion.nn.frame_grid import frame_grids, frame_numbers
 from stillmotion.nn.sincos import sincos
 from stillmotion.shapes import NormalisedClip, Tokens
@@ -63,10 +64,15 @@ class DualPath(Method):
         return backbone.embeddings
 
     def stem(self, backbone: OpenBackbone, *, num_frames: int) -> Stem:
+        if backbone.tubelet > 1:
+            raise ConfigurationError(
+                f"dualpath takes image models of single frames; this one makes one token of "
+                f"{backbone.tubelet}, and grid pictures do not follow each other in time"
+            )
         return DualPathStem(self, backbone, num_frames)
 
     def block(self, frozen: OpenBlock, *, layer: int, backbone: OpenBackbone) -> nn.Module:
-        hidden = max(1, int(self.adapter_ratio * frozen.dim))
+        hidden = width_of(self.adapter_ratio, frozen.dim)
         adapters = {
             place: Bottleneck(
                 frozen.dim, hidden, activation=nn.functional.gelu, dropout=self.adapter_dropout

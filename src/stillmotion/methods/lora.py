@@ -11,6 +11,7 @@ from functools import partial
 from torch import nn
 
 from stillmotion.backbones import OpenBackbone, OpenBlock, Role
+from stillmotion.errors import ConfigurationError
 from stillmotion.fields import within
 from stillmotion.methods.base import Method, register
 from stillmotion.nn.low_rank import LowRankLinear
@@ -40,6 +41,8 @@ class LoRA(Method):
         super().__post_init__()
         within(self, "rank", least=1)
         within(self, "adapter_dropout", least=0, most=1)
+        if len(set(self.targets)) < len(self.targets):
+            raise ConfigurationError(f"lora.targets {list(self.targets)} names one twice")
 
     def block(self, frozen: OpenBlock, *, layer: int, backbone: OpenBackbone) -> nn.Module:
         beside = partial(

@@ -42,11 +42,11 @@ class Trunk(nn.Module):
     """
 
     feature_dims: tuple[int, ...] = ()
+    inert: tuple[str, ...] = ()
 
-    def __init__(self, blocks: list[nn.Module], *, inert: tuple[str, ...] = ()) -> None:
+    def __init__(self, blocks: list[nn.Module]) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
-        self.inert = inert
 
     def forward(
         self, x: Tokens

@@ -3,16 +3,15 @@
 import importlib.util
 import os
 import sys
+import zlib
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from stillmotion.errors import ConfigurationError
+from stillmotion.methods.base import VARIABLE
 
 GROUP = "stillmotion.methods"
 """Packages name their modules of methods under this entry point."""
-
-VARIABLE = "STILLMOTION_METHODS"
-"""Environment variable with paths of Python files, separated as in PATH."""
 
 
 def load_plugins() -> None:
@@ -33,13 +32,17 @@ def load_plugins() -> None:
 
 
 def run_file(path: Path) -> None:
-    """Import one file, which registers what it holds."""
-    spec = importlib.util.spec_from_file_location(f"stillmotion_methods_{path.stem}", path)
+    """Import one file, which registers what it holds; once, however often it is named."""
+    name = f"stillmotion_methods_{zlib.crc32(str(path.resolve()).encode()):x}_{path.stem}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise ConfigurationError(f"{VARIABLE} names {path}, which is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses and parsers look for their annotations
+    sys.modules[name] = module  # where dataclasses and parsers look for their annotations
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[name]
         raise ConfigurationError(f"{VARIABLE}: cannot run {path}: {error}") from error

@@ -57,8 +57,7 @@ class STAdapter(Method):
         return self.kernel[0] > 1
 
     def block(self, frozen: OpenBlock, *, layer: int, backbone: OpenBackbone) -> nn.Module:
-        first = 0 if self.last_blocks == "all" else len(backbone.blocks) - self.last_blocks
-        if layer < first:
+        if layer < self.first_block(len(backbone.blocks)):
             return frozen
         places = [p for p in ("attention", "mlp") if self.placement in (p, "both")]
         return STAdapterBlock(
@@ -71,12 +70,28 @@ class STAdapter(Method):
             },
         )
 
+    def first_block(self, depth: int) -> int:
+        """The number of the first block that has adapters."""
+        if self.last_blocks == "all":
+            return 0
+        if self.last_blocks > depth:
+            raise ConfigurationError(
+                f"st_adapter.last_blocks={self.last_blocks}: this image model has {depth}"
+            )
+        return depth - self.last_blocks
+
     def trunk(self, backbone: OpenBackbone, *, num_frames: int) -> Trunk:
         trunk = super().trunk(backbone, num_frames=num_frames)
-        last = f"blocks.{len(trunk.blocks) - 1}.before_mlp."
+        trained = [name for name, p in trunk.named_parameters() if p.requires_grad]
         if not backbone.reads_patches:
-            names = (name for name, _ in trunk.named_parameters())
-            trunk.inert = tuple(name for name in names if name.startswith(last))
+            last = f"blocks.{len(trunk.blocks) - 1}.before_mlp."
+            trunk.inert = tuple(name for name in trained if name.startswith(last))
+        if len(trunk.inert) == len(trained):
+            raise ConfigurationError(
+                "st_adapter: the only adapters stand before the last MLP, where they cannot reach "
+                "the class token that this image model reads; choose more last_blocks, or "
+                "placement='attention' or 'both'"
+            )
         return trunk
 
     def readout(self, backbone: OpenBackbone, *, num_frames: int) -> MeanFrameReadout:

@@ -16,6 +16,7 @@ from stillmotion.fields import within
 from stillmotion.methods.base import Method, register
 from stillmotion.methods.parts import TemporalStem
 from stillmotion.nn.attention import merge_heads, split_heads
+from stillmotion.nn.bottleneck import width_of
 from stillmotion.nn.head import normal_linear
 from stillmotion.nn.linear_adapter import LinearAdapter, fold_after, fold_before
 from stillmotion.nn.shift import shift_channels
@@ -105,7 +106,7 @@ class ZeroI2V(Method):
     def adapter(self, frozen: OpenBlock, *, present: bool) -> nn.Module:
         if not present:
             return nn.Identity()
-        hidden = max(1, int(self.adapter_ratio * frozen.dim))
+        hidden = width_of(self.adapter_ratio, frozen.dim)
         return LinearAdapter(frozen.dim, hidden, scale=self.scale, dropout=self.adapter_dropout)
 
     def classifier(self, dim: int, num_classes: int) -> nn.Module:

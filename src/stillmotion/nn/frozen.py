@@ -1,10 +1,18 @@
 """Freezing by structure: what lies inside a `Frozen` module does not train."""
 
+from itertools import chain
+
 from torch import nn
 
 
 class Inserted(nn.Module):
-    """A trained module that stands inside a frozen one, in the place of a part that it holds."""
+    """A trained module that stands inside a frozen one, in the place of a part that it holds.
+
+    Attributes:
+        holds: the name of that part in it, which stays frozen.
+    """
+
+    holds: str
 
 
 class Frozen(nn.Module):
@@ -26,3 +34,19 @@ class Frozen(nn.Module):
             if isinstance(module, Inserted):
                 nn.Module.train(module, mode)
         return self
+
+
+def frozen_names(model: nn.Module) -> set[str]:
+    """Names of all parameters and buffers inside `Frozen` modules, but for what is `Inserted`."""
+    names: set[str] = set()
+    for path, module in model.named_modules():  # outer modules come before those inside them
+        tensors = chain(
+            module.named_parameters(remove_duplicate=False),
+            module.named_buffers(remove_duplicate=False),
+        )
+        if isinstance(module, Frozen):
+            names |= {f"{path}.{name}".lstrip(".") for name, _ in tensors}
+        elif isinstance(module, Inserted):
+            held = f"{module.holds}."
+            names -= {f"{path}.{name}" for name, _ in tensors if not name.startswith(held)}
+    return names

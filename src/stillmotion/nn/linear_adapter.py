@@ -21,37 +21,35 @@ class LinearAdapter(nn.Module):
         return x + self.scale * self.up(self.dropout(self.down(x)))
 
     def affine(self) -> tuple[Float[Tensor, "C C"], Float[Tensor, " C"]]:
-        """The matrix and the offset of this map, in float64."""
-        up, down = (linear.weight.double() for linear in (self.up, self.down))
-        matrix = torch.eye(len(up), dtype=up.dtype, device=up.device) + self.scale * up @ down
-        return matrix, self.scale * (up @ self.down.bias.double() + self.up.bias.double())
+        """The matrix and the offset of this map."""
+        up, down = self.up.weight, self.down.weight
+        identity = torch.eye(len(up), dtype=up.dtype, device=up.device)
+        return identity + self.scale * up @ down, self.scale * (up @ self.down.bias + self.up.bias)
 
 
 @torch.no_grad()
 def fold_before(linear: nn.Linear, adapter: LinearAdapter) -> None:
     """Make ``linear(x)`` equal to what ``linear(adapter(x))`` was."""
     matrix, offset = adapter.affine()
-    weight = linear.weight.double()
-    set_affine(linear, weight @ matrix, weight @ offset + bias_of(linear))
+    set_affine(linear, linear.weight @ matrix, linear.weight @ offset + bias_of(linear))
 
 
 @torch.no_grad()
 def fold_after(linear: nn.Linear, adapter: LinearAdapter) -> None:
     """Make ``linear(x)`` equal to what ``adapter(linear(x))`` was."""
     matrix, offset = adapter.affine()
-    set_affine(linear, matrix @ linear.weight.double(), matrix @ bias_of(linear) + offset)
+    set_affine(linear, matrix @ linear.weight, matrix @ bias_of(linear) + offset)
 
 
 def bias_of(linear: nn.Linear) -> Float[Tensor, " o"]:
-    """The bias in float64; zeros where there is none."""
-    if linear.bias is None:
-        return linear.weight.new_zeros(linear.out_features, dtype=torch.float64)
-    return linear.bias.double()
+    """The bias; zeros where there is none."""
+    return torch.zeros_like(linear.weight[:, 0]) if linear.bias is None else linear.bias
 
 
 def set_affine(linear: nn.Linear, weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"]) -> None:
-    """Put weights and a bias into a linear layer, in its type; it gets a bias if it had none."""
-    if linear.bias is None:
-        linear.bias = nn.Parameter(torch.empty_like(linear.weight[:, 0]), requires_grad=False)
+    """Put weights and a bias into a linear layer, which gets a bias if it had none."""
     linear.weight.copy_(weight)
-    linear.bias.copy_(bias)
+    if linear.bias is None:
+        linear.bias = nn.Parameter(bias, requires_grad=False)
+    else:
+        linear.bias.copy_(bias)

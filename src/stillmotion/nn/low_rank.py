@@ -15,6 +15,8 @@ class LowRankLinear(Inserted):
     in the authors' loralib, Kaiming uniform with a = sqrt 5, which is PyTorch's own.
     """
 
+    holds = "linear"
+
     def __init__(self, linear: nn.Linear, *, rank: int, scale: float, dropout: float) -> None:
         super().__init__()
         self.linear, self.scale, self.dropout = linear, scale, nn.Dropout(dropout)
@@ -27,6 +29,5 @@ class LowRankLinear(Inserted):
     @torch.no_grad()
     def folded(self) -> nn.Linear:
         """The linear layer with the change added to its weights."""
-        change = self.scale * self.up.weight.double() @ self.down.weight.double()
-        self.linear.weight.copy_(self.linear.weight.double() + change)
+        self.linear.weight.add_(self.scale * self.up.weight @ self.down.weight)
         return self.linear

@@ -196,6 +196,7 @@ def open_image(image: ImageWeights, scheme: MethodScheme) -> OpenBackbone:
     arguments, state = dict(image.arguments), dict(image.state)
     if image.projection is not None:
         arguments["num_classes"] = len(image.projection)
+        arguments["pretrained_cfg_overlay"] = {"num_classes": len(image.projection)}
         state["head.weight"] = image.projection
         state["head.bias"] = torch.zeros_like(image.projection[:, 0])
     network = build(image.name, pretrained=False, arguments=arguments)

@@ -6,6 +6,7 @@ from stillmotion.backbones.foreign.read import CLIP_ARCHITECTURES
 from stillmotion.backbones.foreign.schemes import SCHEMES
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
+from stillmotion.nn.frozen import frozen_names
 from stillmotion.official.scheme import MethodScheme
 
 PROJECTION = "readout.projection"
@@ -14,12 +15,8 @@ PROJECTION = "readout.projection"
 
 def own_tensors(model: VideoClassifier) -> dict[str, Tensor]:
     """All tensors but the image model's, by name."""
-    image = {id(tensor) for tensor in model.image_tensors().values()}
-    return {
-        name: tensor
-        for name, tensor in model.state_dict(keep_vars=True).items()
-        if id(tensor) not in image and name != PROJECTION
-    }
+    image = frozen_names(model) | {PROJECTION}
+    return {name: tensor for name, tensor in model.all_tensors().items() if name not in image}
 
 
 def image_scheme_of(model: VideoClassifier, scheme: MethodScheme) -> str:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from stillmotion.backbones import FixedBlock, OpenBlock
+from stillmotion.backbones import FixedBlock, OpenBlock, frozen_block
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
 from stillmotion.nn.flow import static_flow
@@ -40,7 +40,7 @@ def attention_flow(model: VideoClassifier, clip: Frames) -> list[BlockFlow]:
         x = model.stem(model.backbone, pixels)
         flows = []
         for number, block in enumerate(model.trunk.blocks):
-            if not isinstance(getattr(block, "frozen", block), FixedBlock):
+            if not isinstance(frozen_block(block), FixedBlock):
                 flows.append(flow_of_block(model, number, block, x))
             out = block(x)
             x = out[0] if isinstance(out, tuple) else out
@@ -51,7 +51,7 @@ def attention_flow(model: VideoClassifier, clip: Frames) -> list[BlockFlow]:
 
 def flow_of_block(model: VideoClassifier, number: int, block: nn.Module, x: Tensor) -> BlockFlow:
     """The flow of one block, given the tokens (1, T, N, C) that enter it."""
-    frozen = getattr(block, "frozen", block)
+    frozen = frozen_block(block)
     if not isinstance(frozen, OpenBlock) or x.shape[2] != frozen.grid.num_tokens:
         raise ConfigurationError(
             f"block {number} of a model adapted by {model.method.name!r} shows no flow: that needs "

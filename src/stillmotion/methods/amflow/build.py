@@ -130,7 +130,7 @@ class Builder:
                 num_tokens=frozen.grid.num_tokens // frozen.windows - prefix,
                 width=self.align_width,
                 num_heads=self.align_heads,
-                hidden=round(m.align_hidden_ratio * frozen.dim),
+                hidden=max(1, round(m.align_hidden_ratio * frozen.dim)),
                 layers=m.align_layers,
                 position=m.align_position,
                 pairing=m.pairing,
@@ -158,11 +158,10 @@ class Builder:
 
     def branch(self) -> TemporalBranch:
         m, reader = self.method, self.reader()
-        width = reader.dim if m.tpm_ratio is None else round(m.tpm_ratio * self.frozen.dim)
+        ratio = m.tpm_ratio
+        width = reader.dim if ratio is None else max(1, round(ratio * self.frozen.dim))
         centred = m.centre != "none"  # cancels a bias
-        project = (
-            nn.Identity() if m.tpm_ratio is None else nn.Linear(reader.dim, width, bias=not centred)
-        )
+        project = nn.Identity() if ratio is None else nn.Linear(reader.dim, width, bias=not centred)
         centre = Centring(width, m.centre) if centred else None
         return TemporalBranch(reader, project, centre, self.temporal(width))
 
@@ -182,7 +181,7 @@ class Builder:
 
     def temporal(self, width: int) -> nn.Module:
         m = self.method
-        hidden = round(m.tpm_hidden_ratio * self.frozen.dim)
+        hidden = max(1, round(m.tpm_hidden_ratio * self.frozen.dim))
         layers = m.tpm_layers or (2 if m.tpm == "lstm" else 1)
         match m.tpm:
             case "tcn":

@@ -62,6 +62,7 @@ class AMFlow(Method):
     """Its heads, or as many as the backbone has. Where they do not divide its width: the backbone's
     number, or the largest below that divides it; said in the log."""
     align_layers: int = 1
+    """Its layers; 0: the ablation without an aligning encoder."""
     align_position: Literal["none", "learned", "backbone"] = "learned"
     """How the encoder knows where a token lies."""
 
@@ -76,6 +77,7 @@ class AMFlow(Method):
     tpm_layers: int | None = None
     """Layers of the transformer or LSTM; None: one of a transformer, two of an LSTM."""
     tpm_kernel: int = 2
+    """TCN: frames that a convolution sees, dilations apart."""
     tpm_dilations: tuple[int, ...] = (1,)
     """TCN: one residual block of two convolutions for each dilation."""
     tpm_dropout: float = 0.0
@@ -83,8 +85,9 @@ class AMFlow(Method):
     causal: bool = False
     """The TCN and the transformer see the past only; the LSTM always does."""
     grid_cells: int = 4
+    """tpm_tokens='grid': cells a side."""
     grid_channels: int = 16
-    """tpm_tokens='grid': cells a side, and channels in each."""
+    """tpm_tokens='grid': channels in each cell."""
     centre: Literal["none", "clip", "running"] = "none"
     """Before the TPM subtract the mean over the clip, or over the frames so far; then LayerNorm."""
 

@@ -97,7 +97,8 @@ class BackbonePosition(nn.Module):
                 "choose 'learned' or 'none'"
             )
         position = backbone.position[-num_tokens:].detach().clone()
-        self.register_buffer("position", position, persistent=False)
+        # Saved: a checkpoint may hold the image model's weights, which then come after this.
+        self.register_buffer("position", position)
         self.project = nn.Linear(position.shape[-1], width)
 
     def forward(self, x: Flow) -> Flow:
