@@ -204,7 +204,7 @@ def test_without_a_network_the_error_says_what_to_give(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(WeightsError, match=f"cannot get the pretrained weights of {NAME}") as told:
         load_backbone(NAME)
-    assert "weights=PATH" in str(told.value)
+    assert "the path of a safetensors file" in str(told.value)
 
 
 def test_real_weights_load_and_see(shared):

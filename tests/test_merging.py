@@ -118,6 +118,12 @@ def test_other_methods_are_refused_with_those_that_can(name):
         merge(classifier(METHODS[name]()))
 
 
+@each_method
+def test_a_merged_model_is_not_merged_again(name):
+    with pytest.raises(ConfigurationError, match="merged already"):
+        merge(merge(trained(name)))
+
+
 def test_training_goes_on_as_before_after_merging():
     model = classifier(VARIANTS["lora"]).train()
     merge(model)

@@ -119,6 +119,11 @@ def test_a_modules_number_type_is_kept(dtype):
     assert {p.dtype for p in model.parameters()} == {dtype}
 
 
+def test_a_class_in_the_place_of_a_method_is_refused(unchecked):
+    with pytest.raises(ConfigurationError, match="with its brackets"):
+        adapt(image_model(), LinearProbe, num_classes=CLASSES, num_frames=FRAMES)
+
+
 def test_a_modules_classifier_is_left_out():
     image = image_model(num_classes=10)
     model = adapt(image, "full", num_classes=CLASSES, num_frames=FRAMES)

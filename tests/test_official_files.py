@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import stillmotion as sm
 from plain_states import split_st_adapter
@@ -343,3 +343,22 @@ def test_import_leaves_nothing_of_a_mistake(option, reason, tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert reason in line
     assert files_below(tmp_path) == {"file.pth"}
+
+
+def test_an_exported_file_comes_back_with_what_no_key_says(tmp_path, caplog):
+    """Scale, class names, pixels stand in its description; of the tensors alone they are lost."""
+    settings = {"num_frames": 4, "image_size": 32, "weights": "none"}
+    names, method = ["open", "close", "turn"], sm.AIM(scale=1.0, adapters=4)
+    model = sm.adapt("vit_tiny_patch16_224", method, class_names=names, **settings)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    clip, file = torch.rand(2, 4, 3, 32, 32), tmp_path / "aim.safetensors"
+    official.export(model.eval(), file)
+    assert "deviation of pixels" in caplog.text
+    again = official.load(file, method="aim", num_frames=4)
+    assert again.method == model.method
+    assert again.class_names == model.class_names
+    assert torch.equal(again(clip), model(clip))
+    other = official.load(load_file(file), method="aim", num_frames=4)
+    assert other.method.scale == 0.5
+    assert official.load(file, method="aim", num_frames=4, scale=0.25).method.scale == 0.25

@@ -69,7 +69,12 @@ def test_the_property_tests_cover_it():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [(None, "which is no Python file"), ("1 / 0", "cannot run .*division by")]
+    ("text", "told"),
+    [
+        (None, "which is no Python file"),
+        ("1 / 0", "cannot run .*division by"),
+        ("x = 1", "no method"),
+    ],
 )
 def test_a_file_that_cannot_be_run_is_named(text, told, tmp_path, monkeypatch):
     path = tmp_path / "mine.py"

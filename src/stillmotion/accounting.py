@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from stillmotion.backbones import OpenBackbone, open_backbone
+from stillmotion.backbones import FixedBlock, OpenBackbone, frozen_block, open_backbone
 from stillmotion.backbones.load import build
 from stillmotion.methods import Method
 from stillmotion.model import VideoClassifier
@@ -51,6 +51,10 @@ class Account:
     """Of a clip's matrix products and convolutions, those of attention included."""
     image_model_multiply_adds: int
     """Of the bare image model on the same frames."""
+    blocks: int
+    """Of the image model."""
+    fixed_blocks: int
+    """How many of them cannot be adapted, because they begin a stage."""
     activation_bytes: int
     """What training keeps of one clip for the backward, in float32, attention unfused."""
 
@@ -82,9 +86,11 @@ class Account:
     def table(self) -> Table:
         """For the terminal."""
         height, width = self.image_size
+        fixed = f"{self.fixed_blocks} of {self.blocks} blocks begin a stage and stay as they are. "
         table = Table(
             title=f"{self.method} on {self.backbone}",
-            caption=f"a clip of {self.num_frames} frames of {height} x {width} pixels, "
+            caption=f"{fixed if self.fixed_blocks else ''}Figures are of a clip of "
+            f"{self.num_frames} frames of {height} x {width} pixels, "
             f"{self.num_classes} classes. One multiply-add is two FLOPs. Memory is an estimate: "
             "float32, AdamW, attention unfused, no temporary buffers.",
         )
@@ -142,6 +148,10 @@ def account(
         num_classes=num_classes,
         image_size=(height, width),
         parts=count_parts(model),
+        blocks=len(model.trunk.blocks),
+        fixed_blocks=sum(
+            isinstance(frozen_block(block), FixedBlock) for block in model.trunk.blocks
+        ),
         multiply_adds=multiply_adds,
         image_model_multiply_adds=bare,
         activation_bytes=activation_bytes,

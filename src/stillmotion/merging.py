@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stillmotion.backbones import OWN_WEIGHTS, frozen_block
-from stillmotion.errors import MergeError
+from stillmotion.errors import ConfigurationError, MergeError
 from stillmotion.model import VideoClassifier
 
 TOLERANCE = 1e-4
@@ -32,6 +32,8 @@ def merge(model: VideoClassifier, *, tolerance: float = TOLERANCE) -> VideoClass
         MergeError: where the logits differ by more; the block that differs most is named.
     """
     method = model.method.merged()
+    if method == model.method:
+        raise ConfigurationError(f"this {method.name} model is merged already: it has no adapters")
     parts = copy.deepcopy(model).eval().double()
     for block in parts.trunk.blocks:
         if hasattr(block, "merge"):
@@ -42,13 +44,13 @@ def merge(model: VideoClassifier, *, tolerance: float = TOLERANCE) -> VideoClass
         parts.backbone, method, num_frames=model.num_frames, class_names=model.class_names
     )
     merged.stem, merged.readout, merged.head = parts.stem, parts.readout, parts.head
-    merged.info = dict(model.info)
     merged.to(model.mean).eval()
-    refuse_difference(model, merged, tolerance)
+    difference = refuse_difference(model, merged, tolerance)
+    merged.info = model.info | {"merging_difference": difference}
     return merged
 
 
-def refuse_difference(model: VideoClassifier, merged: VideoClassifier, tolerance: float) -> None:
+def refuse_difference(model: VideoClassifier, merged: VideoClassifier, tolerance: float) -> float:
     """Compare both models on random clips of as many frames as they take."""
     was_training = model.training
     model.eval()
@@ -63,6 +65,7 @@ def refuse_difference(model: VideoClassifier, merged: VideoClassifier, tolerance
                 f"{tolerance:.2g}); block {number} differs most, by {its:.2g}. Merge in another "
                 f"number type than {str(clip.dtype).removeprefix('torch.')}, or allow more"
             )
+        return difference
     finally:
         model.train(was_training)
 

@@ -207,6 +207,11 @@ def adapt(
     if num_classes not in (None, len(class_names)):
         raise ConfigurationError(f"num_classes={num_classes} but {len(class_names)} class_names")
     method = get_method(method)() if isinstance(method, str) else method
+    if not isinstance(method, Method):
+        raise ConfigurationError(
+            f"method is {method!r}: give a method, such as AMFlow.small() with its brackets, or "
+            "the name of one"
+        )
     if isinstance(backbone, str):
         opened = load_backbone(backbone, weights=str(weights), image_size=image_size)
     else:

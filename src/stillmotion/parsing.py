@@ -31,6 +31,8 @@ class Parser(jsonargparse.ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what argparse would print and exit with."""
         told = " ".join(re.sub(r'Parser key "(.*?)":', r"--\1:", str(message)).split())
+        told = re.sub(r"Expected a typing\.Literal\[(.*?)\]\.", r"Possible: \1.", told)
+        told = told.replace("Expected a <class 'tuple'>.", "It is a list, such as [1, 2].")
         options = [o for action in self._actions for o in action.option_strings]
         for word in told.split():
             word = word.split("=")[0].rstrip(":")
@@ -38,6 +40,9 @@ class Parser(jsonargparse.ArgumentParser):
             if word.startswith("--") and word not in options and near:
                 told += f" (did you mean {near[0]}?)"
                 break
+        ours = re.search(r"--(\w+)\.\w", told)
+        if ours and ours[1] in METHODS:
+            told += f" (fields of {ours[1]} go with --method {ours[1]})"
         raise ConfigurationError(f"{told}; {self.prog} --help lists what is possible") from ex
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:

@@ -124,12 +124,12 @@ def best_device() -> str:
 def video_files(paths: list[Path]) -> Iterator[Path]:
     """The files as given, and the videos below each folder.
 
+    A path that is not there is given back: reading it says so.
+
     Raises:
-        DataError: for a path that is not there, or a folder without videos.
+        DataError: for a folder without videos.
     """
     for path in paths:
-        if not path.exists():
-            raise DataError(f"there is no file or folder {path}")
         if path.is_dir():
             found = videos_below(path)
             if not found:

@@ -223,6 +223,8 @@ def start_of(cls: type[Method], preset: str | None) -> Method:
     if preset is None:
         return cls()
     if preset not in cls.presets:
+        if not cls.presets:
+            raise ConfigurationError(f"{cls.name} has no presets, so none named {preset!r}")
         raise ConfigurationError(unknown(f"preset of {cls.name}", preset, cls.presets))
     return getattr(cls, preset)()
 

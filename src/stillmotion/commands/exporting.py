@@ -1,6 +1,9 @@
 """stillmotion export: a trained model in a form that others read."""
 
+from pathlib import Path
+
 from stillmotion.commands.shared import RUN, WEIGHTS, Arguments
+from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
 
 
@@ -21,6 +24,13 @@ def run(arguments: Arguments) -> int:
     from stillmotion import official
     from stillmotion.checkpoint import load
 
-    state = official.export(load(values["run"], values["weights"]), values["out"])
-    print(f"{values['out']}: {len(state)} tensors")
+    out = Path(values["out"])
+    if out.exists():
+        raise ConfigurationError(f"{out} is there already; give another file")
+    model = load(values["run"], values["weights"])
+    state = official.export(model, out)
+    print(
+        f"{out}: {len(state)} tensors. Back: stillmotion import {out} --method {model.method.name} "
+        f"--num_frames {model.num_frames} --out DIR"
+    )
     return 0

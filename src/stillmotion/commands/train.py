@@ -48,7 +48,7 @@ def asked_for(arguments: Arguments) -> tuple[Recipe, bool]:
     values["data"] = values["data"] or early(arguments).get("data")
     if resume and values["data"] is None:
         refuse_settings(arguments)
-        earlier = Recipe.read(Path(values["out"]) / "recipe.yaml")
+        earlier = Recipe.read(recipe_of(Path(values["out"])))
         return replace(earlier, out=values["out"]), resume
     if values["data"] is None:
         raise ConfigurationError(f"which videos? Give {DATA}: stillmotion train DATA --out DIR")
@@ -62,3 +62,15 @@ def refuse_settings(arguments: Arguments) -> None:
         raise ConfigurationError(
             f"--resume goes on with the run's own settings; leave out {', '.join(others)}"
         )
+
+
+def recipe_of(run: Path) -> Path:
+    """The recipe of a run that train began.
+
+    Raises:
+        ConfigurationError: where there is none.
+    """
+    path = run / "recipe.yaml"
+    if not path.is_file():
+        raise ConfigurationError(f"there is nothing to resume in {run}: train has not begun it")
+    return path

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from stillmotion.errors import ConfigurationError
-from stillmotion.methods.base import VARIABLE
+from stillmotion.methods.base import METHODS, VARIABLE
 
 GROUP = "stillmotion.methods"
 """Packages name their modules of methods under this entry point."""
@@ -41,8 +41,11 @@ def run_file(path: Path) -> None:
         raise ConfigurationError(f"{VARIABLE} names {path}, which is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses and parsers look for their annotations
+    before = len(METHODS)
     try:
         spec.loader.exec_module(module)
+        if len(METHODS) == before:
+            raise ConfigurationError("it registers no method; is @register forgotten?")
     except Exception as error:
         del sys.modules[name]
         raise ConfigurationError(f"{VARIABLE}: cannot run {path}: {error}") from error

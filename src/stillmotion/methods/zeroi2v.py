@@ -77,6 +77,10 @@ class ZeroI2V(Method):
         return backbone.final_norm.parameters()
 
     def stem(self, backbone: OpenBackbone, *, num_frames: int) -> TemporalStem:
+        if 1 < num_frames <= min(map(abs, self.offsets), default=0):
+            raise ConfigurationError(
+                f"zeroi2v.offsets {self.offsets} lead out of every clip of {num_frames} frames"
+            )
         return TemporalStem(backbone, num_frames)
 
     def block(self, frozen: OpenBlock, *, layer: int, backbone: OpenBackbone) -> nn.Module:

@@ -21,8 +21,9 @@ from stillmotion.official.contents import Source
 from stillmotion.official.files import PublishedFiles
 from stillmotion.official.protocols import protocol_info
 from stillmotion.official.report import Report
-from stillmotion.official.scheme import SIZES, Fields, MethodScheme, agreed
+from stillmotion.official.scheme import SIZES, Fields, MethodScheme, Pixels, agreed
 from stillmotion.official.schemes import scheme_of
+from stillmotion.official.settings import read_settings
 
 log = logging.getLogger("stillmotion")
 
@@ -92,17 +93,19 @@ def load_with_report(
     """As `load`, and what became of every key."""
     scheme = scheme_of(method)
     said = {"num_frames": num_frames} | ({} if num_heads is None else {"num_heads": num_heads})
+    settings = read_settings(source)
     given = agreed(scheme.understood(fields), said, other="the argument")
+    given = scheme.understood(settings.fields) | given
     files = PublishedFiles.read(scheme, source, clip)
     image, image_keys = image_of(files, given)
     tensors = files.method_tensors()
     check_sizes(scheme, image, tensors, given)
     chosen = method_of(scheme, image, tensors, given)
     model = VideoClassifier(
-        open_image(image, scheme),
+        open_image(image, scheme, settings.pixels),
         chosen,
         num_frames=num_frames,
-        class_names=class_names(labels, len(tensors[scheme.classifier])),
+        class_names=class_names(labels, len(tensors[scheme.classifier]), settings.class_names),
     ).to(files.dtype)
     model.info = protocol_info(method, str(labels), num_frames)
     wanted = {name: getattr(chosen, name) for name in scheme.unwritten_in(chosen)}
@@ -170,15 +173,18 @@ def method_of(
     return scheme.method.with_fields(start | fields)
 
 
-def class_names(labels: str | PathLike[str] | None, num_classes: int) -> tuple[str, ...]:
-    """The names of a data set or a file, or numbers.
+def class_names(
+    labels: str | PathLike[str] | None, num_classes: int, told: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The names of a data set or a file, else those told beside the tensors, else numbers.
 
     Raises:
         DataError: for unknown labels, or a file that cannot be read.
         ConfigurationError: where there are more or fewer than the model has classes.
     """
     if labels is None:
-        return tuple(f"class {index}" for index in range(num_classes))
+        numbered = tuple(f"class {index}" for index in range(num_classes))
+        return told if len(told) == num_classes else numbered
     names = read_class_names(str(labels))
     if len(names) != num_classes:
         raise ConfigurationError(
@@ -187,8 +193,8 @@ def class_names(labels: str | PathLike[str] | None, num_classes: int) -> tuple[s
     return names
 
 
-def open_image(image: ImageWeights, scheme: MethodScheme) -> OpenBackbone:
-    """The image model that a file holds, opened.
+def open_image(image: ImageWeights, scheme: MethodScheme, pixels: Pixels | None) -> OpenBackbone:
+    """The image model that a file holds, opened; pixels as told, else as the authors have them.
 
     Raises:
         WeightsError: where its tensors do not fit together.
@@ -206,5 +212,5 @@ def open_image(image: ImageWeights, scheme: MethodScheme) -> OpenBackbone:
     backbone = open_backbone(network, name=image.name, weights=OWN_WEIGHTS)
     backbone.arguments = arguments
     is_clip = image.name in CLIP_ARCHITECTURES.values()
-    backbone.mean, backbone.std = scheme.pixels(is_clip=is_clip)
+    backbone.mean, backbone.std = pixels or scheme.pixels(is_clip=is_clip)
     return backbone

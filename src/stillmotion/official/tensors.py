@@ -1,5 +1,7 @@
 """A video classifier's tensors as published files divide them: the image model's and the rest."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from stillmotion.backbones.foreign.read import CLIP_ARCHITECTURES
@@ -25,8 +27,10 @@ def image_scheme_of(model: VideoClassifier, scheme: MethodScheme) -> str:
     Raises:
         ConfigurationError: where their code has no such image model.
     """
-    network = model.backbone.model
+    network: Any = model.backbone.model
     before_blocks = getattr(network, "norm_pre", None)
+    if not isinstance(network.patch_embed.proj, nn.Conv2d):
+        before_blocks = None  # patches are cut by more than one linear map
     form = (is_module(before_blocks), getattr(network, "pos_embed", None) is not None)
     for name in scheme.tables:
         of_clip = SCHEMES[name].architecture in CLIP_ARCHITECTURES.values()

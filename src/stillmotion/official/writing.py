@@ -7,12 +7,14 @@ from typing import Any
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from stillmotion.backbones import frozen_block
 from stillmotion.backbones.foreign import write_image
 from stillmotion.errors import ConfigurationError
 from stillmotion.files import write_bytes
 from stillmotion.model import VideoClassifier
 from stillmotion.official.scheme import MethodScheme
 from stillmotion.official.schemes import scheme_of
+from stillmotion.official.settings import described, warn_of_pixels
 from stillmotion.official.tensors import image_scheme_of, is_module, own_tensors
 
 COMPUTED = {True: ("QuickGELU", 1e-5), False: ("GELU", 1e-6)}
@@ -20,10 +22,13 @@ COMPUTED = {True: ("QuickGELU", 1e-5), False: ("GELU", 1e-6)}
 
 
 def export(model: VideoClassifier, path: str | PathLike[str] | None = None) -> dict[str, Tensor]:
-    """The tensors under the keys of the method's authors, the image model included; `load` reads
-    them to the same model, bit for bit.
+    """The tensors under the keys of the method's authors, the image model included.
 
-    ST-Adapter's are those of its whole model: adapters, classifier and CLIP's image tower.
+    `load` makes the same model of the file, bit for bit: what the keys have no place for (fields,
+    class names, how pixels are normalised) stands in its description. Of the tensors alone it makes
+    the same only where these are given again. A warning says where the authors' code would
+    normalise otherwise. ST-Adapter's are those of its whole model: adapters, classifier and CLIP's
+    image tower.
 
     Args:
         path: of a safetensors file to write, too; None: nothing is written.
@@ -47,15 +52,15 @@ def export(model: VideoClassifier, path: str | PathLike[str] | None = None) -> d
     if path is not None:
         if Path(path).suffix != ".safetensors":
             raise ConfigurationError(f"{path}: the file is safetensors, so name it .safetensors")
-        write_bytes(Path(path), to_bytes(state, metadata={"format": "pt"}))
+        write_bytes(Path(path), to_bytes(state, metadata=described(model)))
+    warn_of_pixels(model, scheme, is_clip=image_scheme == "openai_clip")
     return state
 
 
 def refuse(model: VideoClassifier, scheme: MethodScheme, image_scheme: str) -> None:
     """Refuse what the authors' code would read, and compute something else with."""
     network: Any = model.backbone.model
-    first: Any = model.trunk.blocks[0]
-    block = getattr(first, "frozen", first).block
+    block: Any = frozen_block(model.trunk.blocks[0]).block
     activation, epsilon = COMPUTED[image_scheme == "openai_clip"]
     found = type(block.mlp.act).__name__, block.norm1.eps
     reason = scheme.refusal(model.method, image_scheme)

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from rich.table import Table
 
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Recipe
+from stillmotion.recipe import Recipe, Training
 from stillmotion.training.data import Loaders, Splits
 from stillmotion.training.optimisation import Objective
 
@@ -29,6 +29,7 @@ def plan(
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     scored, name = splits.scored
+    precision = {"no": "fp32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
     table = Table(title=f"{recipe.method.name} on {recipe.backbone}", show_header=False)
     rows = {
         "videos": f"{len(splits.train)} to train, {len(splits.val or ())} to validate, "
@@ -38,12 +39,13 @@ def plan(
         "trains": f"{trained:,} of {total:,} parameters ({trained / total:.1%})",
         "steps": f"{recipe.training.epochs} epochs of {len(loaders.train)} batches of "
         f"{recipe.training.batch_size} clips",
-        "device": f"{accelerator.num_processes} x {accelerator.device}, "
-        f"{accelerator.mixed_precision}",
+        "device": f"{accelerator.num_processes} x {accelerator.device}, {precision}",
         "time": f"about {duration(seconds)} ({step:.2f} s a batch, {decode:.3f} s a clip decoded)",
         "memory": f"about {(peak_memory(accelerator.device) + 8 * trained) / 2**30:.1f} GiB (a "
         "trial step, and the optimizer's state)",
     }
+    if recipe.training.learning_rate == Training.learning_rate and recipe.method.name != "amflow":
+        rows["settings"] = f"of AM Flow's training; {recipe.method.name}'s own: stillmotion recipes"
     if loaders.feature_bytes:
         rows["features"] = (
             f"{loaders.feature_bytes / 1e6:.1f} MB, computed once: "
