@@ -153,6 +153,18 @@ def test_an_unknown_key_is_an_error(kind):
 
 
 @pytest.mark.parametrize("kind", METHODS)
+def test_what_is_no_layers_tensor_is_ignored_and_said(kind, caplog):
+    """As in files that keep a model's input and output beside it."""
+    state, arguments = published(*KINDS[kind][:2])
+    beside = {"input": torch.zeros(2).double(), "tap.block0": torch.zeros(3)}
+    model, report = official.load_with_report(state | beside, **arguments, **KINDS[kind][2])
+    assert set(beside) <= set(report.ignored)
+    assert "input, tap.block0" in caplog.text
+    alone, clip = official.load(state, **arguments, **KINDS[kind][2]), clip_for(model)
+    assert torch.equal(logits(model, clip), logits(alone, clip))
+
+
+@pytest.mark.parametrize("kind", METHODS)
 @pytest.mark.parametrize("how", ["flatten", "cut", "scalar"])
 def test_any_tensor_of_another_shape_is_our_error(kind, how, unchecked):
     kind, options, fields = KINDS[kind]

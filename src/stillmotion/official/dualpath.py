@@ -6,6 +6,7 @@ from torch import Tensor
 
 from stillmotion.backbones.foreign import ImageWeights
 from stillmotion.backbones.foreign.scheme import weights_and_biases
+from stillmotion.errors import ConfigurationError
 from stillmotion.methods import DualPath, Method
 from stillmotion.official.scheme import (
     IMAGENET_PIXELS,
@@ -65,7 +66,13 @@ class DualPathScheme(MethodScheme):
     projects = True
     ignored = TEXT_TOWER
     renamed = SETTINGS
+    settings = ("adapter_scale",)
     unwritten = ("antialias",)
+
+    def translate(self, settings: Fields) -> Fields:
+        if settings.get("adapter_scale", 1.0) != 1.0:
+            raise ConfigurationError("adapter_scale is 1.0 in every published model of DualPath")
+        return {}
 
     def is_of(self, keys: str) -> bool:
         return ".t_adapter_attn." in keys

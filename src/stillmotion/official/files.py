@@ -1,5 +1,6 @@
 """The file of a method and, where it holds no image model, the one of CLIP."""
 
+import logging
 from dataclasses import dataclass
 from functools import reduce
 
@@ -9,10 +10,12 @@ from torch import Tensor
 from stillmotion.errors import ConfigurationError, WeightsError
 from stillmotion.model import VideoClassifier
 from stillmotion.official.contents import Contents, Source, read_contents
-from stillmotion.official.report import Report
+from stillmotion.official.report import Report, some
 from stillmotion.official.scheme import Fields, MethodScheme, check_axes
 from stillmotion.official.schemes import refuse_other
 from stillmotion.official.tensors import image_scheme_of, own_tensors
+
+log = logging.getLogger("stillmotion")
 
 PATCHES = ("conv1.weight", "patch_embed.proj.weight")
 """How the key of the convolution ends that makes tokens of patches."""
@@ -38,7 +41,8 @@ class PublishedFiles:
             WeightsError: where they cannot be read, or are of another method.
             ConfigurationError: where there are two image models, or none.
         """
-        main = under_prefix(read_contents(source), scheme.prefix)
+        main = without_strays(read_contents(source), scheme)
+        main = under_prefix(main, scheme.prefix)
         refuse_other(scheme, main.keys)
         needs_clip = scheme.takes_clip and main.keys.keys() == scheme.find(main.keys).keys()
         if clip is None and needs_clip:
@@ -118,6 +122,25 @@ class PublishedFiles:
             for key in self.image.keys
             if key.startswith(prefix) and key not in unneeded and key not in found
         ]
+
+
+def without_strays(contents: Contents, scheme: MethodScheme) -> Contents:
+    """Without tensors that are no layer's, such as inputs and outputs kept beside a model; said.
+
+    A weight or a bias stays, and so does what begins as the method's keys do: where nobody asks for
+    it, it is an error.
+    """
+    beginnings = {name.split(".")[0] for name in scheme.all_names()}
+    strays = [
+        key
+        for key in contents.keys
+        if key.split(".")[0] not in beginnings and not key.endswith((".weight", ".bias"))
+    ]
+    if not strays or len(strays) == len(contents.keys):
+        return contents
+    log.warning("no part of %s, so ignored: %s", scheme.title, some(strays))
+    kept = contents.keys.keys() - set(strays)
+    return contents.only(kept, other=f"no part of {scheme.title}")
 
 
 def under_prefix(contents: Contents, prefix: str) -> Contents:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stillmotion.backbones.foreign import ImageWeights
 from stillmotion.backbones.foreign.scheme import generalise
+from stillmotion.backbones.foreign.schemes import SCHEMES
 from stillmotion.backbones.foreign.sizes import ratio
 from stillmotion.errors import ConfigurationError, WeightsError, unknown
 from stillmotion.methods import Method
@@ -31,6 +32,9 @@ CLIP_PIXELS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2
 IMAGENET_PIXELS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 Pixels = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation of R, G, B in [0, 1]."""
+
+IMAGE_PREFIXES = ("backbone.", "visual.")
+"""What may stand before the names of an image part, whatever the method's own files have."""
 
 Fields = dict[str, Any]
 
@@ -97,6 +101,13 @@ class MethodScheme(ABC):
     def refusal(self, method: Method, image_scheme: str) -> str | None:
         """Why the authors' code has no model for these fields; None where it has."""
         return None
+
+    def all_names(self) -> list[str]:
+        """Every key of theirs that is known, ``*`` for the number of a layer, or its beginning."""
+        own = [theirs for table in self.tables.values() for theirs in table]
+        image = [name for scheme in self.tables for name in SCHEMES[scheme].names]
+        bare = [name.removeprefix(self.prefix) for name in own]
+        return [*own, *bare, *image, *self.ignored, *IMAGE_PREFIXES]
 
     def find(self, keys: Iterable[str]) -> dict[str, str]:
         """Those keys that stand for parts of this method, to our names."""
