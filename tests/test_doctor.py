@@ -74,6 +74,13 @@ def test_an_offline_hub_is_noted(sick):
     assert sick["image models"]["found"] == "0 kept; offline"
 
 
+def test_a_file_of_methods_that_cannot_be_run_is_told(tmp_path):
+    told = run_plain(DIAGNOSE, STILLMOTION_METHODS=str(tmp_path / "mine.py"))
+    found = {f["subject"]: f for f in json.loads(told)}
+    assert found["methods"]["state"] == "problem"
+    assert "mine.py, which is no Python file" in found["methods"]["found"]
+
+
 def test_a_torch_that_does_not_load_stops_no_other_check(tmp_path):
     error = "OSError('libcudart.so.13: cannot open shared object file')"
     told = run_plain(DIAGNOSE, **broken(tmp_path, "torch", error))

@@ -124,6 +124,11 @@ def test_a_merged_model_is_not_merged_again(name):
         merge(merge(trained(name)))
 
 
+def test_a_path_in_the_place_of_a_model_is_refused(unchecked):
+    with pytest.raises(ConfigurationError, match=r"such as load\('runs/a'\)"):
+        merge("runs/a")
+
+
 def test_training_goes_on_as_before_after_merging():
     model = classifier(VARIANTS["lora"]).train()
     merge(model)

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stillmotion.errors import StillmotionError
 from stillmotion.version import __version__
 
 State = Literal["ok", "note", "problem"]
@@ -59,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def diagnose() -> list[Finding]:
     """Everything, in the order in which one would look. Takes seconds: it imports what there is."""
-    checks = (interpreter, packages, devices, triton, decoders, processors, storage, hub)
+    checks = (interpreter, packages, devices, triton, decoders, processors, methods, storage, hub)
     return [finding for check in checks for finding in check()]
 
 
@@ -218,6 +219,19 @@ def processors() -> Iterator[Finding]:
         if crowded
         else "",
     )
+
+
+def methods() -> Iterator[Finding]:
+    """Whether methods from outside the package can be loaded."""
+    try:
+        known = importlib.import_module("stillmotion.methods").METHODS
+    except StillmotionError as error:
+        fix = "mend the file, or unset the variable"
+        yield Finding(subject="methods", state="problem", found=str(error), fix=fix)
+    except Exception:  # a package that is broken, which has a finding of its own
+        return
+    else:
+        yield Finding(subject="methods", state="ok", found=", ".join(sorted(known)))
 
 
 def storage() -> Iterator[Finding]:

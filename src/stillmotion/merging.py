@@ -31,6 +31,8 @@ def merge(model: VideoClassifier, *, tolerance: float = TOLERANCE) -> VideoClass
         ConfigurationError: where the method's adapters cannot be folded.
         MergeError: where the logits differ by more; the block that differs most is named.
     """
+    if not isinstance(model, VideoClassifier):
+        raise ConfigurationError(f"merge takes a model, such as load({model!r}), not {model!r}")
     method = model.method.merged()
     if method == model.method:
         raise ConfigurationError(f"this {method.name} model is merged already: it has no adapters")

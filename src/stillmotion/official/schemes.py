@@ -29,7 +29,7 @@ def scheme_of(method: str) -> MethodScheme:
         ConfigurationError: for a method without published files.
     """
     if method not in METHOD_SCHEMES:
-        raise ConfigurationError(unknown("method of published files", method, METHOD_SCHEMES))
+        raise ConfigurationError(unknown("method of published files", str(method), METHOD_SCHEMES))
     return METHOD_SCHEMES[method]
 
 
