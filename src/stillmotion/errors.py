@@ -16,7 +16,7 @@ fault of ours: it keeps its traceback and exits with status 1.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class StillmotionError(Exception):
@@ -75,3 +75,9 @@ def unknown(kind: str, given: str, possible: Iterable[str]) -> str:
         nearest = difflib.get_close_matches(given, names, n=10, cutoff=0.0)
         listed = f"{', '.join(nearest)} and {len(names) - 10} more"
     return f"unknown {kind} {given!r}{hint} Possible: {listed}"
+
+
+def some(names: Sequence[str], *, show: int = 4) -> str:
+    """The first few names, and how many more there are."""
+    more = f", and {len(names) - show} more" if len(names) > show else ""
+    return ", ".join(names[:show]) + more

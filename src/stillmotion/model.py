@@ -156,7 +156,7 @@ class VideoClassifier(nn.Module):
 
         A linear map beside which LoRA put its own has ``linear`` in its name.
         """
-        tensors = {f"{name}": t for name, t in self.backbone.model.state_dict().items()}
+        tensors = dict(self.backbone.model.state_dict())
         for number, block in enumerate(self.trunk.blocks):
             frozen = frozen_block(block)
             kept = frozen_names(frozen)

@@ -46,10 +46,6 @@ class OpenEvaBlock(OpenBlock):
             return "grouped-query attention"
         return None
 
-    @property
-    def num_heads(self) -> int:
-        return self.block.attn.num_heads
-
     def project(self, x: Tensor) -> tuple[Heads, Heads, Heads]:
         a = self.block.attn
         if a.qkv is not None:

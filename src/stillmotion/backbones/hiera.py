@@ -7,13 +7,7 @@ from torch import Tensor, nn
 
 from stillmotion.backbones.grid import TokenGrid
 from stillmotion.backbones.open_backbone import OpenBackbone
-from stillmotion.backbones.open_block import (
-    LINEAR_NAMES,
-    FixedBlock,
-    OpenBlock,
-    Role,
-    scales_of,
-)
+from stillmotion.backbones.open_block import FixedBlock, OpenBlock
 from stillmotion.errors import BackboneError
 from stillmotion.nn.attention import (
     attend,
@@ -54,17 +48,6 @@ class OpenHieraBlock(OpenBlock):
 
     def out(self, heads: Heads) -> Tensor:
         return self.block.ls1(self.block.attn.proj(merge_heads(heads)))
-
-    def mlp(self, x: Tensor) -> Tensor:
-        return self.block.ls2(self.block.mlp(x))
-
-    @property
-    def linear_names(self) -> dict[Role, tuple[str, ...]]:
-        return LINEAR_NAMES
-
-    @property
-    def layer_scales(self) -> dict[Role, nn.Parameter | None]:
-        return scales_of(self.block.ls1, self.block.ls2)
 
 
 class HieraBackbone(OpenBackbone):

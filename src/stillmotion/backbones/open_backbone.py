@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from stillmotion.backbones.grid import TokenGrid
 from stillmotion.backbones.open_block import FixedBlock, OpenBlock
+from stillmotion.nn.frames import fill_up
 from stillmotion.nn.frozen import Frozen
 from stillmotion.shapes import NormalisedClip, Tokens
 
@@ -119,9 +120,7 @@ class OpenBackbone(Frozen, ABC):
         """
         if self.tubelet == 1:
             return clip
-        missing = -clip.shape[1] % self.tubelet
-        clip = torch.cat([clip, clip[:, -1:].expand(-1, missing, -1, -1, -1)], dim=1)
-        return clip.unflatten(1, (-1, self.tubelet)).flatten(2, 3)
+        return fill_up(clip, self.tubelet).unflatten(1, (-1, self.tubelet)).flatten(2, 3)
 
     def num_steps(self, num_frames: int) -> int:
         """How many frames of tokens so many frames of pixels become."""

@@ -45,6 +45,7 @@ class OpenBlock(Frozen, ABC):
 
     ``norm1 -> qkv -> attend -> out`` is the attention branch, ``norm2 -> mlp`` the MLP branch.
     Layer scale is part of ``out`` and ``mlp``. All parts take (..., N, C) with any leading axes.
+    What is not abstract is timm's usual form of a block.
 
     Attributes:
         block: timm's.
@@ -65,9 +66,9 @@ class OpenBlock(Frozen, ABC):
         return self.block.norm1.weight.numel()  # type: ignore[union-attr, operator]
 
     @property
-    @abstractmethod
     def num_heads(self) -> int:
         """h, the heads of the attention."""
+        return self.block.attn.num_heads  # type: ignore[union-attr, return-value]
 
     def norm1(self, x: Tensor) -> Tensor:
         """The norm before attention."""
@@ -85,9 +86,9 @@ class OpenBlock(Frozen, ABC):
     def out(self, heads: Heads) -> Float[Tensor, "*lead N C"]:
         """(..., h, N, d) -> (..., N, C), ready to be added to the residual stream."""
 
-    @abstractmethod
     def mlp(self, x: Float[Tensor, "*lead N C"]) -> Float[Tensor, "*lead N C"]:
         """(..., N, C) -> (..., N, C), ready to be added to the residual stream."""
+        return self.block.ls2(self.block.mlp(x))  # type: ignore[operator]
 
     def rotate(self, q: Heads, k: Heads) -> tuple[Heads, Heads]:
         """Apply spatial rotary positions. Most families have none."""
@@ -121,9 +122,9 @@ class OpenBlock(Frozen, ABC):
         return x + self.mlp(self.norm2(x))
 
     @property
-    @abstractmethod
     def linear_names(self) -> dict[Role, tuple[str, ...]]:
         """Where in ``block`` the linear maps lie."""
+        return LINEAR_NAMES
 
     def linears(self, role: Role) -> list[nn.Linear]:
         """The linear maps of one role: one, or three for queries, keys and values apart."""
@@ -135,9 +136,10 @@ class OpenBlock(Frozen, ABC):
             self.block.set_submodule(name, change(self.block.get_submodule(name)))
 
     @property
-    @abstractmethod
     def layer_scales(self) -> dict[Role, nn.Parameter | None]:
         """What the outputs of the two branches are multiplied by, (C,); None where by nothing."""
+        scales = {"attn_out": self.block.ls1, "mlp_out": self.block.ls2}
+        return {role: getattr(scale, "gamma", None) for role, scale in scales.items()}  # type: ignore[misc]
 
     @torch.no_grad()
     def fold_layer_scale(self) -> None:
@@ -152,11 +154,6 @@ class OpenBlock(Frozen, ABC):
                 if linear.bias is not None:
                     linear.bias.mul_(gamma)
                 gamma.fill_(1)
-
-
-def scales_of(ls1: nn.Module, ls2: nn.Module) -> dict[Role, nn.Parameter | None]:
-    """The layer scales of the two branches, where timm has modules for them."""
-    return {"attn_out": getattr(ls1, "gamma", None), "mlp_out": getattr(ls2, "gamma", None)}
 
 
 def frozen_block(block: nn.Module) -> OpenBlock | FixedBlock:

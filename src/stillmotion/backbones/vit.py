@@ -3,7 +3,7 @@
 from timm.models.vision_transformer import Attention, Block
 from torch import Tensor, nn
 
-from stillmotion.backbones.open_block import LINEAR_NAMES, OpenBlock, Role, scales_of
+from stillmotion.backbones.open_block import OpenBlock
 from stillmotion.nn.attention import merge_heads, split_heads
 from stillmotion.shapes import Heads
 
@@ -20,10 +20,6 @@ class OpenViTBlock(OpenBlock):
             return f"{type(block).__name__} with {type(getattr(block, 'attn', None)).__name__}"
         return "gated attention" if getattr(block.attn, "gate", None) is not None else None
 
-    @property
-    def num_heads(self) -> int:
-        return self.block.attn.num_heads
-
     def project(self, x: Tensor) -> tuple[Heads, Heads, Heads]:
         attn = self.block.attn
         q, k, v = (split_heads(t, attn.num_heads) for t in attn.qkv(x).chunk(3, dim=-1))
@@ -32,14 +28,3 @@ class OpenViTBlock(OpenBlock):
     def out(self, heads: Heads) -> Tensor:
         attn = self.block.attn
         return self.block.ls1(attn.proj(attn.norm(merge_heads(heads))))
-
-    def mlp(self, x: Tensor) -> Tensor:
-        return self.block.ls2(self.block.mlp(x))
-
-    @property
-    def linear_names(self) -> dict[Role, tuple[str, ...]]:
-        return LINEAR_NAMES
-
-    @property
-    def layer_scales(self) -> dict[Role, nn.Parameter | None]:
-        return scales_of(self.block.ls1, self.block.ls2)

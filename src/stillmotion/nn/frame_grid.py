@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from stillmotion.nn.frames import fill_up
 from stillmotion.shapes import NormalisedClip
 
 CELL = 4
@@ -19,9 +20,9 @@ def frame_grids(
     Where T does not fill the last grid, the last frame is repeated.
     """
     height, width = clip.shape[-2:]
-    missing = -clip.shape[1] % side**2
-    clip = torch.cat([clip, clip[:, -1:].expand(-1, missing, -1, -1, -1)], dim=1)
-    cells = clip.unflatten(1, (-1, side, side))  # (B, grids, row, column, 3, H, W)
+    cells = fill_up(clip, side**2).unflatten(
+        1, (-1, side, side)
+    )  # (B, grids, row, column, 3, H, W)
     canvas = cells.permute(0, 1, 4, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4)
     pictures = resized(canvas.flatten(0, 1), (height, width), antialias)
     return pictures.unflatten(0, canvas.shape[:2])

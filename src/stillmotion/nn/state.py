@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from stillmotion.errors import some
+
 
 def mismatch(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, show: int = 4) -> str:
     """What is missing, unexpected, or of another shape, in words; empty where all fits.
@@ -19,9 +21,8 @@ def mismatch(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, show:
             if name in wanted and t.shape != wanted[name].shape
         ],
     }
-    parts = []
-    for kind, names in problems.items():
-        if names:
-            more = f", and {len(names) - show} more" if len(names) > show else ""
-            parts.append(f"{len(names)} {kind} ({', '.join(names[:show])}{more})")
-    return "; ".join(parts)
+    return "; ".join(
+        f"{len(names)} {kind} ({some(names, show=show)})"
+        for kind, names in problems.items()
+        if names
+    )

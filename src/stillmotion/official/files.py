@@ -7,10 +7,10 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from stillmotion.errors import ConfigurationError, WeightsError
+from stillmotion.errors import ConfigurationError, WeightsError, some
 from stillmotion.model import VideoClassifier
 from stillmotion.official.contents import Contents, Source, read_contents
-from stillmotion.official.report import Report, some
+from stillmotion.official.report import Report
 from stillmotion.official.scheme import Fields, MethodScheme, check_axes
 from stillmotion.official.schemes import refuse_other
 from stillmotion.official.tensors import image_scheme_of, own_tensors

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stillmotion.errors import WeightsError
+from stillmotion.errors import WeightsError, some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,3 @@ class Report:
         """What was taken because nobody said it, in words."""
         taken = ", ".join(f"{name}={value!r}" for name, value in self.assumed.items())
         return f"no tensor tells of these; give them where yours differ: {taken}"
-
-
-def some(keys: list[str] | tuple[str, ...], *, show: int = 4) -> str:
-    """The first few keys, and how many more."""
-    more = f", and {len(keys) - show} more" if len(keys) > show else ""
-    return ", ".join(keys[:show]) + more

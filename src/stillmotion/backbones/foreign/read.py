@@ -11,7 +11,7 @@ from stillmotion.backbones.foreign.scheme import Scheme, generalise
 from stillmotion.backbones.foreign.schemes import SCHEMES
 from stillmotion.backbones.foreign.sizes import model_arguments
 from stillmotion.backbones.foreign.tensors import apply
-from stillmotion.errors import ConfigurationError, WeightsError, unknown
+from stillmotion.errors import ConfigurationError, WeightsError, some, unknown
 
 CLIP_ARCHITECTURES = {
     "quick_gelu": "vit_base_patch16_clip_quickgelu_224",
@@ -64,10 +64,9 @@ def read_image(
     scheme, prefix = recognise(state, [SCHEMES[name] for name in among])
     keys = scheme.find(state, prefix=prefix)
     if absent := scheme.missing(keys, prefix=prefix):
-        more = f" and {len(absent) - 8} more" if len(absent) > 8 else ""
         raise WeightsError(
             f"these weights have the names of {scheme.title}, but {len(absent)} are missing: "
-            f"{', '.join(absent[:8])}{more}"
+            f"{some(absent, show=8)}"
         )
     tensors = {name: state[key] for name, key in keys.items()}
     tensors = apply(scheme.read, tensors, title=scheme.title)
