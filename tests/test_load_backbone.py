@@ -99,6 +99,17 @@ def test_other_key_schemes_are_read(scheme, tmp_path, caplog):
     torch.testing.assert_close(backbone.pool(backbone.norm(x))[:, 0], wanted, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("scheme", ["openai_clip", "hf_clip"])
+def test_clips_projection_is_read_from_other_key_schemes(scheme, tmp_path):
+    state = drawn(FOREIGN[scheme].shapes)
+    sizes, _ = read_image(state, num_heads=HEADS)
+    shared = len(sizes.projection)
+    kept = {"num_classes": shared, "pretrained_cfg_overlay": {"num_classes": shared}}
+    file = as_safetensors(state, tmp_path)  # without a prefix, which timm does not convert
+    backbone = load_backbone(sizes.name, weights=file, arguments=sizes.arguments | kept)
+    torch.testing.assert_close(backbone.projection, sizes.projection.float())
+
+
 class Intruder:
     """Runs a command when it is unpickled."""
 

@@ -15,7 +15,7 @@ from stillmotion.backbones import demo
 from stillmotion.backbones.foreign import read_image
 from stillmotion.backbones.open_backbone import OpenBackbone, is_clip
 from stillmotion.backbones.opening import open_backbone
-from stillmotion.errors import BackboneError, ConfigurationError, WeightsError, unknown
+from stillmotion.errors import BackboneError, ConfigurationError, WeightsError, some, unknown
 from stillmotion.nn.state import mismatch
 
 log = logging.getLogger("stillmotion")
@@ -131,20 +131,27 @@ def load_weights(model: nn.Module, path: Path) -> None:
                 state, left_out, problem = foreign, left_out_there, ""
     if problem:
         raise WeightsError(f"{path} does not fit this image model: {problem}")
+    if not state.keys() >= PROJECTION:
+        cast(Any, model).reset_classifier(0)
     model.load_state_dict(state)
     if left_out:
-        log.warning("%s: the image model is all there; left out: %s", path, listed(left_out))
+        log.warning("%s: the image model is all there; left out: %s", path, some(left_out))
 
 
 OTHERS = ("openai_clip", "hf_vit", "hf_clip", "hf_dinov2")
 """Key schemes that timm does not convert, or only where the file holds the whole of CLIP."""
 
 
+PROJECTION = {"head.weight", "head.bias"}
+"""CLIP's projection in timm's models, which a file may lack."""
+
+
 def misfit(model: nn.Module, state: dict[str, Tensor]) -> str:
-    """What does not fit; a projection of CLIP that the file lacks is taken from the model."""
-    if "head.weight" not in state:
-        cast(Any, model).reset_classifier(0)
-    return mismatch(state, model.state_dict())
+    """What does not fit; CLIP's projection is not missed where the file has none."""
+    wanted = model.state_dict()
+    if not state.keys() & PROJECTION:
+        wanted = {name: tensor for name, tensor in wanted.items() if name not in PROJECTION}
+    return mismatch(state, wanted)
 
 
 def as_timm_has_it(
@@ -174,12 +181,6 @@ def as_others_have_it(
         state["head.weight"] = image.projection
         state["head.bias"] = torch.zeros_like(image.projection[:, 0])
     return state, sorted(found.keys() - set(used))
-
-
-def listed(keys: list[str], *, show: int = 4) -> str:
-    """The first of some keys."""
-    more = f" and {len(keys) - show} more" if len(keys) > show else ""
-    return ", ".join(keys[:show]) + more
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
