@@ -2,11 +2,12 @@
 
 from stillmotion.backbones.grid import TokenGrid
 from stillmotion.backbones.load import OWN_WEIGHTS, load_backbone
-from stillmotion.backbones.open_backbone import OpenBackbone
+from stillmotion.backbones.open_backbone import NORMS, OpenBackbone
 from stillmotion.backbones.open_block import FixedBlock, OpenBlock, Role, frozen_block
 from stillmotion.backbones.opening import open_backbone
 
 __all__ = [
+    "NORMS",
     "OWN_WEIGHTS",
     "FixedBlock",
     "OpenBackbone",

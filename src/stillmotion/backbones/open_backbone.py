@@ -16,6 +16,9 @@ from stillmotion.nn.frames import fill_up
 from stillmotion.nn.frozen import Frozen
 from stillmotion.shapes import NormalisedClip, Tokens
 
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, RmsNorm)
+"""What normalises in image models."""
+
 
 class OpenBackbone(Frozen, ABC):
     """What a video method works with. Built by `open_backbone`; everything in it is frozen.
@@ -96,8 +99,7 @@ class OpenBackbone(Frozen, ABC):
     @property
     def norms(self) -> list[nn.Module]:
         """Every norm of the image model."""
-        kinds = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, RmsNorm)
-        return [module for module in self.modules() if isinstance(module, kinds)]
+        return [module for module in self.modules() if isinstance(module, NORMS)]
 
     def placed(self, clip: NormalisedClip) -> Float[Tensor, "B steps N C"]:
         """Tokens with their positions, (B, T, N, C)."""

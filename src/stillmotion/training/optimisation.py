@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from stillmotion.backbones import NORMS
 from stillmotion.data.annotations import VideoList
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Training
@@ -20,7 +21,6 @@ from stillmotion.training.cached import FrameProbe
 
 MOMENTUM = 0.9
 """Of SGD."""
-NORMS = (nn.LayerNorm, nn.RMSNorm)
 
 
 class Objective(nn.Module):
