@@ -9,7 +9,7 @@ from math import ceil
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from stillmotion.data.annotations import Box
@@ -90,7 +90,7 @@ def pixels(box: Box, *, height: int, width: int) -> tuple[int, int, int, int]:
     return top, left, bottom - top, right - left
 
 
-def crop_to(frames: Frames, box: Box) -> Frames:
+def crop_to(frames: Frames, box: Box) -> UInt8[Tensor, "T 3 high wide"]:
     """The square of the frames around a box; a view of them."""
     top, left, height, width = pixels(box, height=frames.shape[-2], width=frames.shape[-1])
     return frames[..., top : top + height, left : left + width]
