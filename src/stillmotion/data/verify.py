@@ -4,16 +4,34 @@ The same part of the same video on both sides makes a score a memory test; it is
 one group (a person, a scene, a recording) on both sides may; it is told.
 """
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from stillmotion.data.annotations import Sample
 from stillmotion.data.splits import contents
-from stillmotion.errors import Problem, some
+from stillmotion.errors import Problem, ProblemsError, some
+
+log = logging.getLogger("stillmotion")
 
 Splits = Mapping[str, Sequence[Sample]]
 """The samples of each split, by its name."""
+
+
+def refuse_overlap(splits: Splits, source: str, *, allowed: bool) -> None:
+    """What is trained on cannot be scored; groups on both sides are told of.
+
+    Raises:
+        ProblemsError: a video, or a copy of it, is in two splits, and this is not allowed.
+    """
+    problems = overlaps(splits)
+    if problems and not allowed:
+        raise ProblemsError(source, problems)
+    if problems:
+        log.warning("%d videos are in two splits: this score is no test", len(problems))
+    if found := leaks(splits):
+        log.warning("%s: %s", source, _leaks_in_words(found))
 
 
 def overlaps(splits: Splits) -> list[Problem]:
@@ -47,7 +65,7 @@ def leaks(splits: Splits) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(where)) for name, where in found.items() if len(where) > 1}
 
 
-def leaks_in_words(found: Mapping[str, tuple[str, ...]]) -> str:
+def _leaks_in_words(found: Mapping[str, tuple[str, ...]]) -> str:
     """One line on what `leaks` found."""
     told = [f"{name} ({' and '.join(where)})" for name, where in found.items()]
     return (

@@ -1,6 +1,5 @@
 """The videos of a run: read, split without leaks, and turned into loaders."""
 
-import logging
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,12 +13,10 @@ from stillmotion.data.frame_store import FrameStore, Progress
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
-from stillmotion.data.verify import leaks, leaks_in_words, overlaps
-from stillmotion.errors import DataError, ProblemsError, unknown
+from stillmotion.data.verify import refuse_overlap
+from stillmotion.errors import DataError, unknown
 from stillmotion.loading import MARGIN, clip_loader, view_loader
 from stillmotion.recipe import Recipe, Views
-
-log = logging.getLogger("stillmotion")
 
 
 @dataclass(frozen=True)
@@ -101,24 +98,12 @@ def read_splits(recipe: Recipe) -> Splits:
             "holds out none"
         )
     splits = Splits(train, val, parts["test"])
-    refuse_overlap(splits, allowed=options.allow_overlap)
+    refuse_overlap(
+        {name: part.samples for name, part in splits.parts.items()},
+        videos.source,
+        allowed=options.allow_overlap,
+    )
     return splits
-
-
-def refuse_overlap(splits: Splits, *, allowed: bool) -> None:
-    """What is trained on cannot be scored; groups on both sides are told of.
-
-    Raises:
-        ProblemsError: a video, or a copy of it, is in two splits, and this is not allowed.
-    """
-    samples = {name: part.samples for name, part in splits.parts.items()}
-    problems = overlaps(samples)
-    if problems and not allowed:
-        raise ProblemsError(splits.train.source, problems)
-    if problems:
-        log.warning("%d videos are in two splits: this score is no test", len(problems))
-    if found := leaks(samples):
-        log.warning("%s: %s", splits.train.source, leaks_in_words(found))
 
 
 def refuse_single_videos(videos: VideoList) -> None:
