@@ -170,7 +170,7 @@ class ClipDataset(Dataset[Item]):
             clip, label = clip.flip(-1), mirrored
         return {"clip": clip, "label": label, "index": index}
 
-    def _region(self, frames: Frames, sample: Sample) -> Frames:
+    def _region(self, frames: Frames, sample: Sample) -> UInt8[Tensor, "T 3 high wide"]:
         match self.sampling.region:
             case "frame":
                 return frames
