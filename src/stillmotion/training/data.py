@@ -212,4 +212,4 @@ def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
 
 def clip_info(recipe: Recipe) -> dict[str, Any]:
     """What a checkpoint remembers of its clips."""
-    return {"sampling": asdict(recipe.sampling), "views": asdict(recipe.views)}
+    return {"sampling": recipe.sampling.to_dict(), "views": asdict(recipe.views)}
