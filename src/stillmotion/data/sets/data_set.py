@@ -21,7 +21,8 @@ class Listing:
     problems: tuple[Problem, ...]
     """What is wrong with the others, one problem each."""
     listed: Mapping[str, int]
-    """How many videos, or parts of videos, the lists name in each split."""
+    """How many videos, or parts of videos, the lists name in each split; those
+    without a split under "all"."""
     parts: tuple[Part, ...] = ()
     """What each class combines; mostly nothing."""
     notes: tuple[str, ...] = ()
@@ -81,7 +82,7 @@ class Entry:
     name: str
     """How the list names it."""
     label: str | int
-    split: str
+    split: str | None
     start: float | None = None
     end: float | None = None
     group: str | None = None
@@ -112,7 +113,7 @@ def listing(
         if isinstance(entry, Problem):
             problems.append(entry)
             continue
-        listed[entry.split] += 1
+        listed[entry.split or "all"] += 1
         label = labels.get(key(entry.label)) if isinstance(entry.label, str) else entry.label
         part = (entry.path, entry.start, entry.end, label, entry.split)
         if label is None or not 0 <= label < len(classes):

@@ -17,22 +17,17 @@ def read_diving48(source: Path, protocol: str) -> Listing:
     """Reads the two lists and the vocabulary."""
     tree = Tree(source)
     names = read_class_names("diving48")
-    if vocabulary := tree.list("Diving48_vocab.json"):
+    if vocabulary := tree.find_list("Diving48_vocab.json"):
         _check_vocabulary(vocabulary, names)
-    lists = {
-        split: tree.list(f"Diving48_V2_{split}.json", f"Diving48_{split}_V2.json")
-        for split in ("train", "test")
-    }
-    if not any(lists.values()) and tree.list("Diving48_train.json", "Diving48_test.json"):
+    corrected = tree.find_list("Diving48_V2_train.json", "Diving48_V2_test.json")
+    if not corrected and tree.find_list("Diving48_train.json", "Diving48_test.json"):
         raise DataError(
             f"{source}: the lists are those of Diving48 V1, whose labels have errors; get "
             "Diving48_V2_train.json and Diving48_V2_test.json"
         )
-    if not any(lists.values()):
-        raise tree.lacks("Diving48_V2_train.json or Diving48_V2_test.json")
-    notes = [f"no list of {s} videos: there will be none" for s, path in lists.items() if not path]
-    entries = [e for split, path in lists.items() if path for e in _entries(tree, path, split)]
-    return listing(entries, classes=names, notes=[*notes, *tree.notes])
+    lists = tree.split_lists(train=["Diving48_V2_train.json"], test=["Diving48_V2_test.json"])
+    entries = [e for split, path in lists.items() for e in _entries(tree, path, split)]
+    return listing(entries, classes=names, notes=tree.notes)
 
 
 def _check_vocabulary(path: Path, names: tuple[str, ...]) -> None:

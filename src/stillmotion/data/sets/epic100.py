@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from stillmotion.data.frame_folder import FRAME_RATE
 from stillmotion.data.parts import Part, combinations, combined
 from stillmotion.data.rows import VIDEO_SUFFIXES
 from stillmotion.data.sets.data_set import DataSet, Entry, Listing, listing
@@ -20,8 +21,6 @@ _COLUMNS = (
     "narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp",
     "start_frame", "stop_frame", "verb_class", "noun_class",
 )  # fmt: skip
-_FOLDER_RATE = 30.0
-"""Frames a second at which a folder of frames is read."""
 
 
 def seconds_from(timestamp: str) -> float:
@@ -40,18 +39,11 @@ def read_epic100(source: Path, protocol: str) -> Listing:
     """Reads both lists, and the names of verbs and nouns."""
     tree = Tree(source)
     parts = tuple(Part(name, _names(tree, name)) for name in _SIZES)
-    lists = {
-        split: path
-        for split, name in (("train", "train"), ("val", "validation"))
-        if (path := tree.list(f"EPIC_100_{name}.csv"))
-    }
-    if not lists:
-        raise tree.lacks("EPIC_100_train.csv or EPIC_100_validation.csv")
-    notes = [f"no list of {s} segments: there will be none" for s in {"train", "val"} - lists.keys()]
-    if tree.list("EPIC_100_test_timestamps.csv"):
-        notes.append("the test segments are left out: their labels are withheld")
+    lists = tree.split_lists(train=["EPIC_100_train.csv"], val=["EPIC_100_validation.csv"])
+    if tree.find_list("EPIC_100_test_timestamps.csv"):
+        tree.note("the test segments are left out: their labels are withheld")
     entries = [e for split, path in lists.items() for e in _entries(tree, path, split, parts)]
-    return listing(entries, classes=combinations(parts), parts=parts, notes=[*notes, *tree.notes])
+    return listing(entries, classes=combinations(parts), parts=parts, notes=tree.notes)
 
 
 def _names(tree: Tree, part: str) -> tuple[str, ...]:
@@ -93,7 +85,7 @@ def _times(record: dict[str, str], video: Path | None) -> tuple[float, float]:
         start, end = (seconds_from(record[f"{name}_timestamp"]) for name in ("start", "stop"))
     else:
         first, last = (int(record[f"{name}_frame"]) for name in ("start", "stop"))
-        start, end = (first - 1) / _FOLDER_RATE, last / _FOLDER_RATE
+        start, end = (first - 1) / FRAME_RATE, last / FRAME_RATE
     if not 0 <= start < end:
         raise ValueError(f"the segment from {start} s to {end} s is empty or negative")
     return start, end

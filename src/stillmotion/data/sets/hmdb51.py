@@ -22,7 +22,7 @@ def read_hmdb51(source: Path, protocol: str) -> Listing:
     """Reads the 51 lists of one split."""
     tree = Tree(source)
     classes = read_class_names("hmdb51")
-    lists = {name: tree.list(f"{name}_test_split{protocol}.txt") for name in classes}
+    lists = {name: tree.find_list(f"{name}_test_split{protocol}.txt") for name in classes}
     if lacking := [f"{name}_test_split{protocol}.txt" for name in classes if not lists[name]]:
         raise tree.lacks(some(lacking))
     unused: Counter[str] = Counter()
@@ -32,13 +32,12 @@ def read_hmdb51(source: Path, protocol: str) -> Listing:
         if path
         for entry in _entries(tree, path, label, unused)
     ]
-    notes = [f"{n} videos are used by neither side of split {protocol}" for n in unused.values()]
-    return listing(entries, classes=classes, notes=[*notes, *tree.notes])
+    if unused:
+        tree.note(f"{unused.total()} videos are used by neither side of split {protocol}")
+    return listing(entries, classes=classes, notes=tree.notes)
 
 
-def _entries(
-    tree: Tree, path: Path, label: str, unused: Counter[str]
-) -> Iterator[Entry | Problem]:
+def _entries(tree: Tree, path: Path, label: str, unused: Counter[str]) -> Iterator[Entry | Problem]:
     for place, line in text_lines(path):
         name, _, number = line.rpartition(" ")
         if number not in _SPLITS or not name:

@@ -22,7 +22,6 @@ SOURCE/
   annotations/train.csv, validate.csv or val.csv   label,youtube_id,time_start,time_end,split
   train/, val/   <youtube_id>_<start, six digits>_<end, six digits>.mp4, perhaps in a folder a class
 """
-_LISTS = {"train": ("train",), "val": ("validate", "val", "validation")}
 _COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 
 
@@ -38,22 +37,18 @@ def label_key(label: str) -> str:
 def read_kinetics(source: Path, protocol: str, *, classes: int) -> Listing:
     """Reads the lists of the Kinetics with so many classes."""
     tree = Tree(source)
-    lists = {
-        split: path
-        for split, names in _LISTS.items()
-        if (path := tree.list(*_list_names(names, classes=classes)))
-    }
-    if not lists:
-        raise tree.lacks("train.csv or validate.csv")
-    notes = [f"no list of {split} videos: there will be none" for split in _LISTS.keys() - lists]
-    if tree.list(*_list_names(("test",), classes=classes)):
-        notes.append("test.csv is left out: it has no labels to trust; papers score validation")
+    lists = tree.split_lists(
+        train=_list_names("train", classes=classes),
+        val=_list_names("validate", "val", "validation", classes=classes),
+    )
+    if tree.find_list(*_list_names("test", classes=classes)):
+        tree.note("test.csv is left out: it has no labels to trust; papers score validation")
     entries = [e for split, path in lists.items() for e in _entries(tree, path, split)]
     names = _class_names(entries, classes=classes)
-    return listing(entries, classes=names, key=label_key, notes=[*notes, *tree.notes])
+    return listing(entries, classes=names, key=label_key, notes=tree.notes)
 
 
-def _list_names(names: tuple[str, ...], *, classes: int) -> list[str]:
+def _list_names(*names: str, classes: int) -> list[str]:
     """What copies call a list: "train.csv", "kinetics_train.csv", "kinetics-400_train.csv"."""
     marks = ("", "kinetics_", f"kinetics{classes}_", f"kinetics-{classes}_", f"k{classes}_")
     return [f"{mark}{name}.csv" for name in names for mark in marks]

@@ -1,4 +1,4 @@
-"""The text, tables and JSON in which owners write their lists, line by line with the place of each."""
+"""The text, tables and JSON of owners' lists, line by line with the place of each."""
 
 import csv
 import io
@@ -51,7 +51,7 @@ def csv_records(path: Path, *, needed: tuple[str, ...]) -> Iterator[tuple[str, d
             )
         reader.fieldnames = names
         for record in reader:
-            record.pop(None, None)  # type: ignore[call-overload]
+            record.pop(None, None)
             yield f"{path.name} line {reader.line_num}", record
     except csv.Error as error:
         raise DataError(f"{path}: not a table of comma-separated values: {error}") from error

@@ -1,4 +1,4 @@
-"""Toyota Smarthome, trimmed: daily life of 18 old people, seen by 7 cameras (Das et al., ICCV 2019).
+"""Toyota Smarthome, trimmed: the daily life of 18 old people, seen by 7 cameras (ICCV 2019).
 
 A file's name says all: <activity>_p<subject>_r<repeat>_v<video>_c<camera>.mp4. The camera is c; v
 is not. Classes stand in alphabetical order, Usetablet (27) before Usetelephone (28); one public
@@ -67,8 +67,9 @@ def read_smarthome(source: Path, protocol: str) -> Listing:
     classes = everything if protocol == "cs" else read_class_names("smarthome_cv")
     unused: Counter[str] = Counter()
     entries = list(_entries(tree, protocol, everything=everything, classes=classes, unused=unused))
-    notes = [f"{count} videos are not used by {protocol}: {why}" for why, count in unused.items()]
-    return listing(entries, classes=classes, notes=[*notes, *tree.notes])
+    for why, count in unused.items():
+        tree.note(f"{count} videos are not used by {protocol}: {why}")
+    return listing(entries, classes=classes, notes=tree.notes)
 
 
 def _entries(

@@ -31,22 +31,18 @@ def read_ssv2(source: Path, protocol: str) -> Listing:
     """Reads the lists of either release: with the long names, or Qualcomm's short ones."""
     tree = Tree(source)
     names = read_class_names("ssv2")
-    if labels := tree.list(f"{_PREFIX}labels.json", "labels.json"):
+    if labels := tree.find_list(f"{_PREFIX}labels.json", "labels.json"):
         _check_labels(labels, names)
-    lists = {
-        split: path
-        for split, name in (("train", "train"), ("val", "validation"))
-        if (path := tree.list(f"{_PREFIX}{name}.json", f"{name}.json"))
-    }
-    if not lists:
-        raise tree.lacks(f"{_PREFIX}train.json, train.json or validation.json")
-    notes = [f"no list of {s} videos: there will be none" for s in {"train", "val"} - lists.keys()]
+    lists = tree.split_lists(
+        train=["train.json", f"{_PREFIX}train.json"],
+        val=["validation.json", f"{_PREFIX}validation.json"],
+    )
     entries = [e for split, path in lists.items() for e in _entries(tree, path, split)]
-    if answers := tree.list(f"{_PREFIX}test-answers.csv", "test-answers.csv"):
+    if answers := tree.find_list(f"{_PREFIX}test-answers.csv", "test-answers.csv"):
         entries += _answers(tree, answers)
-    elif tree.list(f"{_PREFIX}test.json", "test.json"):
-        notes.append("the test videos are left out: their labels, test-answers.csv, are not there")
-    return listing(entries, classes=names, notes=[*notes, *tree.notes])
+    elif tree.find_list(f"{_PREFIX}test.json", "test.json"):
+        tree.note("the test videos are left out: their labels, test-answers.csv, are not there")
+    return listing(entries, classes=names, notes=tree.notes)
 
 
 def _check_labels(path: Path, names: tuple[str, ...]) -> None:

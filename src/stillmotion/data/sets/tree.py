@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -33,6 +33,7 @@ class Tree:
         self._lists: dict[str, list[Path]] = {}
         self._archives: list[Path] = []
         self._ambiguous: dict[str, list[Path]] = {}
+        self._notes: list[str] = []
         for path in _walk(source, seen=set()):
             suffix = path.suffix.lower()
             if suffix in LIST_SUFFIXES:
@@ -49,14 +50,19 @@ class Tree:
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know about how videos were found."""
+        """What a person should know and is not wrong."""
         if not self._ambiguous:
-            return []
+            return self._notes
         name, paths = next(iter(self._ambiguous.items()))
-        return [
-            f"{len(self._ambiguous)} videos are there more than once, such as {name}: "
-            f"{paths[0]} was taken, {paths[1]} was not; give a folder with one copy if that is wrong"
-        ]
+        twice = (
+            f"{len(self._ambiguous)} videos are there more than once, such as {name}: {paths[0]} "
+            f"was taken, {paths[1]} was not; give a folder with one copy if that is wrong"
+        )
+        return [*self._notes, twice]
+
+    def note(self, text: str) -> None:
+        """Adds to `notes`."""
+        self._notes.append(text)
 
     def video(self, name: str) -> Path | None:
         """The video, or else the folder of frames, of this name; None where there is none.
@@ -80,7 +86,7 @@ class Tree:
             self._ambiguous[name] = ranked
         return ranked[0]
 
-    def list(self, *names: str) -> Path | None:
+    def find_list(self, *names: str) -> Path | None:
         """The list with the first of these names that is there; letters' case does not matter.
 
         Raises:
@@ -98,7 +104,7 @@ class Tree:
                 return found[0]
         return None
 
-    def lists(self, pattern: str) -> list[Path]:
+    def lists_like(self, pattern: str) -> list[Path]:
         """All lists whose name matches a regular expression as a whole, in order of their names."""
         names = sorted(name for name in self._lists if re.fullmatch(pattern, name))
         return [path for name in names for path in self._lists[name]]
@@ -109,10 +115,24 @@ class Tree:
         Raises:
             DataError: there is none, or there are several.
         """
-        found = self.list(*names)
+        found = self.find_list(*names)
         if found is None:
             raise self.lacks(" or ".join(names))
         return found
+
+    def split_lists(self, **names: Sequence[str]) -> dict[str, Path]:
+        """For each split the first of its lists that is there; a note says which splits have none.
+
+        Raises:
+            DataError: there is none for any split, or several of one name.
+        """
+        found = {split: self.find_list(*possible) for split, possible in names.items()}
+        there = {split: path for split, path in found.items() if path}
+        if not there:
+            raise self.lacks(" or ".join(possible[0] for possible in names.values()))
+        for split in names.keys() - there:
+            self.note(f"there is no {names[split][0]}: nothing will be of the split {split}")
+        return there
 
     def lacks(self, what: str) -> DataError:
         """The error for something that is not there; it names archives that wait unpacked."""

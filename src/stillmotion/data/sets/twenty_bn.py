@@ -20,21 +20,14 @@ def read_twenty_bn(source: Path, protocol: str, *, classes: str, prefix: str) ->
         DataError: no such lists, or the owner's classes are others.
     """
     tree = Tree(source)
-    lists = {
-        split: path
-        for split, name in (("train", "train"), ("val", "validation"))
-        if (path := tree.list(f"{prefix}-{name}.csv"))
-    }
-    if not lists:
-        raise tree.lacks(f"{prefix}-train.csv or {prefix}-validation.csv")
+    lists = tree.split_lists(train=[f"{prefix}-train.csv"], val=[f"{prefix}-validation.csv"])
     names = read_class_names(classes)
-    if stated := tree.list(f"{prefix}-labels.csv"):
+    if stated := tree.find_list(f"{prefix}-labels.csv"):
         same_classes(stated, {line for _, line in text_lines(stated)}, names)
-    notes = [f"no list of {split} videos: there will be none" for split in {"train", "val"} - lists.keys()]
-    if tree.list(f"{prefix}-test.csv"):
-        notes.append(f"{prefix}-test.csv is left out: it has no labels")
+    if tree.find_list(f"{prefix}-test.csv"):
+        tree.note(f"{prefix}-test.csv is left out: it has no labels")
     entries = [e for split, path in lists.items() for e in _entries(tree, path, split)]
-    return listing(entries, classes=names, notes=[*notes, *tree.notes])
+    return listing(entries, classes=names, notes=tree.notes)
 
 
 def _entries(tree: Tree, path: Path, split: str) -> Iterator[Entry | Problem]:

@@ -22,7 +22,7 @@ def read_ucf101(source: Path, protocol: str) -> Listing:
     """Reads the train and test list of one split."""
     tree = Tree(source)
     names = read_class_names("ucf101")
-    if index := tree.list("classInd.txt"):
+    if index := tree.find_list("classInd.txt"):
         _check_index(index, names)
     entries = [
         entry
