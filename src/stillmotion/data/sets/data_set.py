@@ -21,8 +21,7 @@ class Listing:
     problems: tuple[Problem, ...]
     """What is wrong with the others, one problem each."""
     listed: Mapping[str, int]
-    """How many videos, or parts of videos, the lists name in each split; those
-    without a split under "all"."""
+    """How many videos, or parts of videos, the lists name in each split, and in "all"."""
     parts: tuple[Part, ...] = ()
     """What each class combines; mostly nothing."""
     notes: tuple[str, ...] = ()
@@ -110,10 +109,12 @@ def listing(
     samples: dict[object, Sample] = {}
     problems = []
     for entry in entries:
+        listed["all"] += 1
         if isinstance(entry, Problem):
             problems.append(entry)
             continue
-        listed[entry.split or "all"] += 1
+        if entry.split:
+            listed[entry.split] += 1
         label = labels.get(key(entry.label)) if isinstance(entry.label, str) else entry.label
         part = (entry.path, entry.start, entry.end, label, entry.split)
         if label is None or not 0 <= label < len(classes):
