@@ -47,6 +47,10 @@ COMMANDS = {
         "stillmotion.commands.recipes",
     ),
     "train": Command("teach an image model your videos", "stillmotion.commands.train"),
+    "repeat": Command(
+        "train over several seeds, episodes, folds or splits, and give the mean",
+        "stillmotion.commands.repeat",
+    ),
     "evaluate": Command(
         "score a trained model, and see whether it uses time",
         "stillmotion.commands.evaluate",
