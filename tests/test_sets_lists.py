@@ -141,7 +141,7 @@ def test_a_tree_prefers_the_file_whose_folders_are_named_and_says_when_it_guesse
     assert not tree.notes
     assert tree.video("b/one.avi") == tmp_path / "large" / "b" / "one.mp4"
     (note,) = tree.notes
-    assert "1 videos are there more than once, such as b/one.avi" in note
+    assert "there more than once: 1, such as b/one.avi" in note
     assert tree.video("two") is None
     for folder in ("small", "large"):
         trees.text(tmp_path / folder / "train.csv", "x")

@@ -12,12 +12,15 @@ from PIL import Image
 from stillmotion.data.class_lists import read_class_names
 from videos import write_video
 
+CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4"}
+
 
 @cache
 def _tiny_video(suffix):
     with TemporaryDirectory() as folder:
-        return write_video(Path(folder) / f"v{suffix}", num_frames=2, height=16, width=16, codec={
-            ".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(suffix, "libx264")).read_bytes()  # fmt: skip
+        path = Path(folder) / f"video{suffix}"
+        codec = CODECS.get(suffix, "libx264")
+        return write_video(path, num_frames=2, height=16, width=16, codec=codec).read_bytes()
 
 
 def video(path):
@@ -202,9 +205,10 @@ def diving48(root):
 
 
 EPIC_COLUMNS = (
-    "narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,"
-    "start_frame,stop_frame,narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes"
-).split(",")
+    "narration_id", "participant_id", "video_id", "narration_timestamp", "start_timestamp",
+    "stop_timestamp", "start_frame", "stop_frame", "narration", "verb", "verb_class", "noun",
+    "noun_class", "all_nouns", "all_noun_classes",
+)  # fmt: skip
 
 
 def epic_row(segment, *, start="00:00:00.14", stop="00:00:03.37", verb=3, noun=3):
@@ -217,7 +221,7 @@ def epic_row(segment, *, start="00:00:00.14", stop="00:00:03.37", verb=3, noun=3
 
 
 def epic100(root):
-    """Two segments of one video to train; one of a folder of frames to validate."""
+    """Three segments of one video to train, two of them at once; one of frames to validate."""
     for part, size in (("verb", 97), ("noun", 300)):
         rows = [(index, f"{part}:{index}", "['a', 'b']", "all") for index in range(size)]
         table(root / f"EPIC_100_{part}_classes.csv", ("id", "key", "instances", "category"), *rows)
@@ -226,6 +230,7 @@ def epic100(root):
         EPIC_COLUMNS,
         epic_row("P01_01_0"),
         epic_row("P01_01_1", start="00:01:02.50", stop="01:00:00.00", verb=96, noun=299),
+        epic_row("P01_01_2", start="00:01:02.50", stop="01:00:00.00"),  # at the same time
     )
     table(root / "EPIC_100_validation.csv", EPIC_COLUMNS, epic_row("P02_101_0", verb=0))
     video(root / "P01" / "videos" / "P01_01.MP4")

@@ -24,7 +24,7 @@ def run(arguments: Arguments) -> int:
         console.print(known_data_sets())
         return 0
     if len(arguments) == 1 and not arguments[0].startswith("-"):
-        console.print(layout_of(arguments[0]))
+        console.print(layout_of(arguments[0]), soft_wrap=True)
         return 0
     values = _parser().parse(arguments)
     data_set = get_data_set(values["name"])

@@ -102,11 +102,14 @@ def listing(
     Args:
         entries: what a list says, or what is wrong with one of its lines.
         key: what two spellings of a class have in common.
+        parts: what each class combines. Only then may one part of a video have several classes:
+            one may open a door and hold a cup.
     """
     labels: dict[str | int, int] = {key(name): label for label, name in enumerate(classes)}
     unknown_labels: dict[str | int, str] = {}
     listed: Counter[str] = Counter()
     samples: dict[object, Sample] = {}
+    labelled: dict[object, int] = {}
     problems = []
     for entry in entries:
         listed["all"] += 1
@@ -116,17 +119,20 @@ def listing(
         if entry.split:
             listed[entry.split] += 1
         label = labels.get(key(entry.label)) if isinstance(entry.label, str) else entry.label
-        part = (entry.path, entry.start, entry.end, label, entry.split)
+        part = (entry.path, entry.start, entry.end)
         if label is None or not 0 <= label < len(classes):
             told = unknown_labels.get(entry.label) or _unknown_label(entry.label, classes)
             unknown_labels[entry.label] = told
             problems.append(Problem(entry.place, "label", told))
         elif entry.path is None:
             problems.append(Problem(entry.place, "missing", f"no file for {entry.name}"))
-        elif part in samples:
-            problems.append(Problem(entry.place, "listed twice", f"{entry.name}"))
+        elif not parts and labelled.setdefault(part, label) != label:
+            told = f"{entry.name} is {classes[label]!r} here, {classes[labelled[part]]!r} before"
+            problems.append(Problem(entry.place, "two labels", told))
+        elif (part, label, entry.split) in samples:
+            problems.append(Problem(entry.place, "listed twice", entry.name))
         else:
-            samples[part] = _sample(entry, entry.path, label)
+            samples[part, label, entry.split] = _sample(entry, entry.path, label)
     return Listing(
         tuple(samples.values()), classes, tuple(problems), dict(listed), parts, tuple(notes)
     )

@@ -33,7 +33,7 @@ def read_hmdb51(source: Path, protocol: str) -> Listing:
         for entry in _entries(tree, path, label, unused)
     ]
     if unused:
-        tree.note(f"{unused.total()} videos are used by neither side of split {protocol}")
+        tree.note(f"marked 0, on neither side of split {protocol}: {unused.total()}")
     return listing(entries, classes=classes, notes=tree.notes)
 
 

@@ -3,11 +3,13 @@
 Paths may hold blanks, so lines are parted from the right.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from stillmotion.data.class_lists import read_class_names
 from stillmotion.data.rows import VIDEO_SUFFIXES, canonical_split
 from stillmotion.data.sets.lists import text_lines
 from stillmotion.data.sets.tree import Tree
@@ -96,7 +98,7 @@ def find_video(roots: Sequence[Path], name: str) -> Path | None:
     for root in roots:
         for suffix in ("", *VIDEO_SUFFIXES):
             path = root / f"{name}{suffix}"
-            if path.is_file():
+            if os.path.isfile(path):  # also of a name that no file can have
                 return path
     return None
 
@@ -113,7 +115,7 @@ def names_or_indices(tree: Tree, labels: Sequence[int]) -> tuple[str, ...]:
     if len(maps) > 1:
         raise DataError(f"{tree.source}: several label maps: {', '.join(map(str, maps))}; keep one")
     if maps:
-        return tuple(line for _, line in text_lines(maps[0]))
+        return read_class_names(maps[0])
     if max(labels) >= MOST_CLASSES:
         raise DataError(f"{tree.source}: label {max(labels)}: is another column the label?")
     return tuple(str(index) for index in range(max(labels) + 1))

@@ -5,6 +5,7 @@ Paths are relative to SOURCE, or to a folder in it that MMAction2's configuratio
 prefix: videos_train, rawframes_val, videos, rawframes.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,7 @@ def _folders(source: Path, lines: list[Line | Problem]) -> Iterator[Entry | Prob
             yield line
             continue
         folders = [root / line.video for root in _roots(source, line, "rawframes")]
-        found = next((folder for folder in folders if folder.is_dir()), None)
+        found = next((folder for folder in folders if os.path.isdir(folder)), None)
         if found and (wrong := _wrong_count(found, line.numbers[0])):
             yield Problem(line.place, "frames", wrong)
             continue

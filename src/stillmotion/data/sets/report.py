@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stillmotion.data.problem_tables import problem_tables
-from stillmotion.data.sets.preparing import Preparation, SplitCount
+from stillmotion.data.sets.preparing import MOST_LACKING, Preparation, SplitCount
 from stillmotion.data.splits import classes_missing
 from stillmotion.errors import some
 
@@ -66,4 +66,10 @@ def _notes(preparation: Preparation) -> list[str]:
     if not listing.parts:
         for split, names in classes_missing(videos).items():
             notes.append(f"no video in {split} of {len(names)} classes: {some(names)}")
+    for name, count in preparation.splits.items():
+        if count.official and abs(count.listed / count.official - 1) > MOST_LACKING:
+            notes.append(
+                f"{name}: the lists name {count.listed:,} videos, the owners {count.official:,}: "
+                "are the lists whole?"
+            )
     return [*notes, *listing.notes]

@@ -67,8 +67,9 @@ def read_smarthome(source: Path, protocol: str) -> Listing:
     classes = everything if protocol == "cs" else read_class_names("smarthome_cv")
     unused: Counter[str] = Counter()
     entries = list(_entries(tree, protocol, everything=everything, classes=classes, unused=unused))
-    for why, count in unused.items():
-        tree.note(f"{count} videos are not used by {protocol}: {why}")
+    if unused:
+        told = ", ".join(f"{count} of {what}" for what, count in unused.items())
+        tree.note(f"not used by {protocol}: {told}")
     return listing(entries, classes=classes, notes=tree.notes)
 
 
@@ -86,7 +87,7 @@ def _entries(
             yield Problem(str(path), "name", "not <activity>_p00_r00_v00_c00.mp4")
             continue
         if clip.activity in everything and clip.activity not in classes:
-            unused["classes that cross-view leaves out"] += 1
+            unused["classes that it leaves out"] += 1
             continue
         split = split_of(clip, protocol)
         if split is None and protocol == "cs":

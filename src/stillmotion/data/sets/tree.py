@@ -55,8 +55,8 @@ class Tree:
             return self._notes
         name, paths = next(iter(self._ambiguous.items()))
         twice = (
-            f"{len(self._ambiguous)} videos are there more than once, such as {name}: {paths[0]} "
-            f"was taken, {paths[1]} was not; give a folder with one copy if that is wrong"
+            f"there more than once: {len(self._ambiguous)}, such as {name}: {paths[0]} was taken, "
+            f"{paths[1]} was not; give a folder with one copy if that is wrong"
         )
         return [*self._notes, twice]
 

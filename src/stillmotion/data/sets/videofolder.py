@@ -2,6 +2,7 @@
 whose labels stand in metadata.csv or metadata.jsonl beside them, in a column file_name."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def _entries(source: Path, path: Path) -> Iterator[Entry | Problem]:
             yield Problem(place, "label", f"{label!r} is no class; one for each video is needed")
             continue
         video = path.parent / str(name)
-        found = video if video.is_file() else None
+        found = video if os.path.isfile(video) else None
         yield Entry(place=place, path=found, name=str(name), label=str(label), split=split)
 
 
