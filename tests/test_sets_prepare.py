@@ -159,6 +159,8 @@ def test_the_command_alone_lists_the_data_sets_and_a_name_shows_its_files(capsys
     assert "--protocol 1, 2, 3" in shown
     assert stillmotion("prepare", "hmbd51") == 2
     assert "did you mean 'hmdb51'?" in capsys.readouterr().err
+    assert stillmotion("prepare", "hmdb51", "data") == 2
+    assert "such as hmdb51.jsonl" in capsys.readouterr().err
     assert stillmotion("prepare", "ucf101", "nowhere", "out.jsonl") == 2
     assert "nowhere: no such folder" in capsys.readouterr().err
 

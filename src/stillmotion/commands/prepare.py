@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress
@@ -11,6 +12,9 @@ from rich.text import Text
 from stillmotion.commands.shared import Arguments
 from stillmotion.parsing import Parser
 
+if TYPE_CHECKING:
+    from stillmotion.data.sets import DataSet
+
 
 def run(arguments: Arguments) -> int:
     """Prepare a data set; without arguments, list those that are known."""
@@ -19,15 +23,17 @@ def run(arguments: Arguments) -> int:
     from stillmotion.data.sets.report import preparation_dict, preparation_tables
     from stillmotion.files import write_text
 
-    console = Console()
-    if not arguments:
+    parser, console = _parser(), Console()
+    values = parser.parse(arguments)
+    if values["name"] is None:
         console.print(known_data_sets())
         return 0
-    if len(arguments) == 1 and not arguments[0].startswith("-"):
-        console.print(layout_of(arguments[0]), soft_wrap=True)
-        return 0
-    values = _parser().parse(arguments)
     data_set = get_data_set(values["name"])
+    if values["source"] is None:
+        console.print(layout_of(data_set), soft_wrap=True)
+        return 0
+    if values["out"] is None:
+        parser.error(f"where to write the manifest is not said, such as {data_set.name}.jsonl")
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading lists", total=None)
         prepared = prepare(
@@ -58,9 +64,12 @@ def _parser() -> Parser:
         "evaluate take. Nothing is downloaded or changed. stillmotion prepare alone lists the data "
         "sets; stillmotion prepare NAME shows the files that one needs.",
     )
-    parser.add_argument("name", help="the data set, such as ucf101")
-    parser.add_argument("source", help="folder with its lists and, below it, its videos")
-    parser.add_argument("out", help="manifest to write, such as ucf101.jsonl")
+    for name, what in (
+        ("name", "the data set, such as ucf101"),
+        ("source", "folder with its lists and, below it, its videos"),
+        ("out", "manifest to write, such as ucf101.jsonl"),
+    ):
+        parser.add_argument(name, type=str | None, nargs="?", help=what)
     parser.add_argument(
         "--protocol",
         type=str | None,
@@ -73,7 +82,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--allow_missing",
         action="store_true",
-        help="write the manifest also where more than 5 %% of a split cannot be used",
+        help="write the manifest also where more than 5 percent of a split is of no use",
     )
     parser.add_argument("--json", default=None, help="file to write the whole report to")
     parser.add_argument("--workers", type=int, default=4, help="files opened at once")
@@ -93,11 +102,8 @@ def known_data_sets() -> Table:
     return table
 
 
-def layout_of(name: str) -> Text:
+def layout_of(data_set: "DataSet") -> Text:
     """What one data set is, and the files that it needs."""
-    from stillmotion.data.sets import get_data_set
-
-    data_set = get_data_set(name)
     protocols = f"--protocol {', '.join(data_set.protocols)}\n" if data_set.protocols else ""
-    usage = f"stillmotion prepare {name} SOURCE {name}.jsonl"
+    usage = f"stillmotion prepare {data_set.name} SOURCE {data_set.name}.jsonl"
     return Text(f"{data_set.what}\n\n{data_set.layout}\n{protocols}{usage}")

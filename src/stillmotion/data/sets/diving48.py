@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stillmotion.data.class_lists import read_class_names
-from stillmotion.data.sets.data_set import DataSet, Entry, Listing, listing
+from stillmotion.data.sets.data_set import DataSet, Listing
+from stillmotion.data.sets.entries import Entry, listing
 from stillmotion.data.sets.lists import json_records, read_json
 from stillmotion.data.sets.tree import Tree
 from stillmotion.errors import DataError, Problem

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from stillmotion.data.class_lists import CLASS_LISTS, read_class_names
-from stillmotion.data.sets.data_set import DataSet, Entry, Listing, listing
+from stillmotion.data.sets.data_set import DataSet, Listing
+from stillmotion.data.sets.entries import Entry, listing
 from stillmotion.data.sets.lists import csv_records
 from stillmotion.data.sets.tree import Tree
 from stillmotion.errors import DataError, Problem

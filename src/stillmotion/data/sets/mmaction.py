@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stillmotion.data.frame_folder import frame_files
-from stillmotion.data.sets.data_set import DataSet, Entry, Listing, listing
+from stillmotion.data.sets.data_set import DataSet, Listing
+from stillmotion.data.sets.entries import Entry, listing
 from stillmotion.data.sets.index_lists import Line, find_video, names_or_indices, read_lines
 from stillmotion.data.sets.tree import Tree
 from stillmotion.errors import DataError, Problem, VideoError, some

@@ -165,7 +165,7 @@ def _decode_all(
     paths: Sequence[Path], *, workers: int, on_progress: Progress | None
 ) -> dict[Path, str]:
     """Why files do not decode to their end, in processes of their own."""
-    reports = probe_all(paths, workers=workers, on_progress=on_progress)
+    reports = probe_all(paths, workers=max(1, workers), on_progress=on_progress)
     return {Path(report.path): report.reason for report in reports if report.reason}
 
 

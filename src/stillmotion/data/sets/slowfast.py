@@ -3,7 +3,8 @@ a path, a blank, and the index of the class, in spite of their name."""
 
 from pathlib import Path
 
-from stillmotion.data.sets.data_set import DataSet, Entry, Listing, listing
+from stillmotion.data.sets.data_set import DataSet, Listing
+from stillmotion.data.sets.entries import Entry, listing
 from stillmotion.data.sets.index_lists import Line, find_video, names_or_indices, read_lines
 from stillmotion.data.sets.tree import Tree
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stillmotion.data.class_lists import read_class_names
-from stillmotion.data.sets.data_set import DataSet, Entry, Listing, listing
+from stillmotion.data.sets.data_set import DataSet, Listing
+from stillmotion.data.sets.entries import Entry, listing
 from stillmotion.data.sets.tree import Tree
 from stillmotion.errors import Problem
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from stillmotion.data.rows import canonical_split, rows_of_folder
-from stillmotion.data.sets.data_set import DataSet, Entry, Listing, listing
+from stillmotion.data.sets.data_set import DataSet, Listing
+from stillmotion.data.sets.entries import Entry, listing
 from stillmotion.data.sets.lists import csv_records, text_lines
 from stillmotion.data.sets.tree import Tree
 from stillmotion.errors import DataError, Problem
