@@ -116,6 +116,6 @@ class _Resolver:
             self._unknown[label] = (
                 unknown("label", label, self._classes)
                 if isinstance(label, str)
-                else f"label {label} is out of range: there are {len(self._classes)} classes, from 0"
+                else f"label {label} is out of range: the {len(self._classes)} classes count from 0"
             )
         return self._unknown[label]
