@@ -1,7 +1,7 @@
 """Where the subject is: the part of the frames that moves, or a given box.
 
 What moves is found by the difference of each frame from the clip's median frame. That is right for
-a camera that stands still. A camera that moves makes most of the frame move, and the whole of it is used.
+a camera that stands still. One that moves makes most of the frame move, and all of it is used.
 """
 
 from collections.abc import Sequence
