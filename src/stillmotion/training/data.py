@@ -16,7 +16,7 @@ from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
 from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import DataError, unknown
-from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_loader
+from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_dataset, view_loader
 from stillmotion.recipe import Recipe
 
 
@@ -156,6 +156,10 @@ def make_loaders(
     kept = keep(recipe, splits.train.samples, image_size, on_progress)
     mirror = find_mirror(splits.train.classes, recipe.augmentation.mirror)
     refuse_mirrored(recipe.views, mirror)
+    # What the last evaluation would refuse is refused before training, not after it.
+    view_dataset(
+        splits.scored[0].samples, sampling=sampling, image_size=image_size, views=recipe.views
+    )
     common: dict[str, Any] = {
         "sampling": sampling,
         "image_size": image_size,
