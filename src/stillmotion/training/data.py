@@ -153,13 +153,13 @@ def make_loaders(
 ) -> Loaders:
     """Loaders for training and validation, over kept frames where the recipe asks for them."""
     options, sampling = recipe.videos, recipe.sampling
-    kept = keep(recipe, splits.train.samples, image_size, on_progress)
     mirror = find_mirror(splits.train.classes, recipe.augmentation.mirror)
     refuse_mirrored(recipe.views, mirror)
     # What the last evaluation would refuse is refused before training, not after it.
     view_dataset(
         splits.scored[0].samples, sampling=sampling, image_size=image_size, views=recipe.views
     )
+    kept = keep(recipe, splits.train.samples, image_size, on_progress)
     common: dict[str, Any] = {
         "sampling": sampling,
         "image_size": image_size,
