@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.dataset import ClipDataset, collate
+from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
@@ -34,6 +35,7 @@ def clip_loader(
     workers: int,
     seed: int,
     keep: FrameStore | None = None,
+    cache: FrameCache | None = None,
 ) -> DataLoader:
     """Random clips in random order; both follow from ``loader.generator``, so it can be seeded.
 
@@ -46,6 +48,7 @@ def clip_loader(
         train=True,
         short_side=round(image_size * MARGIN),
         keep=keep,
+        cache=cache,
     )
     return DataLoader(
         dataset,
@@ -65,6 +68,7 @@ def view_loader(
     workers: int,
     batch_size: int = 8,
     keep: FrameStore | None = None,
+    cache: FrameCache | None = None,
 ) -> DataLoader:
     """The fixed views of each video, in order; ``batch_size`` counts clips."""
     dataset = ClipDataset(
@@ -75,6 +79,7 @@ def view_loader(
         num_clips=views.clips,
         short_side=None if keep else image_size,
         keep=keep,
+        cache=cache,
     )
     videos = max(1, batch_size // (views.clips * views.crops))
     return DataLoader(

@@ -14,6 +14,7 @@ from torch import Tensor
 from stillmotion.answering import average_of_views
 from stillmotion.data.annotations import Sample
 from stillmotion.data.dataset import ClipDataset
+from stillmotion.data.frame_folder import is_frame_folder
 from stillmotion.data.rows import videos_below
 from stillmotion.data.transforms import test_crops
 from stillmotion.errors import ConfigurationError, DataError, VideoError
@@ -130,7 +131,7 @@ def video_files(paths: list[Path]) -> Iterator[Path]:
         DataError: for a folder without videos.
     """
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and not is_frame_folder(path):
             found = videos_below(path)
             if not found:
                 raise DataError(f"there are no videos in {path}")

@@ -42,6 +42,11 @@ class Videos:
     are drawn; 0: decode in every epoch. For small sets."""
     keep_gib: float = 4.0
     """The most memory that kept frames may take."""
+    cache: str | None = None
+    """Folder for decoded frames at the training resolution: each video is decoded in the first
+    epoch alone, or in the first run that uses the folder. For sets that fit into it."""
+    cache_gib: float = 20.0
+    """The most disk space that the folder may take; what finds no room is decoded in each epoch."""
     workers: int = 2
     """Processes that decode and augment."""
     max_unreadable: float = 0.05
@@ -49,7 +54,7 @@ class Videos:
 
     def __post_init__(self) -> None:
         within(self, "val_fraction", "max_unreadable", least=0, most=1)
-        within(self, "keep_frames", "keep_gib", "workers", least=0)
+        within(self, "keep_frames", "keep_gib", "cache_gib", "workers", least=0)
 
 
 @dataclass(frozen=True, kw_only=True)

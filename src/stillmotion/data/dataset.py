@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stillmotion.data.annotations import Sample
+from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.sampling import Sampling, clip_indices, view_indices
 from stillmotion.data.video import open_video
@@ -64,6 +65,7 @@ class ClipDataset(Dataset[Item]):
         num_clips: clips of a video at test.
         short_side: decode to at most this size; None: as stored.
         keep: frames decoded beforehand for the same samples; clips are drawn from those.
+        cache: where decoded frames are kept on disk.
 
     Raises:
         ConfigurationError: `keep` was made for other samples.
@@ -80,6 +82,7 @@ class ClipDataset(Dataset[Item]):
         num_clips: int = 1,
         short_side: int | None = None,
         keep: FrameStore | None = None,
+        cache: FrameCache | None = None,
     ) -> None:
         if keep is not None and len(keep) != len(samples):
             raise ConfigurationError(
@@ -93,6 +96,7 @@ class ClipDataset(Dataset[Item]):
         self.num_clips = num_clips
         self.short_side = short_side
         self.keep = keep
+        self.cache = cache
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -111,7 +115,7 @@ class ClipDataset(Dataset[Item]):
         return {"clip": clip, "label": self.samples[index].label, "index": index}
 
     def _decoded(self, sample: Sample) -> UInt8[Tensor, "clips T 3 height width"]:
-        with open_video(sample.path, decoder=self.decoder) as video:
+        with open_video(sample.path, decoder=self.decoder, cache=self.cache) as video:
             ticks = torch.tensor(video.timeline.ticks(start=sample.start, end=sample.end))
             frames = ticks[self._indices(len(ticks))]
             batch = video.frames_at(frames.flatten(), short_side=self.short_side)

@@ -8,13 +8,14 @@ from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 
 from stillmotion.data.annotations import Sample, VideoList
+from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore, Progress
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
 from stillmotion.errors import DataError, unknown
 from stillmotion.loading import MARGIN, clip_loader, view_loader
-from stillmotion.recipe import Recipe, Views
+from stillmotion.recipe import Recipe, Videos, Views
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def make_loaders(
         batch_size=recipe.training.batch_size,
         seed=recipe.seed,
         keep=kept,
+        cache=frame_cache(options, short_side=round(image_size * MARGIN)),
         **common,
     )
     val = None
@@ -154,6 +156,7 @@ def make_loaders(
             views=Views(),
             batch_size=recipe.training.batch_size,
             keep=keep(recipe, samples, image_size, on_progress),
+            cache=frame_cache(options, short_side=image_size),
             **common,
         )
     shape = (sampling.num_frames, 3, image_size, image_size)
@@ -175,6 +178,15 @@ def keep(
         workers=max(1, options.workers),
     )
     return store.fill(workers=max(1, options.workers), on_progress=on_progress)
+
+
+def frame_cache(options: Videos, *, short_side: int) -> FrameCache | None:
+    """The folder of decoded frames that the recipe wants; frames of each size have their own."""
+    if options.cache is None:
+        return None
+    return FrameCache(
+        options.cache, max_bytes=round(options.cache_gib * 2**30), short_side=short_side
+    )
 
 
 def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
