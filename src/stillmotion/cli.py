@@ -38,6 +38,10 @@ COMMANDS = {
         "read every video of a data set, report what is wrong, propose a split",
         "stillmotion.commands.check",
     ),
+    "shard": Command(
+        "pack videos into tars, for data sets too large to read file by file",
+        "stillmotion.commands.shard",
+    ),
     "recipes": Command(
         "list, show and copy the published settings of every method",
         "stillmotion.commands.recipes",

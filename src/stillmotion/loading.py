@@ -14,6 +14,7 @@ from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
+from stillmotion.data.shards import ShardOrder, shards_of
 from stillmotion.data.transforms import Augmentation, test_crops, train_transform
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
 from stillmotion.model import VideoClassifier
@@ -39,6 +40,8 @@ def clip_loader(
 ) -> DataLoader:
     """Random clips in random order; both follow from ``loader.generator``, so it can be seeded.
 
+    The order over tars is a `ShardOrder`, and follows from the seed and its ``epoch``.
+
     Workers start anew in every epoch, because torch seeds them only when they start.
     """
     dataset = ClipDataset(
@@ -50,10 +53,13 @@ def clip_loader(
         keep=keep,
         cache=cache,
     )
+    shards = shards_of(samples)
+    order = None if shards is None else ShardOrder(shards, seed=seed)
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        shuffle=True,
+        shuffle=order is None,
+        sampler=order,
         generator=torch.Generator().manual_seed(seed),
         **_workers(workers),
     )

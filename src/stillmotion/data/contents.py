@@ -5,9 +5,8 @@ whether it has changed, and whether two are the same.
 """
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from stillmotion.data.frame_folder import frame_files, is_frame_folder
 from stillmotion.data.tar_member import members, open_member, split_member
@@ -52,6 +51,18 @@ def stamp_of(path: Path) -> Stamp:
     return Stamp(sum(t.st_size for t in told), max(t.st_mtime_ns for t in told))
 
 
+def open_contents(path: Path) -> BinaryIO:
+    """The bytes of a file or of a member of a tar.
+
+    Raises:
+        VideoError: there is none, or it cannot be read.
+    """
+    try:
+        return path.open("rb") if path.is_file() else cast(BinaryIO, open_member(path))
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def sha256_of(path: Path) -> str:
     """Hash of a video's bytes: the same for a file and for its copy inside a tar.
 
@@ -60,19 +71,10 @@ def sha256_of(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        for file in _opened(path):
-            with file:
-                while block := file.read(2**20):
+        for file in frame_files(path) if path.is_dir() else [path]:
+            with open_contents(file) as opened:
+                while block := opened.read(2**20):
                     digest.update(block)
     except OSError as error:
         raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()
-
-
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    if split_member(path):
-        yield open_member(path)  # type: ignore[misc]  # raw, yet of the same methods
-    elif path.is_dir():
-        yield from (file.open("rb") for file in frame_files(path))
-    else:
-        yield path.open("rb")
