@@ -105,6 +105,9 @@ class Training:
     but less so where videos are many (Cui et al., arXiv 1901.05555)."""
     draw: Literal["each", "balanced"] = "each"
     """each: every video once an epoch; balanced: as many draws, every class as often."""
+    save_every: int = 0
+    """Save the state inside epochs, too, after each so many batches: a stopped run then goes on at
+    that batch; 0: after each epoch alone."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where the GPU has it, else fp32."""
     best: Literal["loss", "top1"] = "loss"
@@ -123,6 +126,7 @@ class Training:
             "clip_norm",
             "patience",
             "cache_clips",
+            "save_every",
         )
         within(self, *rates, least=0)
         within(self, "warmup", "warmup_start", "label_smoothing", least=0, most=1)

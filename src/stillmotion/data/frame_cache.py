@@ -1,7 +1,7 @@
 """Decoded frames on disk, small, as JPEG: from the second epoch on, no video is decoded.
 
-    cache/<path and size>/<state of the file>/timeline.records     when each frame is shown
-                                              00003.records        frames 96 to 127, if asked for
+    cache/<path>/<state of the file>/timeline.records     when each frame is shown
+                                     256-00003.records    frames 96 to 127, their short side 256
 
 The unit is a part of `PART` frames in a row. It is made when one of its frames is first asked for,
 so that a segment of an hour-long video takes room for the segment and not for the hour. Files are
@@ -29,7 +29,7 @@ import torch
 from PIL import Image
 
 from stillmotion.data.contents import Stamp, stamp_of
-from stillmotion.data.decoder import Decodable, Decoder, Frame, scaled_size
+from stillmotion.data.decoder import Decodable, Decoder, Frame
 from stillmotion.data.records import DamagedError, read_records, write_records
 from stillmotion.data.room import Room
 from stillmotion.data.timeline import Timeline
@@ -47,23 +47,22 @@ _EXPECTED = (FileNotFoundError, NotADirectoryError, DamagedError)
 class FrameCache:
     """A folder of decoded frames, which any number of processes and runs may share.
 
-        cache = FrameCache("cache", max_bytes=20 * 2**30, short_side=256)
+        cache = FrameCache("cache", max_bytes=20 * 2**30)
         with open_video("wave.mp4", cache=cache) as video:
             clip = video.frames_at([0, 10, 20], short_side=256)
 
-    Frames of another size than `short_side` are decoded as ever.
+    Frames of each size that is asked for are kept on their own; those in the size of the file,
+    which would take the most room, are decoded as ever.
 
     Args:
         max_bytes: the folder grows no further, whatever it holds; see `Room`.
-        short_side: pixels of the shorter side of the frames that are kept.
 
     Raises:
         StorageError: the folder cannot be made.
     """
 
-    def __init__(self, directory: str | Path, *, max_bytes: int, short_side: int) -> None:
+    def __init__(self, directory: str | Path, *, max_bytes: int) -> None:
         self.directory = Path(directory)
-        self.short_side = short_side
         self.room = Room(self.directory, max_bytes=max_bytes)
 
     def decoder(self, path: Path, source: Callable[[], Decoder]) -> Decoder:
@@ -88,7 +87,7 @@ class FrameCache:
 
     def _entry(self, path: Path) -> Path:
         """The folder for a video in its present state; folders of other states are removed."""
-        place = json.dumps([str(path.absolute()), self.short_side, PART, QUALITY])
+        place = json.dumps([str(path.absolute()), PART, QUALITY])
         folder = self.directory / hashlib.sha256(place.encode()).hexdigest()[:32]
         entry = folder / _name(stamp_of(path))
         with suppress(OSError):  # nothing is kept yet, or another process is removing it
@@ -116,12 +115,12 @@ class CachedDecoder(Decoder):
         return self._size
 
     def frames(self, indices: Sequence[int], *, short_side: int | None) -> Iterator[Frame]:
-        kept = scaled_size(*self._size, short_side=self._cache.short_side)
-        if scaled_size(*self._size, short_side=short_side) != kept:
-            yield from self._source.frames(indices, short_side=short_side)
+        if short_side is None:
+            yield from self._source.frames(indices, short_side=None)
             return
+        short_side = min(short_side, *self._size)
         for part, wanted in groupby(indices, lambda index: index // PART):
-            yield from (_picture(jpeg) for jpeg in self._jpegs(part, list(wanted)))
+            yield from (_picture(jpeg) for jpeg in self._jpegs(part, list(wanted), short_side))
 
     def decodable(self) -> Decodable:
         return self._source.decodable()
@@ -154,25 +153,25 @@ class CachedDecoder(Decoder):
         self._cache.add(self._entry / _TIMELINE, [starts, told])
         return timeline, size
 
-    def _jpegs(self, part: int, wanted: list[int]) -> list[bytes]:
+    def _jpegs(self, part: int, wanted: list[int], short_side: int) -> list[bytes]:
         """Frames of one part, which is made and kept where it is not there or damaged."""
-        path = self._entry / f"{part:05d}.records"
+        path = self._entry / f"{short_side}-{part:05d}.records"
         first = part * PART
         places = [index - first for index in wanted]
         with suppress(*_EXPECTED):
             return read_records(path, places)
         if self._cache.room.is_full:
-            return self._encoded(wanted)
+            return self._encoded(wanted, short_side)
         try:
-            whole = self._encoded(range(first, min(first + PART, len(self.timeline))))
+            last = min(first + PART, len(self.timeline))
+            whole = self._encoded(range(first, last), short_side)
         except VideoError:  # of a damaged video what is asked for may still decode
-            return self._encoded(wanted)
+            return self._encoded(wanted, short_side)
         self._cache.add(path, whole)
         return [whole[place] for place in places]
 
-    def _encoded(self, indices: Sequence[int]) -> list[bytes]:
-        frames = self._source.frames(indices, short_side=self._cache.short_side)
-        return [_jpeg(frame) for frame in frames]
+    def _encoded(self, indices: Sequence[int], short_side: int) -> list[bytes]:
+        return [_jpeg(frame) for frame in self._source.frames(indices, short_side=short_side)]
 
 
 def _jpeg(frame: Frame) -> bytes:

@@ -13,6 +13,7 @@ from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore, Progress
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
+from stillmotion.data.shards import ShardOrder
 from stillmotion.data.splits import split_by_group
 from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import DataError, unknown
@@ -156,6 +157,7 @@ def make_loaders(
         "sampling": sampling,
         "image_size": image_size,
         "workers": options.workers,
+        "cache": frame_cache(options),
     }
     train = clip_loader(
         splits.train.samples,
@@ -163,7 +165,6 @@ def make_loaders(
         batch_size=recipe.training.batch_size,
         seed=recipe.seed,
         keep=kept,
-        cache=frame_cache(options, short_side=round(image_size * MARGIN)),
         **common,
     )
     val = None
@@ -174,7 +175,6 @@ def make_loaders(
             views=Views(),
             batch_size=recipe.training.batch_size,
             keep=keep(recipe, samples, image_size, on_progress),
-            cache=frame_cache(options, short_side=image_size),
             **common,
         )
     shape = (sampling.num_frames, 3, image_size, image_size)
@@ -198,13 +198,11 @@ def keep(
     return store.fill(workers=max(1, options.workers), on_progress=on_progress)
 
 
-def frame_cache(options: Videos, *, short_side: int) -> FrameCache | None:
-    """The folder of decoded frames that the recipe wants; frames of each size have their own."""
+def frame_cache(options: Videos) -> FrameCache | None:
+    """The folder of decoded frames that the recipe wants."""
     if options.cache is None:
         return None
-    return FrameCache(
-        options.cache, max_bytes=round(options.cache_gib * 2**30), short_side=short_side
-    )
+    return FrameCache(options.cache, max_bytes=round(options.cache_gib * 2**30))
 
 
 def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
@@ -212,6 +210,8 @@ def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
     seed = recipe.seed + 1000 * (epoch + 1)
     set_seed(seed, device_specific=True)
     loader.generator.manual_seed(seed)
+    if isinstance(loader.sampler, ShardOrder):
+        loader.sampler.set_epoch(epoch)
 
 
 def clip_info(recipe: Recipe) -> dict[str, Any]:
