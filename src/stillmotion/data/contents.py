@@ -5,8 +5,9 @@ whether it has changed, and whether two are the same.
 """
 
 import hashlib
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import NamedTuple
 
 from stillmotion.data.frame_folder import frame_files, is_frame_folder
 from stillmotion.data.tar_member import members, open_member, split_member
@@ -51,14 +52,14 @@ def stamp_of(path: Path) -> Stamp:
     return Stamp(sum(t.st_size for t in told), max(t.st_mtime_ns for t in told))
 
 
-def open_contents(path: Path) -> BinaryIO:
+def open_contents(path: Path) -> BufferedReader:
     """The bytes of a file or of a member of a tar.
 
     Raises:
         VideoError: there is none, or it cannot be read.
     """
     try:
-        return path.open("rb") if path.is_file() else cast(BinaryIO, open_member(path))
+        return path.open("rb") if path.is_file() else BufferedReader(open_member(path))
     except OSError as error:
         raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
 

@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.data_loader import skip_first_batches
 from accelerate.utils import set_seed
+from torch import Tensor
 
 from stillmotion.answering import answer
 from stillmotion.checkpoint import TENSORS, load_tensors
@@ -93,7 +94,10 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
     begun: Position | None = None
     if saved is not None:
         saved.restore(session.model, session.optimizer, session.schedule)
-        progress, begun = saved.progress, of_this_process(saved.positions, session.accelerator)
+        progress, processes = saved.progress, session.accelerator
+        begun = of_this_process(
+            saved.positions, process=processes.process_index, processes=processes.num_processes
+        )
     while progress.epoch < options.epochs and not progress.is_stalled(options.patience):
         started = time.perf_counter() - (begun.seconds if begun else 0.0)
         seed_epoch(session.recipe, progress.epoch, session.loaders.train)
@@ -136,11 +140,7 @@ def train_epoch(
 
     Returns loss, accuracy and speed of the whole epoch.
     """
-    accelerator, optimizer, options = (
-        session.accelerator,
-        session.optimizer,
-        session.recipe.training,
-    )
+    accelerator, options = session.accelerator, session.recipe.training
     meter, failures = Meter(accelerator.device), dict(session.loaders.failures)
     batches, done, is_due = session.batches, 0, False
     if begun is not None:
@@ -148,7 +148,7 @@ def train_epoch(
         begun.restore(meter)
         failures |= begun.failures
     session.step.train()
-    optimizer.zero_grad(set_to_none=True)  # of a last group that was all unreadable
+    session.optimizer.zero_grad(set_to_none=True)  # of a last group that was all unreadable
     title = f"epoch {progress.epoch}"
     for number, batch in enumerate(log.batches(batches, meter, title), start=done + 1):
         failures |= dict(batch.failures)
@@ -158,15 +158,7 @@ def train_epoch(
         clip, label = (
             t.to(accelerator.device, non_blocking=True) for t in (batch.clip, batch.label)
         )
-        with accelerator.accumulate(session.step):
-            loss, logits = session.step(clip, label)
-            accelerator.backward(loss)
-            if accelerator.sync_gradients and options.clip_norm > 0:
-                accelerator.clip_grad_norm_(session.step.parameters(), options.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            if accelerator.sync_gradients and not accelerator.optimizer_step_was_skipped:
-                session.schedule.step()
+        loss, logits = take_step(session, clip, label)
         meter.add(loss, logits, label)
         if is_due and accelerator.sync_gradients:  # gradients that wait for others are not saved
             save(session, progress, Position.now(number, meter, failures))
@@ -181,6 +173,25 @@ def train_epoch(
         )
     rate = float(max(session.schedule.get_last_lr()))
     return {**row, "learning_rate": rate, "unreadable": float(len(failures))}
+
+
+def take_step(session: Session, clip: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """Forward, backward and, once enough batches have come together, a step of the optimizer.
+
+    Returns the loss, and the logits (B, K).
+    """
+    accelerator, optimizer = session.accelerator, session.optimizer
+    with accelerator.accumulate(session.step):
+        loss, logits = session.step(clip, label)
+        accelerator.backward(loss)
+        if accelerator.sync_gradients and session.recipe.training.clip_norm > 0:
+            longest = session.recipe.training.clip_norm
+            accelerator.clip_grad_norm_(session.step.parameters(), longest)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if accelerator.sync_gradients and not accelerator.optimizer_step_was_skipped:
+            session.schedule.step()
+    return loss, logits
 
 
 def validate(session: Session, log: RunLog) -> dict[str, float]:

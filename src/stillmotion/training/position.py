@@ -6,11 +6,11 @@ dropout and mixing draw from, and the sums that the epoch's row of metrics is ma
 has its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
 
@@ -75,7 +75,9 @@ def of_all_processes(position: Position) -> list[Position]:
     return gather_object([position])
 
 
-def of_this_process(positions: list[Position], accelerator: Accelerator) -> Position | None:
+def of_this_process(
+    positions: Sequence[Position], *, process: int, processes: int
+) -> Position | None:
     """This process's own; None where the state was saved between two epochs.
 
     Raises:
@@ -83,9 +85,9 @@ def of_this_process(positions: list[Position], accelerator: Accelerator) -> Posi
     """
     if not positions:
         return None
-    if len(positions) != accelerator.num_processes:
+    if len(positions) != processes:
         raise ConfigurationError(
             f"the run was stopped inside an epoch with {len(positions)} processes; go on with as "
-            f"many, not {accelerator.num_processes}"
+            f"many, not {processes}"
         )
-    return positions[accelerator.process_index]
+    return positions[process]
