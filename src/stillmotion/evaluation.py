@@ -12,11 +12,13 @@ from rich.table import Table
 
 from stillmotion.answering import Answers, Order, answer
 from stillmotion.data.annotations import VideoList
+from stillmotion.data.mirror import find_mirror
 from stillmotion.data.video import available_decoders
 from stillmotion.errors import DataError, StorageError
 from stillmotion.files import write_bytes, write_text
 from stillmotion.loading import (
     different_classes,
+    refuse_mirrored,
     refuse_too_many,
     sampling_of,
     view_loader,
@@ -137,6 +139,7 @@ def evaluate(
         DataError: other classes than the model's, or too many unreadable videos.
     """
     views = views or views_of(model)
+    refuse_mirrored(views, find_mirror(model.class_names))
     accelerator = accelerator or Accelerator()
     if tuple(videos.classes) != model.class_names:
         raise DataError(different_classes(model.class_names, videos.classes))

@@ -11,14 +11,15 @@ from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore, Progress
+from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.data.shards import ShardOrder
 from stillmotion.data.splits import split_by_group
 from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import DataError, unknown
-from stillmotion.loading import MARGIN, clip_loader, view_loader
-from stillmotion.recipe import Recipe, Videos, Views
+from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_loader
+from stillmotion.recipe import Recipe, Videos
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ class Loaders:
     """Of one clip: (T, 3, S, S), or (T, C) where it holds features."""
     failures: dict[int, str]
     """Training videos whose frames could not be kept, and why."""
+    mirror: Mirror
+    """What becomes of each class in a mirror."""
     feature_bytes: int = 0
     """What cached features take in memory."""
 
@@ -153,6 +156,8 @@ def make_loaders(
     """Loaders for training and validation, over kept frames where the recipe asks for them."""
     options, sampling = recipe.videos, recipe.sampling
     kept = keep(recipe, splits.train.samples, image_size, on_progress)
+    mirror = find_mirror(splits.train.classes, recipe.augmentation.mirror)
+    refuse_mirrored(recipe.views, mirror)
     common: dict[str, Any] = {
         "sampling": sampling,
         "image_size": image_size,
@@ -165,6 +170,7 @@ def make_loaders(
         batch_size=recipe.training.batch_size,
         seed=recipe.seed,
         keep=kept,
+        mirror=mirror,
         **common,
     )
     val = None
@@ -172,13 +178,13 @@ def make_loaders(
         samples = splits.val.samples
         val = view_loader(
             samples,
-            views=Views(),
+            views=replace(recipe.views, clips=1, crops=1),
             batch_size=recipe.training.batch_size,
             keep=keep(recipe, samples, image_size, on_progress),
             **common,
         )
     shape = (sampling.num_frames, 3, image_size, image_size)
-    return Loaders(train, val, shape, {} if kept is None else dict(kept.failures))
+    return Loaders(train, val, shape, {} if kept is None else dict(kept.failures), mirror)
 
 
 def keep(
@@ -212,6 +218,8 @@ def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
     loader.generator.manual_seed(seed)
     if isinstance(loader.sampler, ShardOrder):
         loader.sampler.set_epoch(epoch)
+    dataset: Any = loader.dataset  # of clips, or of their features
+    dataset.set_epoch(epoch)
 
 
 def clip_info(recipe: Recipe) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from stillmotion.answering import answer
 from stillmotion.checkpoint import TENSORS, load_tensors
 from stillmotion.data.annotations import VideoList
+from stillmotion.data.mixing import strongest
 from stillmotion.errors import ConfigurationError
 from stillmotion.evaluation import Evaluation, evaluate
 from stillmotion.loading import refuse_too_many
@@ -158,8 +159,9 @@ def train_epoch(
         clip, label = (
             t.to(accelerator.device, non_blocking=True) for t in (batch.clip, batch.label)
         )
+        clip, label = session.mix(clip, label)
         loss, logits = take_step(session, clip, label)
-        meter.add(loss, logits, label)
+        meter.add(loss, logits, strongest(label))
         if is_due and accelerator.sync_gradients:  # gradients that wait for others are not saved
             save(session, progress, Position.now(number, meter, failures))
             is_due = False
