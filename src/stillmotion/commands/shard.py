@@ -79,7 +79,8 @@ def shard(values: dict, bar: Progress) -> None:
         on_progress=lambda done, of: bar.update(copying, completed=done, total=of),
     )
     for problem in problems:
-        bar.console.print(f"left out: {problem.place}: {problem.what}", markup=False)
+        line = f"left out: {problem.place}: {problem.what}"
+        bar.console.print(line, markup=False, soft_wrap=True)
     told = f"{len(samples)} of {len(videos)} samples in {len(done.shards)} tars"
     told += f", {len(done.kept)} of them there already" if done.kept else ""
     told += f", {len(done.mended)} written again" if done.mended else ""

@@ -87,7 +87,7 @@ def member_names(paths: Sequence[str]) -> list[str]:
     for path in paths:
         *folders, base = [part for part in path.split("/") if part not in ("", ".", "..")]
         stem, dot, suffix = base.rpartition(".")
-        if not dot:
+        if not dot or not stem:
             stem, suffix = base, "video"
         first = key = "/".join([*folders, stem.replace(".", "_")])
         number = 1
