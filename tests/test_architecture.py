@@ -27,7 +27,7 @@ LAYERS = (
     {"loading", "answering", "paper_figures"},
     {"prediction", "evaluation", "streaming", "export", "published"},
     {"training"},
-    {"demo"},
+    {"demo", "repetition"},
     {"parsing"},
     {"commands", "web"},
     {"cli"},

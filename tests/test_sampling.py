@@ -5,15 +5,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillmotion.data.sampling import (
-    Sampling,
-    clip_indices,
+from stillmotion.data.indices import (
     clip_starts,
     dense_indices,
     frame_uniform_indices,
     uniform_indices,
-    view_indices,
 )
+from stillmotion.data.sampling import Sampling, clip_indices, view_indices
 from stillmotion.errors import ClipError, ConfigurationError
 
 lengths = st.integers(1, 2000)

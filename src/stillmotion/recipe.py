@@ -11,7 +11,8 @@ from typing import Any, Literal
 import yaml
 
 from stillmotion.data.crops import NUM_CROPS, Interpolation
-from stillmotion.data.sampling import Sampling, Spread
+from stillmotion.data.indices import Spread
+from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError, unknown
 from stillmotion.fields import check_types, within

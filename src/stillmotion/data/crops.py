@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode, functional
 
-from stillmotion.data.sampling import Spread
+from stillmotion.data.indices import Spread
 from stillmotion.errors import ConfigurationError
 from stillmotion.shapes import Frames
 

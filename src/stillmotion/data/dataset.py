@@ -7,9 +7,7 @@ A video that cannot be read is an item like any other, with its reason: one bad 
 run, and is not passed over in silence either.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,11 +19,13 @@ from torch.utils.data import Dataset
 from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
+from stillmotion.data.indices import Spread
 from stillmotion.data.mirror import Mirror
-from stillmotion.data.region import crop_to, motion_box
-from stillmotion.data.sampling import Sampling, Spread, clip_indices, view_indices
+from stillmotion.data.randomness import random_numbers
+from stillmotion.data.region import crop_to, motion_box, refuse_boxless
+from stillmotion.data.sampling import Sampling, clip_indices, view_indices
 from stillmotion.data.video import open_video
-from stillmotion.errors import ClipError, ConfigurationError, VideoError, some
+from stillmotion.errors import ClipError, ConfigurationError, VideoError
 from stillmotion.shapes import Frames
 
 Item = dict[str, Any]
@@ -108,7 +108,7 @@ class ClipDataset(Dataset[Item]):
                 f"the frames kept are those of {len(keep)} videos, the data set has {len(samples)}"
             )
         if sampling.region == "boxes":
-            _refuse_boxless(samples)
+            refuse_boxless(samples)
         self.samples = tuple(samples)
         self.sampling = sampling
         self.transform = transform
@@ -174,7 +174,7 @@ class ClipDataset(Dataset[Item]):
             clip, label = clip.flip(-1), mirrored
         return {"clip": clip, "label": label, "index": index}
 
-    def _region(self, frames: Frames, sample: Sample) -> Frames:
+    def _region(self, frames: Frames, sample: Sample) -> UInt8[Tensor, "T 3 high wide"]:
         match self.sampling.region:
             case "frame":
                 return frames
@@ -207,27 +207,6 @@ class ClipDataset(Dataset[Item]):
                 clip_indices(length, sampling=self.sampling, generator=generator)
                 for _ in range(self.repeats)
             ]
-        )
-
-
-@contextmanager
-def random_numbers(*source: int) -> Iterator[None]:
-    """Numbers from torch's global generator that follow from these; afterwards it goes on as
-    before."""
-    told = hashlib.sha256(" ".join(map(str, source)).encode()).digest()
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would seed the GPU of this process as well. The generator
-        # makes use of 32 bits.
-        torch.default_generator.manual_seed(int.from_bytes(told[:4], "big"))
-        yield
-
-
-def _refuse_boxless(samples: Sequence[Sample]) -> None:
-    without = [str(sample.path) for sample in samples if sample.box is None]
-    if without:
-        raise ConfigurationError(
-            f"sampling.region=boxes, and {len(without)} of {len(samples)} videos have no box: "
-            f"{some(without, show=2)}. Give all of them one, or choose region motion or frame"
         )
 
 

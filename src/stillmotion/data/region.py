@@ -4,6 +4,7 @@ What moves is found by the difference of each frame from the clip's median frame
 a camera that stands still. A camera that moves makes everything move, and the whole frame is used.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
 
@@ -12,7 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from stillmotion.data.annotations import Box
+from stillmotion.data.annotations import Box, Sample
+from stillmotion.errors import ConfigurationError, some
 from stillmotion.shapes import Frames
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -94,6 +96,20 @@ def crop_to(frames: Frames, box: Box) -> UInt8[Tensor, "T 3 high wide"]:
     """The square of the frames around a box; a view of them."""
     top, left, height, width = pixels(box, height=frames.shape[-2], width=frames.shape[-1])
     return frames[..., top : top + height, left : left + width]
+
+
+def refuse_boxless(samples: Sequence[Sample]) -> None:
+    """Where boxes are asked for, each video has to have one.
+
+    Raises:
+        ConfigurationError: for videos without a box.
+    """
+    without = [str(sample.path) for sample in samples if sample.box is None]
+    if without:
+        raise ConfigurationError(
+            f"sampling.region=boxes, and {len(without)} of {len(samples)} videos have no box: "
+            f"{some(without, show=2)}. Give all of them one, or choose region motion or frame"
+        )
 
 
 def _extent(counts: Tensor) -> tuple[float, float]:
