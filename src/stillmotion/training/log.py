@@ -102,8 +102,8 @@ class Meter:
 
     def begin_at(self, totals: Tensor, *, seconds: float) -> None:
         """Go on from the sums (loss, right, clips) that a stopped epoch had, and its time."""
-        self.loss, self.right, clips = totals.to(self.loss.device).unbind()
-        self.clips, self.started = int(clips), time.perf_counter() - seconds
+        self.loss, self.right = (t.to(self.loss.device).clone() for t in totals[:2])
+        self.clips, self.started = int(totals[2]), time.perf_counter() - seconds
 
     @property
     def seconds(self) -> float:
@@ -112,8 +112,8 @@ class Meter:
 
     def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
         """Count one batch."""
-        self.loss = self.loss + loss.detach() * len(label)
-        self.right = self.right + (logits.detach().argmax(dim=1) == label).sum()
+        self.loss += loss.detach() * len(label)
+        self.right += (logits.detach().argmax(dim=1) == label).sum()
         self.clips += len(label)
 
     def row(self, totals: Tensor | None = None) -> dict[str, float]:
