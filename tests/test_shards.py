@@ -3,7 +3,6 @@
 import json
 import signal
 import tarfile
-from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -13,12 +12,10 @@ from hypothesis import strategies as st
 from runs import TINY, files_below, stillmotion
 from sharded import write_small_shards
 from stillmotion.data import shard_writing
-from stillmotion.data.annotations import Sample
 from stillmotion.data.contents import sha256_of
 from stillmotion.data.reading import read_videos
 from stillmotion.data.shard_plan import member_names
 from stillmotion.data.shard_writing import write_shards
-from stillmotion.data.shards import ShardOrder, shard_order, shards_of
 from stillmotion.errors import ConfigurationError, DataError, StorageError
 from videos import write_classes, write_video
 
@@ -172,49 +169,3 @@ def test_shards_train_like_any_other_list(few_videos, tmp_path):
     out = tmp_path / "run"
     assert stillmotion("train", done.manifest, "--out", out, *TINY) == 0
     assert json.loads((out / "evaluation.json").read_text())
-
-
-def test_samples_that_lie_in_no_tar_have_no_order_of_shards(few_videos, tmp_path):
-    assert shards_of(read_videos(few_videos).samples) is None
-    done = write_small_shards(few_videos, tmp_path)
-    samples = read_videos(done.manifest).samples
-    shards = shards_of(samples)
-    assert {path.name for path in shards} == set(done.shards)
-    mixed = [*samples, Sample(few_videos / "wave/0.mp4", 0)]
-    assert shards_of(mixed) == [*shards, few_videos / "wave"]
-
-
-WINDOWED = st.tuples(
-    st.lists(st.integers(0, 9), max_size=60),
-    st.integers(0, 5),
-    st.integers(0, 50),
-    st.integers(1, 6),
-)
-
-
-@given(WINDOWED)
-def test_each_sample_comes_once_and_a_few_shards_are_read_at_a_time(given):
-    shards, seed, epoch, window = given
-    order = shard_order(shards, seed=seed, epoch=epoch, window=window)
-    assert sorted(order) == list(range(len(shards)))
-    assert order == shard_order(shards, seed=seed, epoch=epoch, window=window)
-    read = [shards[index] for index in order]
-    first = {shard: read.index(shard) for shard in read}
-    last = {shard: len(read) - 1 - read[::-1].index(shard) for shard in read}
-    for place in range(len(read)):
-        assert sum(first[s] <= place <= last[s] for s in first) <= window
-    sizes = sorted(Counter(shards).values(), reverse=True)
-    assert all(last[s] - first[s] < sum(sizes[:window]) for s in first)
-
-
-def test_the_order_differs_from_epoch_to_epoch_and_mixes():
-    shards = [n // 20 for n in range(200)]
-    order = ShardOrder(shards, seed=1)
-    orders = []
-    for epoch in range(5):
-        order.set_epoch(epoch)
-        orders.append(tuple(order))
-    assert len(set(orders)) == 5
-    assert len(order) == 200
-    neighbours = [shards[a] == shards[b] for a, b in zip(orders[0], orders[0][1:], strict=False)]
-    assert sum(neighbours) < 100, "shards of a window are mixed"

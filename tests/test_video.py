@@ -188,7 +188,7 @@ def test_what_is_no_video_is_refused_with_a_reason(tmp_path):
         "text.mp4": "not a video",
         "list.m3u8": "not a video",
         "sound.mp4": "only sound",
-        "": "no such file",
+        "": "no images in this folder",
     }.items():
         with pytest.raises(VideoError, match=reason):
             open_video(tmp_path / name)

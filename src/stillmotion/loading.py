@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.utils.data import DataLoader
@@ -14,9 +15,9 @@ from stillmotion.data.dataset import ClipDataset, collate
 from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.mirror import Mirror
+from stillmotion.data.orders import EpochOrder, balanced, by_shard, shards_of, shuffled
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
-from stillmotion.data.shards import ShardOrder, shards_of
 from stillmotion.data.transforms import Augmentation, train_transform
 from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
@@ -44,16 +45,15 @@ def clip_loader(
     keep: FrameStore | None = None,
     cache: FrameCache | None = None,
     mirror: Mirror | None = None,
+    draw: Literal["each", "balanced"] = "each",
 ) -> DataLoader:
-    """Random clips in random order.
-
-    The clips follow from the seed and the data set's epoch, their order from ``loader.generator``:
-    with workers that start anew in every epoch, as others draw less from it, it is the same for any
-    number of them. The order over tars is a `ShardOrder`, and follows from the seed and its epoch.
+    """Random clips in random order: both follow from the seed and the epoch alone, which the data
+    set and ``loader.sampler`` are told.
 
     Args:
         batch_size: in clips, a multiple of ``augmentation.repeats``.
         mirror: what becomes of the labels of mirrored clips.
+        draw: every video once an epoch, or every class as often.
     """
     assert batch_size % augmentation.repeats == 0
     side = round(image_size * MARGIN)
@@ -70,16 +70,26 @@ def clip_loader(
         flip=augmentation.flip,
         mirror=mirror,
     )
-    shards = shards_of(samples)
-    order = None if shards is None else ShardOrder(shards, seed=seed)
     return DataLoader(
         dataset,
         batch_size=batch_size // augmentation.repeats,
-        shuffle=order is None,
-        sampler=order,
-        generator=torch.Generator().manual_seed(seed),
+        sampler=epoch_order(samples, draw=draw, seed=seed),
+        generator=torch.Generator(),  # of the workers' own seeds, so that no other is drawn from
         **_workers(workers),
     )
+
+
+def epoch_order(
+    samples: Sequence[Sample], *, draw: Literal["each", "balanced"], seed: int
+) -> EpochOrder:
+    """The order in which an epoch shows samples; over tars, nearly in their own."""
+    if draw == "balanced":
+        order = partial(balanced, [sample.label for sample in samples])
+    elif shards := shards_of(samples):
+        order = partial(by_shard, shards)
+    else:
+        order = partial(shuffled, len(samples))
+    return EpochOrder(order, length=len(samples), seed=seed)
 
 
 def view_loader(

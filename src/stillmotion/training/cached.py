@@ -19,7 +19,7 @@ from stillmotion.data.frame_store import Progress
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
 from stillmotion.shapes import FrameFeatures, Logits
-from stillmotion.training.data import Loaders, Splits, seed_epoch
+from stillmotion.training.data import Loaders, Splits
 
 
 class FrameProbe(nn.Module):
@@ -61,7 +61,7 @@ class FrozenClips(Dataset[Item]):
         return len(self.items[0])
 
     def __getitem__(self, index: int) -> Item:
-        return self.items[self.epoch % len(self.items)][index]
+        return self.items[self.epoch % len(self.items)][index % len(self)]
 
     @property
     def num_bytes(self) -> int:
@@ -107,8 +107,8 @@ def freeze_clips(
     val = FrozenClips([views])
     return replace(
         loaders,
-        train=over(train, loaders.train, shuffle=True),
-        val=over(val, loaders.val, shuffle=False) if loaders.val else None,
+        train=over(train, loaders.train, sampler=loaders.train.sampler),
+        val=over(val, loaders.val) if loaders.val else None,
         clip_shape=(
             model.backbone.num_steps(recipe.sampling.num_frames),
             model.backbone.pooled_dim,
@@ -127,18 +127,19 @@ def items_of(batches: Iterable[Batch], count: int, on_progress: Progress) -> lis
 
 
 def first_epochs(loader: DataLoader, recipe: Recipe) -> Iterator[Batch]:
-    """The batches of the first ``cache_clips`` epochs as they would be drawn without a cache."""
+    """All clips of the first ``cache_clips`` epochs, one epoch after the other."""
     for epoch in range(recipe.training.cache_clips):
-        seed_epoch(recipe, epoch, loader)
-        yield from loader
+        loader.dataset.set_epoch(epoch)  # type: ignore[attr-defined]
+        yield from over(loader.dataset, loader)
 
 
-def over(clips: FrozenClips, loader: DataLoader, *, shuffle: bool) -> DataLoader:
-    """A loader of these clips in batches like those of another, drawn in the same order."""
+def over(clips: Dataset, loader: DataLoader, *, sampler: Iterable[int] | None = None) -> DataLoader:
+    """A loader of clips in batches like those of another; without a sampler, in their order."""
     return DataLoader(
         clips,
         batch_size=loader.batch_size,
-        shuffle=shuffle,
+        sampler=sampler,
+        num_workers=0 if isinstance(clips, FrozenClips) else loader.num_workers,
         generator=loader.generator,
         collate_fn=collate,
         pin_memory=loader.pin_memory,

@@ -14,7 +14,6 @@ from stillmotion.data.frame_store import FrameStore, Progress
 from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
-from stillmotion.data.shards import ShardOrder
 from stillmotion.data.splits import split_by_group
 from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import DataError, unknown
@@ -175,6 +174,7 @@ def make_loaders(
         seed=recipe.seed,
         keep=kept,
         mirror=mirror,
+        draw=recipe.training.draw,
         **common,
     )
     val = None
@@ -217,13 +217,10 @@ def frame_cache(options: Videos) -> FrameCache | None:
 
 def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
     """Let all that is random in an epoch follow from the run's seed and the epoch's number."""
-    seed = recipe.seed + 1000 * (epoch + 1)
-    set_seed(seed, device_specific=True)
-    loader.generator.manual_seed(seed)
-    if isinstance(loader.sampler, ShardOrder):
-        loader.sampler.set_epoch(epoch)
-    dataset: Any = loader.dataset  # of clips, or of their features
-    dataset.set_epoch(epoch)
+    set_seed(recipe.seed + 1000 * (epoch + 1), device_specific=True)
+    random_parts: tuple[Any, ...] = (loader.sampler, loader.dataset)
+    for part in random_parts:
+        part.set_epoch(epoch)
 
 
 def clip_info(recipe: Recipe) -> dict[str, Any]:
