@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stillmotion.data.annotations import Sample, VideoList, read_videos
+from stillmotion.data.annotations import Sample, VideoList
+from stillmotion.data.reading import read_videos
 from stillmotion.data.splits import classes_missing, split_by_group
 from stillmotion.errors import ConfigurationError, DataError, StorageError
 
@@ -81,8 +82,8 @@ def test_times_groups_and_splits_are_read(tmp_path):
     )
     videos = read_videos(listing, columns={"group": "person"})
     path = tmp_path / "a.mp4"
-    assert videos.samples[0] == Sample(path, 1, 0.5, 2.0, "p1", "train")
-    assert videos.samples[1] == Sample(path, 0, 2.0, None, "p1", "val")
+    assert videos.samples[0] == Sample(path, 1, 0.5, 2.0, "p1", "train", subject="p1")
+    assert videos.samples[1] == Sample(path, 0, 2.0, None, "p1", "val", subject="p1")
     assert videos.splits == ("fold3", "train", "val")
     assert len(videos.only("validation")) == 1
     with pytest.raises(DataError, match="unknown split 'test'"):
@@ -112,8 +113,9 @@ def test_labels_can_be_left_out(tmp_path):
     ("lines", "message"),
     [
         (["a.mp4 wave", "b.mp4 wave"], "only one class"),
-        (["a.mp4 wave", "x.mp4 jump", "y.mp4 jump"], "2 of 3 videos are missing.*line 2: x.mp4"),
+        (["a.mp4 wave", "x.mp4 jump", "y.mp4 jump"], "2 problems: .*line 2: there is no x.mp4"),
         (["a.mp4 wave", "b.mp4 jump", "a.mp4 jump"], "line 3: a.mp4 is 'jump' here.*line 1"),
+        (["a.mp4 wave", "b.mp4 jump", "a.mp4 wave"], "line 3: a.mp4 is at .*line 1 already"),
         (["path,label", "a.mp4,wave", "b.mp4,"], "line 3: no label"),
         (["path,label", "a.mp4,wave", "b.mp4"], "line 3: 1 columns, where the header has 2"),
         (["path,label,start,end", "a.mp4,wave,2,1", "b.mp4,jump,,"], "line 2: the part from 2"),

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from stillmotion.data.annotations import read_videos
 from stillmotion.data.check import CheckReport, check_videos
 from stillmotion.data.probe import VideoReport
 from stillmotion.data.probing import Prober, probe_all
+from stillmotion.data.reading import read_videos
 from stillmotion.data.splits import file_sha256
 from stillmotion.errors import DataError
 from videos import write_classes, write_sound, write_video

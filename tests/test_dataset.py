@@ -5,9 +5,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from stillmotion.data import transforms
-from stillmotion.data.annotations import Sample, read_videos
+from stillmotion.data.annotations import Sample
 from stillmotion.data.dataset import ClipDataset, collate
 from stillmotion.data.frame_store import FrameStore
+from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, train_transform
 from stillmotion.errors import ConfigurationError, DataError, VideoError

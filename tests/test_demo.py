@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from runs import stillmotion
-from stillmotion.data.annotations import read_videos
+from stillmotion.data.reading import read_videos
 from stillmotion.data.synthetic import PARTNER
 from stillmotion.demo import run as demo
 

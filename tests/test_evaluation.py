@@ -12,8 +12,8 @@ import stillmotion as sm
 from models import CLASSES, SIZE, VARIANTS, trained
 from runs import files_below, stillmotion
 from stillmotion.answering import answer, average_of_views, reorder, shuffled
-from stillmotion.data.annotations import read_videos
 from stillmotion.data.dataset import Batch
+from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.errors import DataError
 from stillmotion.evaluation import evaluate

@@ -8,7 +8,7 @@ import torch
 
 import stillmotion as sm
 from runs import stillmotion
-from stillmotion.data.annotations import read_videos
+from stillmotion.data.reading import read_videos
 from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.evaluation import evaluate
 from stillmotion.prediction import Prediction, Predictor, video_files

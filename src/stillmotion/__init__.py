@@ -44,7 +44,7 @@ _PUBLIC = {
     "merge": "stillmotion.merging",
     "load_backbone": "stillmotion.backbones",
     "open_video": "stillmotion.data.video",
-    "read_videos": "stillmotion.data.annotations",
+    "read_videos": "stillmotion.data.reading",
     "train": "stillmotion.training",
 }
 

@@ -10,10 +10,11 @@ import importlib
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stillmotion.errors import StillmotionError, unknown
+from stillmotion.errors import ProblemsError, StillmotionError, unknown
 from stillmotion.version import __version__
 
 
@@ -102,6 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = importlib.import_module(COMMANDS[command].module).run(arguments[1:])
         sys.stdout.flush()
         return status
+    except ProblemsError as error:
+        return show_problems(error)
     except StillmotionError as error:
         return fail(str(error))
     except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
@@ -122,6 +125,27 @@ def fail(message: str) -> int:
     line = " ".join(part.strip() for part in message.splitlines())
     print(f"stillmotion: {line}", file=sys.stderr)
     return 2
+
+
+def show_problems(error: ProblemsError, *, most: int = 10) -> int:
+    """All that is wrong with a data set, kind by kind, on standard error."""
+    if len(error.problems) == 1:
+        return fail(str(error))
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    kinds = Counter(problem.kind for problem in error.problems)
+    for kind, count in kinds.most_common():
+        table = Table("where", "what", title=f"{kind}: {count}", title_justify="left")
+        for problem in [p for p in error.problems if p.kind == kind][:most]:
+            table.add_row(Text(problem.place), Text(problem.what))
+        if count > most:
+            table.add_row("...", f"and {count - most} more")
+        console.print(table)
+    listed = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
+    return fail(f"{error.source}: nothing was begun, mend this first: {listed}")
 
 
 def top_parser() -> argparse.ArgumentParser:

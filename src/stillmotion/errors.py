@@ -8,6 +8,7 @@
     ├── CheckpointError      an adapter checkpoint that is damaged, or belongs to another backbone
     ├── ClipError            a clip of the wrong shape, type or length
     ├── DataError            a data set, list file or label that cannot be used
+    │   ├── ProblemsError    all that is wrong with a data set, place by place
     │   └── VideoError       one video that cannot be read
     └── StorageError         a file that cannot be written: a full disk, a read-only directory
 
@@ -17,6 +18,7 @@ fault of ours: it keeps its traceback and exits with status 1.
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 
 class StillmotionError(Exception):
@@ -49,6 +51,30 @@ class ClipError(StillmotionError, ValueError):
 
 class DataError(StillmotionError):
     """A data set, list file or label that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a data set."""
+
+    place: str
+    """Where: a line of a list, or a file."""
+    kind: str
+    """In a word or two, the same for problems of one kind: "missing", "listed twice"."""
+    what: str
+    """What is wrong there, and what would be right."""
+
+
+class ProblemsError(DataError):
+    """All that is wrong with a data set; the command line shows it as a table."""
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        first = "; ".join(f"{p.place}: {p.what}" for p in problems[:3])
+        more = "; ..." if len(problems) > 3 else ""
+        count = f"{len(problems)} problems: " if len(problems) > 1 else ""
+        super().__init__(f"{source}: {count}{first}{more}")
 
 
 class VideoError(DataError):

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from stillmotion.data.annotations import Sample, VideoList, read_videos
+from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.dataset import ClipDataset, collate
 from stillmotion.data.frame_store import FrameStore
+from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, test_crops, train_transform
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError

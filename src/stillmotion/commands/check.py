@@ -30,8 +30,8 @@ def run(arguments: Arguments) -> int:
                             "max_unreadable"},
     )  # fmt: skip
     values = parser.parse(arguments)
-    from stillmotion.data.annotations import read_videos
     from stillmotion.data.check import check_videos
+    from stillmotion.data.reading import read_videos
     from stillmotion.files import write_text
 
     data = Path(values["data"])

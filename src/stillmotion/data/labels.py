@@ -1,6 +1,6 @@
 """From labels as they are written to class names and indices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stillmotion.data.class_lists import distinct, read_class_names
@@ -34,19 +34,19 @@ def _is_index(label: str | int) -> bool:
     return isinstance(label, int) or (label.isascii() and label.isdigit())
 
 
-def label_index(row: Row, names: tuple[str, ...]) -> int:
-    """The index of a row's class.
+def label_index(label: str | int, indices: Mapping[str, int]) -> int:
+    """The index of a class, given by its name or as an index already.
 
     Raises:
         DataError: an unknown name, or an index out of range.
     """
-    if row.label in names:
-        return names.index(str(row.label))
-    if not _is_index(row.label):
-        raise DataError(f"{row.place}: {unknown('label', str(row.label), names)}")
-    if not 0 <= int(row.label) < len(names):
+    if isinstance(label, str) and label in indices:
+        return indices[label]
+    if not _is_index(label):
+        raise DataError(unknown("label", str(label), indices))
+    if not 0 <= int(label) < len(indices):
         raise DataError(
-            f"{row.place}: label {row.label} is out of range: the {len(names)} classes have "
-            f"indices 0 to {len(names) - 1}"
+            f"label {label} is out of range: the {len(indices)} classes have indices 0 to "
+            f"{len(indices) - 1}"
         )
-    return int(row.label)
+    return int(label)

@@ -27,6 +27,9 @@ COLUMNS = {
     "end": ("end",),
     "group": ("group",),
     "split": ("split",),
+    "subject": ("subject", "person"),
+    "camera": ("camera",),
+    "box": ("box",),
 }
 """What a header may call each of our fields."""
 
@@ -49,10 +52,19 @@ class Row:
     """Where it was read, for error messages: "videos.csv line 3"."""
     path: str
     label: str | int
-    start: str | float | None = None
-    end: str | float | None = None
+    start: Any = None
+    end: Any = None
+    """Seconds, as numbers or as text."""
     group: str | None = None
     split: str | None = None
+    subject: str | None = None
+    camera: str | None = None
+    box: Any = None
+    """Four numbers, or text with blanks between them."""
+
+
+MANIFEST = "stillmotion_manifest"
+"""What the first line of a manifest names, with the version of its format."""
 
 
 def canonical_split(name: str) -> str:
@@ -143,6 +155,8 @@ def rows_of_file(path: Path, *, columns: Mapping[str, str]) -> list[Row]:
         for needed in ("path", "label"):
             if fields[needed] in (None, ""):
                 raise DataError(f"{place}: no {needed}; the columns are {', '.join(record)}")
+        if not isinstance(fields["label"], str | int):
+            raise DataError(f"{place}: label {fields['label']!r} is neither a name nor an index")
         rows.append(Row(place, **fields))
     return rows
 
@@ -156,7 +170,7 @@ def _pick(record: Mapping[str, Any], field: str, columns: Mapping[str, str], pla
         value = next((record[name] for name in COLUMNS[field] if name in record), None)
     if value is None or value == "":
         return None
-    return value if field in ("label", "start", "end") else str(value)
+    return value if field in ("label", "start", "end", "box") else str(value)
 
 
 def _json_records(
@@ -178,7 +192,8 @@ def _json_records(
     for place, record in places:
         if not isinstance(record, dict):
             raise DataError(f"{place}: expected an object with a path and a label, got {record!r}")
-        yield place, record
+        if MANIFEST not in record:
+            yield place, record
 
 
 def _text_records(

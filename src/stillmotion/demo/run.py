@@ -12,7 +12,8 @@ from rich.progress import Progress
 from torch.utils.data import DataLoader
 
 from stillmotion.backbones.demo import DEMO_BACKBONE
-from stillmotion.data.annotations import VideoList, read_videos
+from stillmotion.data.annotations import VideoList
+from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.synthetic import MOTIONS, write_motion_videos
 from stillmotion.data.transforms import Augmentation

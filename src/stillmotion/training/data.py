@@ -7,8 +7,9 @@ from typing import Any
 from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 
-from stillmotion.data.annotations import Sample, VideoList, read_videos
+from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.frame_store import FrameStore, Progress
+from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
 from stillmotion.errors import DataError, unknown

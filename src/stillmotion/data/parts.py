@@ -1,0 +1,55 @@
+"""Classes that are combinations: an action of EPIC-KITCHENS is a verb and a noun.
+
+Every combination is a class. Its index counts like a number with a digit for each part, the last
+one fastest: with 300 nouns, verb 2 and noun 5 are class 605.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+from stillmotion.errors import DataError
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the things that a class combines, such as its verb."""
+
+    name: str
+    classes: tuple[str, ...]
+
+
+def combinations(parts: Iterable[Part]) -> tuple[str, ...]:
+    """The names of all classes, in the order of their indices.
+
+    >>> combinations([Part("verb", ("take", "put")), Part("noun", ("cup", "pan"))])
+    ('take cup', 'take pan', 'put cup', 'put pan')
+    """
+    return tuple(" ".join(names) for names in product(*(part.classes for part in parts)))
+
+
+def combined(indices: Sequence[int], parts: Sequence[Part]) -> int:
+    """The class with these indices, one into each part.
+
+    Raises:
+        DataError: an index out of its part's range.
+    """
+    label = 0
+    for index, part in zip(indices, parts, strict=True):
+        if not 0 <= index < len(part.classes):
+            raise DataError(
+                f"{part.name} {index} is out of range: there are {len(part.classes)} of them"
+            )
+        label = label * len(part.classes) + index
+    return label
+
+
+def separated(label: int, parts: Sequence[Part]) -> tuple[int, ...]:
+    """The inverse of `combined`."""
+    assert 0 <= label < prod(len(part.classes) for part in parts)
+    indices = []
+    for part in reversed(parts):
+        label, index = divmod(label, len(part.classes))
+        indices.append(index)
+    return tuple(reversed(indices))
