@@ -117,8 +117,11 @@ class Views:
     clips: int = 1
     crops: int = 1
     """1: the middle; 3: along the longer side."""
+    average: Literal["probabilities", "logits"] = "probabilities"
+    """What is averaged over the views of a video."""
 
     def __post_init__(self) -> None:
+        check_types(self, "views")
         within(self, "clips", least=1)
         if self.crops not in (1, 3):
             raise ConfigurationError(f"views.crops cannot be {self.crops}: it is 1 or 3")

@@ -1,7 +1,8 @@
 """What several commands say and ask for."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from stillmotion.parsing import Parser
 from stillmotion.recipe import Views
@@ -15,11 +16,17 @@ WEIGHTS = "the image model's weights, where they are not where the run says"
 def add_views(parser: Parser) -> None:
     """Options for views; by default those of the training."""
     for name, what in (("clips", "clips of a video"), ("crops", "crops of a clip, 1 or 3")):
-        told = f"{what} whose probabilities are averaged; by default as in training"
+        told = f"{what} that are averaged; by default as in training"
         parser.add_argument(f"--views.{name}", type=int | None, default=None, help=told)
+    parser.add_argument(
+        "--views.average",
+        type=Literal["probabilities", "logits"] | None,
+        default=None,
+        help="what is averaged over views; by default as in training",
+    )
 
 
-def views_from(values: dict[str, Any]) -> Views | None:
-    """The views asked for; None: those of the training."""
+def views_from(values: dict[str, Any], usual: Views) -> Views:
+    """The views asked for; what is not asked for is as usual."""
     given = {name: value for name, value in values["views"].items() if value is not None}
-    return Views(**given) if given else None
+    return replace(usual, **given)

@@ -32,10 +32,10 @@ def marginals(
 
 
 def in_parts(
-    matrix: Float[Tensor, "n W"], sizes: Sequence[int] = ()
-) -> tuple[Float[Tensor, "n _"], ...]:
+    matrix: Float[Tensor, "*lead W"], sizes: Sequence[int] = ()
+) -> tuple[Float[Tensor, "*lead _"], ...]:
     """The columns of each part; of all classes where there are no parts."""
-    return matrix.split(list(sizes) or matrix.shape[1], dim=1)
+    return matrix.split(list(sizes) or matrix.shape[-1], dim=-1)
 
 
 def part_labels(labels: Int[Tensor, " n"], sizes: Sequence[int] = ()) -> tuple[Tensor, ...]:
@@ -55,12 +55,12 @@ def most_probable(
 
     The best combinations are made of the best of each part, so no others are looked at.
     """
-    best, index = probabilities.new_ones(len(probabilities), 1), None
+    best = probabilities.new_ones(len(probabilities), 1)
+    index = torch.zeros_like(best, dtype=torch.long)
     for part in in_parts(probabilities, sizes):
-        value, column = part.topk(min(first, part.shape[1]))
-        pairs = best[:, :, None] * value[:, None]
-        digits = column[:, None] if index is None else index[:, :, None] * part.shape[1] + column[:, None]
-        best, order = pairs.flatten(1).topk(min(first, pairs[0].numel() if len(pairs) else first))
-        index = digits.flatten(1).gather(1, order)
-    assert index is not None
+        value, digit = part.topk(min(first, part.shape[1]))
+        pairs = (best[:, :, None] * value[:, None]).flatten(1)
+        indices = (index[:, :, None] * part.shape[1] + digit[:, None]).flatten(1)
+        best, order = pairs.topk(min(first, pairs.shape[1]))
+        index = indices.gather(1, order)
     return best, index
