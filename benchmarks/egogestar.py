@@ -97,7 +97,7 @@ def run(variant: str, fold: int, seed: int) -> dict[str, Any]:
 def run_probe(chosen: Recipe) -> dict[str, Any]:
     """The order-free baseline: logistic regression on frozen features averaged over frames."""
     splits = read_splits(replace(chosen, videos=replace(chosen.videos, val_fraction=0.0)))
-    model = build_model(chosen, splits.train.classes).eval()
+    model = build_model(chosen, splits.train).eval()
     features, index = frozen_features(model, loader(splits.train, chosen))
     fit_head(model, features, torch.tensor([splits.train.samples[i].label for i in index]))
     assert splits.test is not None

@@ -85,7 +85,7 @@ def train_one_step(model):
     """A real step of the method's own loss."""
     model.train()
     optimizer = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), lr=0.1)
-    branches = model.branch_logits(moving())
+    branches = model.branches(moving())
     criterion = torch.nn.CrossEntropyLoss()
     labels = torch.tensor([0, 1])
     loss = model.method.objective(
@@ -357,7 +357,7 @@ def test_losses_are_what_their_names_say(loss):
 @pytest.mark.parametrize("vote", ["mean", "linear", "frozen_linear"])
 def test_votes_are_what_their_names_say(vote):
     model = trained(replace(SMALL, vote=vote))
-    branches = model.branch_logits(moving())
+    branches = model.branches(moving())
     assert branches.shape == (2, 5, 3)
     if vote == "mean":
         want = branches.mean(dim=1)

@@ -80,7 +80,7 @@ def test_the_image_model_sees_each_clip_once(few_videos, tmp_path):
     recipe = probe(few_videos, tmp_path, clips=2, training={"epochs": 5})
     splits, accelerator = read_splits(recipe), start(recipe.training)
     set_seed(recipe.seed)
-    model = build_model(recipe, splits.train.classes)
+    model = build_model(recipe, splits.train)
     seen = []
     model.trunk.blocks[0].register_forward_hook(lambda _, given, out: seen.append(len(given[0])))
     with RunLog(tmp_path, is_main=True, quiet=True) as log:
@@ -95,7 +95,7 @@ def test_clips_take_turns(few_videos, tmp_path):
     recipe = probe(few_videos, tmp_path, clips=2)
     splits = read_splits(recipe)
     with RunLog(tmp_path, is_main=True, quiet=True) as log:
-        model = build_model(recipe, splits.train.classes)
+        model = build_model(recipe, splits.train)
         session = prepare(recipe, model, splits, start(recipe.training), log)
     dataset = session.loaders.train.dataset
     drawn = []

@@ -58,7 +58,7 @@ def test_it_starts_as_the_image_model_or_says_that_it_does_not(name):
 @each_choice
 def test_everything_trained_learns_but_what_is_declared_inert(name):
     model = model_of(name).train()
-    branches = model.branch_logits(moving())
+    branches = model.branches(moving())
     logits = model.head.vote(branches)
     labels = torch.arange(len(logits))
     loss = model.method.objective(

@@ -36,7 +36,7 @@ each_pair = pytest.mark.parametrize(("name", "family"), EVERY_PAIR)
 
 def loss_of(model, clip):
     """What training minimises on these clips."""
-    branches = model.branch_logits(clip)
+    branches = model.branches(clip)
     logits = model.head.vote(branches)
     labels = torch.arange(len(clip), device=clip.device) % CLASSES
     return model.method.objective(branches, logits, lambda given: cross_entropy(given, labels))

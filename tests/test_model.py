@@ -71,7 +71,7 @@ def test_normalised_clips_are_checked_too():
 @pytest.mark.parametrize("name", VARIANTS)
 def test_branches_vote_for_the_logits(name):
     model = trained(VARIANTS[name])
-    branches = model.branch_logits(moving())
+    branches = model.branches(moving())
     assert branches.shape == (2, len(model.head.classifiers), CLASSES)
     torch.testing.assert_close(model.head.vote(branches), model(moving()))
 

@@ -144,7 +144,7 @@ def test_the_objective_is_what_it_says(loss, smoothing):
     def criterion(given):
         return cross_entropy(given, label, weight=weights, label_smoothing=smoothing)
 
-    branches = model.branch_logits(clip)
+    branches = model.branches(clip)
     torch.testing.assert_close(logits, model(clip))
     each = torch.stack([criterion(branches[:, v]) for v in range(branches.shape[1])]).mean()
     whole = criterion(branches.mean(dim=1))

@@ -19,6 +19,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from stillmotion.backbones import OWN_WEIGHTS, OpenBackbone, load_backbone, open_backbone
+from stillmotion.data.parts import Part
 from stillmotion.errors import CheckpointError, unknown
 from stillmotion.files import write_bytes, write_text
 from stillmotion.methods import method_from_dict
@@ -74,7 +75,8 @@ def save(model: VideoClassifier, directory: Path) -> None:
         },
         "dtype": str(model.mean.dtype).removeprefix("torch."),
         "num_frames": model.num_frames,
-        "class_names": list(model.class_names),
+        "class_names": [] if model.parts else list(model.class_names),
+        "parts": {part.name: list(part.classes) for part in model.parts},
         "info": model.info,
     }
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
@@ -122,8 +124,14 @@ def load(
             method_from_dict(config["method"]),
             num_frames=config["num_frames"],
             class_names=config["class_names"],
+            parts=[Part(name, tuple(names)) for name, names in config.get("parts", {}).items()],
         )
-    except (ValueError, RuntimeError, TypeError) as error:  # whatever a damaged number leads to
+    except (
+        ValueError,
+        RuntimeError,
+        TypeError,
+        AttributeError,
+    ) as error:  # whatever a damaged number leads to
         raise CheckpointError(
             f"{directory / CONFIG} describes no possible model: {error}"
         ) from error

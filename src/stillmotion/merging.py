@@ -43,7 +43,11 @@ def merge(model: VideoClassifier, *, tolerance: float = TOLERANCE) -> VideoClass
     parts.backbone.blocks = nn.ModuleList(map(frozen_block, parts.trunk.blocks))
     parts.backbone.weights = OWN_WEIGHTS
     merged = VideoClassifier(
-        parts.backbone, method, num_frames=model.num_frames, class_names=model.class_names
+        parts.backbone,
+        method,
+        num_frames=model.num_frames,
+        class_names=model.class_names,
+        parts=model.parts,
     )
     merged.stem, merged.readout, merged.head = parts.stem, parts.readout, parts.head
     merged.to(model.mean).eval()

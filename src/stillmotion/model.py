@@ -19,8 +19,10 @@ from stillmotion.backbones import (
     load_backbone,
     open_backbone,
 )
+from stillmotion.data.parts import Part, combinations
 from stillmotion.errors import BackboneError, ClipError, ConfigurationError
 from stillmotion.methods import Method, get_method
+from stillmotion.nn.combination import Combination
 from stillmotion.nn.frozen import frozen_names
 from stillmotion.shapes import Clip, FrameFeatures, Logits, NormalisedClip
 
@@ -35,7 +37,9 @@ class VideoClassifier(nn.Module):
         method: the frozen dataclass that says how the backbone is adapted.
         num_frames: the most frames a clip may have.
         class_names: one a class, in the order of the logits.
-        head: the classifier only.
+        parts: what each class combines, such as a verb and a noun; mostly nothing.
+        head: the classifier only; its outputs are the logits, or those of all parts side by side.
+        combine: the head's outputs to logits: nothing to do, where classes combine nothing.
         thawed: names of the image model's parameters that train along.
         info: plain values that travel with a checkpoint: how clips are sampled, scores.
     """
@@ -49,12 +53,14 @@ class VideoClassifier(nn.Module):
         method: Method,
         *,
         num_frames: int,
-        class_names: Sequence[str],
+        class_names: Sequence[str] = (),
+        parts: Sequence[Part] = (),
     ) -> None:
         super().__init__()
         if len(backbone.blocks) == 0:
             raise BackboneError("this backbone's blocks belong to a video model already")
-        self.method, self.num_frames, self.class_names = method, num_frames, tuple(class_names)
+        self.method, self.num_frames, self.parts = method, num_frames, tuple(parts)
+        self.class_names = combinations(parts) if parts else tuple(class_names)
         self.info: dict[str, Any] = {}
         thawed = set(method.thawed(backbone))
         for parameter in thawed:
@@ -65,7 +71,8 @@ class VideoClassifier(nn.Module):
         backbone.blocks = nn.ModuleList()  # frozen blocks live on inside the video blocks only
         self.backbone = backbone
         dims = (*self.trunk.feature_dims, self.readout.dim)
-        self.head = method.head(dims, len(self.class_names))
+        self.combine = Combination([len(p.classes) for p in parts] or [len(self.class_names)])
+        self.head = method.head(dims, sum(self.combine.sizes))
         self.thawed = frozenset(n for n, p in self.named_parameters() if p in thawed)
         for name in ("mean", "std"):
             value = torch.tensor(getattr(backbone, name)).view(3, 1, 1)
@@ -81,10 +88,10 @@ class VideoClassifier(nn.Module):
 
     def forward_normalised(self, clip: NormalisedClip) -> Logits:
         """The same for pixels that are normalised already."""
-        return self.head(self.features(clip))
+        return self.combine(self.head(self.features(clip)))
 
-    def branch_logits(self, clip: Clip) -> Float[Tensor, "B V K"]:
-        """The logits of each branch that votes; most methods have one."""
+    def branches(self, clip: Clip) -> Float[Tensor, "B V outputs"]:
+        """The head's outputs for each branch that votes; most methods have one."""
         return self.head.branches(self.features(self.normalise(clip)))
 
     def features(self, clip: NormalisedClip) -> list[Float[Tensor, "B _"]]:
@@ -178,6 +185,7 @@ def adapt(
     *,
     num_classes: int | None = None,
     class_names: Sequence[str] | None = None,
+    parts: Sequence[Part] = (),
     num_frames: int,
     image_size: int | None = None,
     weights: str | PathLike[str] = "pretrained",
@@ -189,6 +197,7 @@ def adapt(
         method: a method, or its name, which takes its defaults.
         num_classes: K; or give class_names.
         class_names: one a class, in the order of the logits.
+        parts: in their place, what classes combine (a verb and a noun): each combination is one.
         num_frames: T, the most frames of a clip.
         image_size: pixels a side, for a backbone given by name; None: the image model's own.
         weights: for a backbone given by name: ``"pretrained"``, ``"none"`` (random; said loudly) or
@@ -200,7 +209,9 @@ def adapt(
     """
     if num_frames < 1:
         raise ConfigurationError(f"num_frames={num_frames}: a clip has at least one frame")
-    if class_names is None:
+    if parts:
+        class_names = combinations(parts)
+    elif class_names is None:
         class_names = [f"class {i}" for i in range(num_classes or 0)]
     if not class_names:
         raise ConfigurationError("give num_classes, at least 1, or class_names")
@@ -220,5 +231,7 @@ def adapt(
                 "image_size and weights are for a backbone given by name: a module has its own"
             )
         opened = open_backbone(copy.deepcopy(backbone))
-    model = VideoClassifier(opened, method, num_frames=num_frames, class_names=class_names)
+    model = VideoClassifier(
+        opened, method, num_frames=num_frames, class_names=class_names, parts=parts
+    )
     return model.to(next(opened.parameters()))  # a given module's device and number type

@@ -18,12 +18,16 @@ from stillmotion.data.rows import videos_below
 from stillmotion.data.transforms import test_crops
 from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.loading import sampling_of, views_of
+from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
 from stillmotion.rejection import NONE, Rejection, rejection_of
 
 if TYPE_CHECKING:
     from os import PathLike
+
+COMBINATIONS = 100
+"""The most classes of a prediction where classes are combinations: there may be thousands."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ class Predictor:
         except (RuntimeError, AssertionError) as error:
             raise ConfigurationError(f"cannot compute on {device}: {error}") from error
         self.views = views or views_of(model)
+        self.sizes = tuple(len(part.classes) for part in model.parts)
         self.rejection = rejection_of(model.info)
         if threshold is not None:
             self.rejection = replace(self.rejection or Rejection(threshold=0), threshold=threshold)
@@ -120,22 +125,24 @@ class Predictor:
         Raises:
             VideoError: where it cannot be read, with the reason.
         """
-        probabilities = self.probabilities(self.read(Path(path)))
-        order = probabilities.argsort(descending=True)
+        said = self.probabilities(self.read(Path(path)))[None]
+        first = min(len(self.model.class_names), COMBINATIONS) if self.sizes else said.shape[1]
+        probabilities, order = (t[0] for t in most_probable(said, self.sizes, first=first))
         known = self.rejection if self.rejection and self.rejection.threshold > 0 else None
         return Prediction(
             path=str(path),
             labels=tuple(self.model.class_names[i] for i in order.tolist()),
-            probabilities=tuple(probabilities[order].tolist()),
-            confidence=float(known.confidence(probabilities[None])[0]) if known else None,
+            probabilities=tuple(probabilities.tolist()),
+            confidence=float(known.confidence(said, self.sizes)[0]) if known else None,
             threshold=known.threshold if known else 0.0,
         )
 
     @torch.inference_mode()
-    def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " K"]:
-        """Class probabilities of the views of one video."""
-        logits = logits_of_views(self.model, views[None].to(self.device))
-        return average_of_views(logits, self.views.average)[0]
+    def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " W"]:
+        """Class probabilities of the views of one video; where classes are combinations, those of
+        their parts side by side."""
+        logits = logits_of_views(self.model, views[None].to(self.device), self.sizes)
+        return average_of_views(logits, self.views.average, self.sizes)[0]
 
     def read(self, path: Path) -> UInt8[Tensor, "V T 3 height width"]:
         """The views of one video."""

@@ -26,7 +26,7 @@ COOLEST, HOTTEST = 0.5, 10.0
 """A temperature beyond these is not believed: few videos, all right, would ask for the coldest."""
 
 DIGITS = 6
-"""The threshold is rounded down to these: the last bits of a probability differ between machines."""
+"""The threshold is rounded down to these: the last bits differ from machine to machine."""
 
 
 @dataclass(frozen=True, kw_only=True)

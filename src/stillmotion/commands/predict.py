@@ -15,7 +15,7 @@ def run(arguments: Arguments) -> int:
         "predict",
         "RUN FILE... [options]",
         "Say what happens in videos. A folder stands for all videos below it. An answer that the "
-        "model is not sure enough of is \"none of these\"; see stillmotion calibrate. A file that "
+        'model is not sure enough of is "none of these"; see stillmotion calibrate. A file that '
         "cannot be read is reported and the others still answered; the exit status is then 2.",
     )
     parser.add_argument("run", help=RUN)
@@ -26,7 +26,7 @@ def run(arguments: Arguments) -> int:
         "--threshold",
         type=float | None,
         default=None,
-        help="least confidence of an answer, 0 to 1; 0: any; by default as the model was calibrated",
+        help="least confidence of an answer; 0: any; by default as the model was calibrated",
     )
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--device", default=None, help="cpu, cuda, mps; by default the best")

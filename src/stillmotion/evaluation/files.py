@@ -1,15 +1,11 @@
 """The files of an evaluation: for programs, for spreadsheets, for people."""
 
-import csv
 import json
-import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from stillmotion.errors import StorageError
 from stillmotion.evaluation.result import Evaluation, most_confused
-from stillmotion.files import write_bytes, write_text, writing
+from stillmotion.files import as_json, write_bytes, write_rows, write_text
 
 PER_CLASS = ("name", "n", "answered", "precision", "recall", "f1")
 CONFUSIONS = ("truth", "predicted", "n", "of")
@@ -46,25 +42,6 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
     write_text(path, as_json(told))
 
 
-def as_json(told: Any) -> str:
-    """Indented JSON in which a row of numbers is a line: a matrix looks like one."""
-    text = json.dumps(told, indent=2, ensure_ascii=False)
-    # A line break never stands inside a string, so only lists are met.
-    return re.sub(r"\[\n\s*([-+.\deE,\s]+?)\s*\]", _in_a_line, text) + "\n"
-
-
-def _in_a_line(numbers: re.Match[str]) -> str:
-    return f"[{', '.join(numbers[1].replace(',', ' ').split())}]"
-
-
 def beside(path: Path, name: str) -> Path:
     """A file that belongs to another: `runs/a/test.json` has `runs/a/test_scores.safetensors`."""
     return path.with_name(f"{path.stem}_{name}")
-
-
-def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """A CSV file with a header; what is None is empty."""
-    with writing(path, "w") as file:
-        writer = csv.DictWriter(file, list(columns), extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -12,7 +12,6 @@ from stillmotion.errors import ConfigurationError, unknown
 from stillmotion.fields import check_types, within
 from stillmotion.methods.parts import Readout, Stem, Trunk
 from stillmotion.nn.head import VotingHead
-from stillmotion.shapes import Logits
 
 VARIABLE = "STILLMOTION_METHODS"
 """Environment variable with paths of Python files that register methods, separated as in PATH."""
@@ -97,12 +96,12 @@ class Method:
 
     def objective(
         self,
-        branches: Float[Tensor, "B V K"],
-        logits: Logits,
-        criterion: Callable[[Logits], Tensor],
+        branches: Float[Tensor, "B V outputs"],
+        voted: Float[Tensor, "B outputs"],
+        criterion: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """What training minimises: the criterion of the logits."""
-        return criterion(logits)
+        """What training minimises: the criterion of what the branches' vote gives."""
+        return criterion(voted)
 
     def merged(self) -> "Method":
         """The method of the model that is left when adapters are folded into the image model.

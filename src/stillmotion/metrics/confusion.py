@@ -69,7 +69,8 @@ class Confusion:
         wrong = self.pairs[:, 0] != self.pairs[:, 1]
         pairs, counts = self.pairs[wrong], self.counts[wrong]
         order = counts.argsort(descending=True, stable=True)
-        return [(*pair, n) for pair, n in zip(pairs[order].tolist(), counts[order].tolist(), strict=True)]
+        rows = torch.cat([pairs, counts[:, None]], dim=1)[order].tolist()
+        return [(truth, said, n) for truth, said, n in rows]
 
     @property
     def sparse(self) -> list[list[int]]:

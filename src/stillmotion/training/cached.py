@@ -32,13 +32,14 @@ class FrameProbe(nn.Module):
         super().__init__()
         assert model.method.reads_frozen_frames
         self.method, self.readout, self.head = model.method, model.readout, model.head
+        self.combine = model.combine
 
-    def branch_logits(self, frames: FrameFeatures) -> Float[Tensor, "B V K"]:
-        """The logits of the one branch."""
+    def branches(self, frames: FrameFeatures) -> Float[Tensor, "B V outputs"]:
+        """The head's outputs for the one branch."""
         return self.head.branches([self.readout.summary(frames)])
 
     def forward(self, frames: FrameFeatures) -> Logits:
-        return self.head.vote(self.branch_logits(frames))
+        return self.combine(self.head.vote(self.branches(frames)))
 
 
 class FrozenClips(Dataset[Item]):

@@ -3,11 +3,9 @@
 import logging
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
@@ -55,7 +53,7 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     splits = read_splits(recipe)
     state.same_videos(saved, splits.fingerprint)
     set_seed(recipe.seed)
-    model = build_model(recipe, splits.train.classes)
+    model = build_model(recipe, splits.train)
     with RunLog(out, is_main=accelerator.is_main_process, quiet=quiet) as log:
         if accelerator.is_main_process:
             recipe.write(out / "recipe.yaml")
@@ -71,12 +69,13 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     return Run(out, model.eval(), progress.history, evaluation, progress.seconds)
 
 
-def build_model(recipe: Recipe, class_names: Sequence[str]) -> VideoClassifier:
-    """The recipe's untrained model, which remembers how its clips are drawn."""
+def build_model(recipe: Recipe, videos: VideoList) -> VideoClassifier:
+    """The recipe's untrained model of these classes, which remembers how its clips are drawn."""
     model = adapt(
         recipe.backbone,
         recipe.method,
-        class_names=class_names,
+        class_names=videos.classes,
+        parts=videos.parts,
         num_frames=recipe.sampling.num_frames,
         image_size=recipe.image_size,
         weights=recipe.weights,

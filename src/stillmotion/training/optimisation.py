@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter, defaultdict
-from functools import partial
 from typing import Literal
 
 import torch
@@ -46,15 +45,19 @@ class Objective(nn.Module):
     def forward(
         self, clip: Clip | FrameFeatures, label: Labels
     ) -> tuple[Float[Tensor, ""], Logits]:
-        branches = self.model.branch_logits(clip)
-        logits = self.model.head.vote(branches)
-        criterion = partial(
-            F.cross_entropy,
-            target=label,
-            weight=self.class_weights,
-            label_smoothing=self.label_smoothing,
-        )
-        return self.model.method.objective(branches, logits, criterion), logits
+        branches = self.model.branches(clip)
+        outputs = self.model.head.vote(branches)
+
+        def criterion(outputs: Float[Tensor, "B outputs"]) -> Float[Tensor, ""]:
+            return F.cross_entropy(
+                self.model.combine(outputs),
+                label,
+                weight=self.class_weights,
+                label_smoothing=self.label_smoothing,
+            )
+
+        loss = self.model.method.objective(branches, outputs, criterion)
+        return loss, self.model.combine(outputs)
 
 
 def balanced_weights(videos: VideoList) -> Float[Tensor, " K"]:

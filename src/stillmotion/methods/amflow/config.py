@@ -15,7 +15,6 @@ from stillmotion.methods.amflow.trunk import AMFlowTrunk
 from stillmotion.methods.base import Method, register
 from stillmotion.methods.parts import LastFrameReadout, Readout
 from stillmotion.nn.head import Vote, VotingHead
-from stillmotion.shapes import Logits
 
 Blocks = Literal["all"] | tuple[int, ...]
 
@@ -176,11 +175,11 @@ class AMFlow(Method):
 
     def objective(
         self,
-        branches: Float[Tensor, "B V K"],
-        logits: Logits,
-        criterion: Callable[[Logits], Tensor],
+        branches: Float[Tensor, "B V outputs"],
+        voted: Float[Tensor, "B outputs"],
+        criterion: Callable[[Tensor], Tensor],
     ) -> Tensor:
         if self.loss == "averaged":
-            return criterion(logits)
+            return criterion(voted)
         each = torch.stack([criterion(branch) for branch in branches.unbind(1)]).mean()
-        return each if self.loss == "branches" else (criterion(logits) + each) / 2
+        return each if self.loss == "branches" else (criterion(voted) + each) / 2

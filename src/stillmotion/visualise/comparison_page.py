@@ -1,0 +1,173 @@
+"""A comparison as one HTML page: what `comparison.json` says, to look through."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stillmotion.visualise import html
+
+Told = Mapping[str, Any]
+WORDS = {"top1": "right", "mean_class": "right, mean over classes"}
+MOST = 1000
+"""Classes that are listed at most, those with the most videos."""
+
+
+def comparison_page(told: Told) -> str:
+    """The page of a comparison: self-contained HTML, for wide and narrow, light and dark.
+
+    Args:
+        told: the dictionary of `Comparison.to_dict`.
+    """
+    best = max(told["ensembles"], key=lambda row: row[told["metric"]])
+    numbers = [(row[told["metric"]], row["name"], row[f"{told['metric']}_interval"])
+               for row in [*told["runs"][:4], best]]  # fmt: skip
+    return html.page(
+        title=f"{len(told['runs'])} models, the same {told['n']:,} videos",
+        kicker="stillmotion comparison",
+        lede=f"The numbers are {WORDS[told['metric']]}. {verdict(told)}",
+        headline=html.headline(numbers),
+        sections=(scores(told), pairs(told), better(told), classes(told), facts(told)),
+    )
+
+
+def verdict(told: Told) -> str:
+    """What the tests say."""
+    clear = [pair for pair in told["pairs"] if pair["p_holm"] < 0.05]
+    if not clear:
+        return "No two of them differ by more than what luck may explain."
+    if len(told["pairs"]) == 1:
+        (pair,) = clear
+        better = pair["second"] if pair["only_second"] > pair["only_first"] else pair["first"]
+        return f"Luck hardly explains the difference: {better} gets more videos right."
+    return f"{len(clear)} of {len(told['pairs'])} differences are hardly luck."
+
+
+def scores(told: Told) -> str:
+    """Each run, then what they would score together."""
+    columns = [html.Column("Model", text=True)]
+    columns += [html.Column(name, descending=True) for name in ("Top-1", "Mean over classes")]
+    columns += [html.Column("Top-5", descending=True)]
+    rows = [
+        [
+            html.words(row["name"]),
+            html.on_track(row["top1"], row["top1_interval"]),
+            html.on_track(row["mean_class"], row["mean_class_interval"]),
+            html.share(row["top5"]),
+        ]
+        for row in [*told["runs"], *told["ensembles"]]
+    ]
+    rest = html.note(
+        f"Lines are 95% intervals. At least one of the runs is right on "
+        f"{100 * told['one_is_right']:.1f}% of the videos: more than that no choice among their "
+        "answers can reach."
+    )
+    return html.section("scores", "Scores", html.table("", columns, rows), rest)
+
+
+def pairs(told: Told) -> str:
+    """How much every two differ, and whether that is luck."""
+    widest = max(abs(end) for pair in told["pairs"] for end in pair["top1_interval"]) or 0.01
+    columns = [html.Column("First", text=True), html.Column("Second", text=True)]
+    columns += [
+        html.Column(name, descending=True)
+        for name in ("Top-1", "Mean over classes", "Only first right", "Only second right")
+    ]
+    columns += [html.Column(name) for name in ("p", "p, Holm")]
+    rows = [
+        [
+            html.words(pair["first"]),
+            html.words(pair["second"]),
+            difference(pair["top1"], pair["top1_interval"], widest),
+            difference(pair["mean_class"], pair["mean_class_interval"], None),
+            html.count(pair["only_first"]),
+            html.count(pair["only_second"]),
+            html.Cell(small(pair["p"]), pair["p"]),
+            html.Cell(small(pair["p_holm"]), pair["p_holm"]),
+        ]
+        for pair in told["pairs"]
+    ]
+    how = html.note(
+        "Differences are in points, second less first, with 95% intervals of a paired bootstrap "
+        f"({told['draws']:,} draws of the videos, seed {told['seed']}). p is McNemar's exact test "
+        "of the videos that one alone gets right; Holm's correction allows for the number of "
+        "pairs. Both count videos as independent, which clips of one recording are not."
+    )
+    return html.section("pairs", "Do they differ?", html.table("", columns, rows), how)
+
+
+def difference(value: float, interval: html.Interval, widest: float | None) -> html.Cell:
+    """A cell with a difference in points, its interval, and where both lie around none."""
+    low, high = interval
+    shown = f'{100 * value:+.1f} <span class="quiet">({100 * low:+.1f} to {100 * high:+.1f})</span>'
+    if widest is not None:
+        place, least, most = (0.5 + 0.48 * end / widest for end in (value, low, high))
+        style = f"--share:{place:.4f};--low:{least:.4f};--high:{most:.4f}"
+        shown += f'<span class="track signed" style="{style}"><i></i><b></b></span>'
+    return html.Cell(shown, round(value, 6))
+
+
+def small(p: float) -> str:
+    """A p-value, as HTML."""
+    return "&lt; 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def better(told: Told) -> str:
+    """Where one is better than the other, class by class."""
+    blocks = []
+    for pair in told["pairs"]:
+        lists = []
+        for key, name, less in (
+            ("second_better", pair["second"], pair["first"]),
+            ("first_better", pair["first"], pair["second"]),
+        ):
+            columns = [html.Column("Class", text=True), html.Column("Videos", descending=True)]
+            columns += [html.Column("Points", descending=True)]
+            rows = [
+                [
+                    html.words(row["name"]),
+                    html.count(row["n"]),
+                    html.Cell(f"{100 * abs(row['difference']):+.0f}", abs(row["difference"])),
+                ]
+                for row in pair[key]
+            ]
+            caption = f"{name} is better than {less}"
+            lists.append(html.table(caption, columns, rows) if rows else html.note(
+                f"{name} is better than {less} on no class."))  # fmt: skip
+        blocks.append(html.side_by_side(*lists))
+    why = html.note(
+        "The greatest differences. Among many classes some are great by luck, above all those "
+        "with few videos."
+    )
+    return html.section("better", "Where each is better", why, *blocks)
+
+
+def classes(told: Told) -> str:
+    """Each class's accuracy by each run."""
+    rows = sorted(told["per_class"], key=lambda row: -row["n"])[:MOST]
+    rows = rows if len(rows) < len(told["per_class"]) else told["per_class"]
+    columns = [html.Column("Class", text=True), html.Column("Videos", descending=True)]
+    columns += [html.Column(run["name"], descending=True) for run in told["runs"]]
+    cells = [
+        [html.words(row["name"]), html.count(row["n"])]
+        + [html.share(value, bar=True) for value in row["accuracy"]]
+        for row in rows
+    ]
+    more = (
+        html.note(f"The {MOST:,} classes with the most videos; the CSV file holds all.")
+        if len(rows) < len(told["per_class"])
+        else ""
+    )
+    return html.section("classes", "Class by class", more, html.table("", columns, cells))
+
+
+def facts(told: Told) -> str:
+    """How each run was evaluated."""
+    listed = {}
+    for name, how in told["told"].items():
+        views = how.get("views", {})
+        listed[name] = (
+            f"{views.get('frames')} frames x {views.get('clips')} clips x {views.get('crops')} "
+            f"crops; list {str(how.get('list_sha256'))[:12]}; image model {how.get('backbone')}, "
+            f"{str(how.get('backbone_sha256'))[:12]}"
+        )
+    listed["stillmotion"] = told["stillmotion_version"]
+    return html.section("facts", "What was compared", html.facts(listed))
