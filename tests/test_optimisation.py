@@ -17,8 +17,8 @@ from stillmotion.nn.frozen import Frozen
 from stillmotion.recipe import Training
 from stillmotion.training.optimisation import (
     Objective,
-    balanced_weights,
     build_optimizer,
+    class_weights,
     peak_rate,
     warm_cosine,
 )
@@ -158,7 +158,19 @@ def test_the_objective_is_what_it_says(loss, smoothing):
 def test_balanced_classes_weigh_the_same_together(labels):
     samples = tuple(Sample(Path(str(i)), label) for i, label in enumerate(labels))
     videos = VideoList(samples, classes=tuple("abcde"), source="")
-    weights = balanced_weights(videos)
+    weights = class_weights(videos, "balanced")
     for label in range(5):
         share = float(weights[label]) * labels.count(label)
-        assert share == pytest.approx(len(labels) / 5 if label in labels else 0)
+        assert share == pytest.approx(len(labels) / len(set(labels)) if label in labels else 0)
+    assert class_weights(videos, "none") is None
+
+
+def test_effective_numbers_weigh_rare_classes_as_published():
+    """Equation 4 with b = 0.999 for 1, 10 and 5000 videos, by hand, up to a common factor."""
+    counts = (1, 10, 5000)
+    samples = [Sample(Path(), label) for label, n in enumerate(counts) for _ in range(n)]
+    weights = class_weights(VideoList(tuple(samples), tuple("abc"), ""), "effective")
+    by_hand = torch.tensor([0.001 / (1 - 0.999**n) for n in counts])
+    torch.testing.assert_close(weights / weights.sum(), by_hand / by_hand.sum())
+    mean = sum(n * float(w) for n, w in zip(counts, weights, strict=True)) / sum(counts)
+    assert mean == pytest.approx(1)

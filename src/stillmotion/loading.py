@@ -14,6 +14,7 @@ from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, test_crops, train_transform
+from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Videos, Views
@@ -136,7 +137,13 @@ def choose_split(
         return videos, "all"
     if split == "val":
         log.warning("these videos chose the best epoch: the score may be a little too good")
-    return videos.only(split), split
+    scored = videos.only(split)
+    if split != "train":
+        scored_split = scored.samples[0].split
+        others = [sample for sample in videos.samples if sample.split != scored_split]
+        splits = {"another split": others, split: scored.samples}
+        refuse_overlap(splits, videos.source, allowed=options.allow_overlap)
+    return scored, split
 
 
 def different_classes(wanted: Sequence[str], given: Sequence[str]) -> str:

@@ -44,12 +44,21 @@ class Videos:
     """The most memory that kept frames may take."""
     workers: int = 2
     """Processes that decode and augment."""
+    shots: int = 0
+    """Few-shot learning: train on this many videos of each class; 0: on all. No validation videos
+    are then held out: the last epoch counts, unless the list has a validation split."""
+    ways: int = 0
+    """Take this many classes, drawn at random, for training and test; 0: all."""
+    episode: int = 0
+    """Which draw of shots and ways; runs that share it share their videos, whatever the seed."""
+    allow_overlap: bool = False
+    """Go on where a test video is among the training videos."""
     max_unreadable: float = 0.05
     """Stop where more than this part of the videos cannot be read; fewer are counted and listed."""
 
     def __post_init__(self) -> None:
         within(self, "val_fraction", "max_unreadable", least=0, most=1)
-        within(self, "keep_frames", "keep_gib", "workers", least=0)
+        within(self, "keep_frames", "keep_gib", "workers", "shots", "ways", "episode", least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +94,11 @@ class Training:
     clip_norm: float = 1.0
     """Longest gradient; 0: any."""
     label_smoothing: float = 0.0
-    class_weights: Literal["none", "balanced"] = "none"
-    """balanced: rare classes count more, in inverse proportion to their videos."""
+    class_weights: Literal["none", "balanced", "effective"] = "none"
+    """balanced: rare classes count more, in inverse proportion to their videos; effective: likewise
+    but less so where videos are many (Cui et al., arXiv 1901.05555)."""
+    draw: Literal["each", "balanced"] = "each"
+    """each: every video once an epoch; balanced: as many draws, every class as often."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where the GPU has it, else fp32."""
     best: Literal["loss", "top1"] = "loss"

@@ -6,9 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from stillmotion.commands.shared import DATA, Arguments
+from stillmotion.commands.shared import DATA, READING, Arguments, add_videos
 from stillmotion.parsing import Parser
-from stillmotion.recipe import Videos
 
 
 def run(arguments: Arguments) -> int:
@@ -23,12 +22,12 @@ def run(arguments: Arguments) -> int:
     )
     parser.add_argument("data", help=f"{DATA}; or any folder of videos")
     parser.add_argument("--out", default=None, help="list file to write, with the proposed split")
+    parser.add_argument(
+        "--folds", type=int, default=0, help="propose so many folds instead, for repeat --folds"
+    )
     parser.add_argument("--json", default=None, help="file to write the whole report to")
     parser.add_argument("--seconds_per_file", type=float, default=60.0, help="time limit of each")
-    parser.add_class_arguments(
-        Videos, None, skip={"test", "val", "val_fraction", "keep_frames", "keep_gib",
-                            "max_unreadable"},
-    )  # fmt: skip
+    add_videos(parser, None, "workers")
     values = parser.parse(arguments)
     from stillmotion.data.check import check_videos
     from stillmotion.data.reading import read_videos
@@ -36,13 +35,13 @@ def run(arguments: Arguments) -> int:
 
     data = Path(values["data"])
     flat = data.is_dir() and not any(child.is_dir() for child in data.iterdir())
-    reading = {name: values[name] for name in ("root", "classes", "columns", "exclude")}
-    videos = data if flat else read_videos(data, **reading)
+    videos = data if flat else read_videos(data, **{name: values[name] for name in READING})
     console = Console()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading", total=None)
         report = check_videos(
             videos,
+            folds=values["folds"],
             workers=values["workers"],
             seconds_per_file=values["seconds_per_file"],
             on_progress=lambda done, of: bar.update(task, completed=done, total=of),

@@ -4,7 +4,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stillmotion.commands.shared import DATA, RUN, WEIGHTS, Arguments, add_views, views_from
+from stillmotion.commands.shared import (
+    DATA,
+    RUN,
+    WEIGHTS,
+    Arguments,
+    add_videos,
+    add_views,
+    views_from,
+)
 from stillmotion.parsing import Parser
 from stillmotion.recipe import Videos
 
@@ -29,9 +37,7 @@ def run(arguments: Arguments) -> int:
     parser.add_argument("--time_check", type=bool, default=True, help="also shuffle and reverse")
     parser.add_argument("--batch_size", type=int, default=8, help="clips at once")
     add_views(parser)
-    parser.add_class_arguments(
-        Videos, "videos", skip={"test", "val", "val_fraction", "keep_frames", "keep_gib"}
-    )
+    add_videos(parser, "videos", "workers", "max_unreadable", "allow_overlap")
     values = parser.parse(arguments)
     from stillmotion.checkpoint import load
     from stillmotion.evaluation import evaluate as run_evaluation

@@ -10,12 +10,13 @@ from typing import Any
 
 from rich.console import Console, Group
 
-from stillmotion.data.annotations import VideoList
+from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.check_tables import tables
 from stillmotion.data.probe import VideoReport
 from stillmotion.data.probing import probe_all
 from stillmotion.data.rows import videos_below
 from stillmotion.data.splits import classes_missing, split_by_group
+from stillmotion.data.verify import leaks, overlaps
 from stillmotion.errors import DataError
 
 FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
@@ -31,6 +32,8 @@ class CheckReport:
     """A report a file, in the order of the list."""
     listing: VideoList | None
     """The labelled videos that were checked; None for a folder without labels."""
+    folds: int = 0
+    """Propose this many folds, named 0, 1, ... in the place of train, val and test."""
 
     @property
     def unreadable(self) -> tuple[VideoReport, ...]:
@@ -63,6 +66,9 @@ class CheckReport:
         samples = tuple(s for s in self.listing.samples if str(s.path) not in bad)
         if not samples:
             return None
+        if self.folds:
+            shares = {str(fold): 1 / self.folds for fold in range(self.folds)}
+            return split_by_group(replace(self.listing, samples=samples), fractions=shares)
         test = tuple(s for s in samples if s.split == "test")
         rest = replace(self.listing, samples=tuple(s for s in samples if s.split != "test"))
         if not test:
@@ -79,17 +85,17 @@ class CheckReport:
 
     @cached_property
     def leaks(self) -> tuple[str, ...]:
-        """Groups, and first files of duplicates, that the list's own splits tear apart."""
+        """Videos, copies of them, and groups that are in several of the list's own splits."""
         if self.listing is None:
             return ()
-        together: dict[str, set[str | None]] = {}
-        twin = {path: paths[0] for paths in self.duplicates for path in paths}
+        splits: dict[str, list[Sample]] = {}
         for sample in self.listing.samples:
-            path = str(sample.path)
-            together.setdefault(twin.get(path, path), set()).add(sample.split)
-            if sample.group is not None:
-                together.setdefault(f"group {sample.group}", set()).add(sample.split)
-        return tuple(name for name, splits in together.items() if len(splits) > 1)
+            splits.setdefault(sample.split or "no split", []).append(sample)
+        shared = {problem.place: None for problem in overlaps(splits)}
+        return (
+            *shared,
+            *(name for name in leaks(splits) if name.removeprefix("file ") not in shared),
+        )
 
     def write_list(self, path: str | Path) -> None:
         """Writes the proposal as a list file; see `VideoList.write`.
@@ -129,6 +135,7 @@ class CheckReport:
 def check_videos(
     videos: VideoList | str | Path,
     *,
+    folds: int = 0,
     workers: int = 2,
     seconds_per_file: float = 60.0,
     on_progress: Callable[[int, int], None] | None = None,
@@ -140,6 +147,7 @@ def check_videos(
 
     Args:
         videos: labelled videos, or a folder of videos whose labels do not matter.
+        folds: propose so many folds for cross-validation; 0: train, val and test.
         on_progress: called with how many files are done, and of how many.
 
     Raises:
@@ -158,4 +166,4 @@ def check_videos(
     reports = probe_all(
         paths, workers=workers, seconds_per_file=seconds_per_file, on_progress=on_progress
     )
-    return CheckReport(source, tuple(reports), listing)
+    return CheckReport(source, tuple(reports), listing, folds)

@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,9 +89,9 @@ def _groups(videos: VideoList) -> list[list[int]]:
         return index
 
     first_with: dict[str, int] = {}
-    contents = _contents(videos.samples)
+    content = contents(videos.samples)
     for index, sample in enumerate(videos.samples):
-        keys = [f"content {contents[sample.path]}"]
+        keys = [f"content {content[sample.path]}"]
         if sample.group is not None:
             keys.append(f"group {sample.group}")
         for key in keys:
@@ -102,8 +102,12 @@ def _groups(videos: VideoList) -> list[list[int]]:
     return list(groups.values())
 
 
-def _contents(samples: tuple[Sample, ...]) -> dict[Path, str]:
-    """What tells the files apart: the path, or the hash where several have the same size."""
+def contents(samples: Iterable[Sample]) -> dict[Path, str]:
+    """What tells the files apart: the path, or the hash where several have the same size.
+
+    Raises:
+        VideoError: a file cannot be read.
+    """
     paths = sorted({sample.path for sample in samples})
     sizes = {path: path.stat().st_size for path in paths}
     shared = Counter(sizes.values())

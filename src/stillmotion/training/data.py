@@ -8,10 +8,12 @@ from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 
 from stillmotion.data.annotations import Sample, VideoList
+from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.frame_store import FrameStore, Progress
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
+from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import DataError, unknown
 from stillmotion.loading import MARGIN, clip_loader, view_loader
 from stillmotion.recipe import Recipe, Views
@@ -26,13 +28,18 @@ class Splits:
     test: VideoList | None
 
     @property
+    def parts(self) -> dict[str, VideoList]:
+        """Those that there are, by name."""
+        named = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
+    @property
     def together(self) -> VideoList:
         """All videos, each with the split in which it was used."""
-        parts = {"train": self.train, "val": self.val, "test": self.test}
         samples = [
             replace(sample, split=name)
-            for name, part in parts.items()
-            for sample in (part.samples if part else ())
+            for name, part in self.parts.items()
+            for sample in part.samples
         ]
         return replace(self.train, samples=tuple(samples))
 
@@ -55,6 +62,7 @@ def read_splits(recipe: Recipe) -> Splits:
     A list without a validation split gives up ``val_fraction`` of its training videos, by group.
 
     Raises:
+        ProblemsError: where a video is in two splits, or the list has other faults.
         DataError: where nothing is left to train on, or a class has no training video.
     """
     options = recipe.videos
@@ -65,6 +73,8 @@ def read_splits(recipe: Recipe) -> Splits:
         columns=options.columns,
         exclude=options.exclude,
     )
+    if options.ways:
+        videos = some_classes(videos, options.ways, episode=options.episode)
     named = {"test": canonical_split(options.test), "val": canonical_split(options.val)}
     for kind, name in named.items():
         if name != kind and name not in videos.splits:
@@ -74,7 +84,9 @@ def read_splits(recipe: Recipe) -> Splits:
     if not rest:
         raise DataError(f"{recipe.data}: no video is left to train on beside {videos.splits}")
     train, val = replace(videos, samples=rest), parts["val"]
-    if val is None and options.val_fraction > 0:
+    if options.shots:
+        train = few_shots(train, options.shots, episode=options.episode)
+    elif val is None and options.val_fraction > 0:
         refuse_single_videos(train)
         train, val = hold_out(train, options.val_fraction, recipe.seed)
     absent = set(range(len(videos.classes))) - {s.label for s in train.samples}
@@ -85,7 +97,13 @@ def read_splits(recipe: Recipe) -> Splits:
             "least one, and one more where validation videos are held out: videos.val_fraction=0 "
             "holds out none"
         )
-    return Splits(train, val, parts["test"])
+    splits = Splits(train, val, parts["test"])
+    refuse_overlap(
+        {name: part.samples for name, part in splits.parts.items()},
+        videos.source,
+        allowed=options.allow_overlap,
+    )
+    return splits
 
 
 def refuse_single_videos(videos: VideoList) -> None:

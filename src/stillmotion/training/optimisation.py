@@ -20,6 +20,8 @@ from stillmotion.training.cached import FrameProbe
 
 MOMENTUM = 0.9
 """Of SGD."""
+EFFECTIVE = 0.999
+"""Of class weights by effective number: a class has at most 1000 videos that count."""
 
 
 class Objective(nn.Module):
@@ -60,11 +62,22 @@ class Objective(nn.Module):
         return loss, self.model.combine(outputs)
 
 
-def balanced_weights(videos: VideoList) -> Float[Tensor, " K"]:
-    """n / (K n_c) for each class c; 0 for a class without videos, which no loss ever asks for."""
+def class_weights(
+    videos: VideoList, rule: Literal["none", "balanced", "effective"]
+) -> Float[Tensor, " K"] | None:
+    """How much each class counts; over all videos the mean weight is 1.
+
+    balanced: w_c ~ 1 / n_c, for n_c videos of class c. effective: w_c ~ (1 - b) / (1 - b^n_c), the
+    inverse of the effective number of videos (Cui et al., "Class-balanced loss", arXiv 1901.05555,
+    equation 4), with b = 0.999. A class without videos has 0, which no loss ever asks for.
+    """
+    if rule == "none":
+        return None
     count = Counter(sample.label for sample in videos.samples)
-    n, classes = len(videos), len(videos.classes)
-    return torch.tensor([n / (classes * count[c]) if count[c] else 0.0 for c in range(classes)])
+    n = torch.tensor([float(count[label]) for label in range(len(videos.classes))])
+    number = n if rule == "balanced" else (1 - EFFECTIVE**n) / (1 - EFFECTIVE)
+    weight = torch.where(n > 0, 1 / number.clamp(min=1e-12), 0.0)
+    return weight * len(videos) / (weight * n).sum()
 
 
 def peak_rate(training: Training, *, processes: int) -> float:

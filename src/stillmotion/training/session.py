@@ -19,8 +19,8 @@ from stillmotion.training.data import Loaders, Splits, make_loaders
 from stillmotion.training.log import RunLog
 from stillmotion.training.optimisation import (
     Objective,
-    balanced_weights,
     build_optimizer,
+    class_weights,
     warm_cosine,
 )
 from stillmotion.training.plan import plan
@@ -69,7 +69,7 @@ def prepare(
     with log.counting("decoding") as on_progress:
         size = model.backbone.image_size[0]
         loaders = make_loaders(recipe, splits, image_size=size, on_progress=on_progress)
-    weights = balanced_weights(splits.train) if options.class_weights == "balanced" else None
+    weights = class_weights(splits.train, options.class_weights)
     learner = FrameProbe(model) if options.cache_clips else model
     if options.cache_clips:
         with log.counting("frozen features") as on_progress:
