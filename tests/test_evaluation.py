@@ -2,16 +2,24 @@
 
 import json
 import math
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from accelerate import Accelerator
 from PIL import Image
+from torch import nn
 
 import stillmotion as sm
 from models import CLASSES, SIZE, VARIANTS, trained
 from runs import files_below, stillmotion
-from stillmotion.answering import answer, average_of_views, reorder, shuffled
+from stillmotion.answering import (
+    answer,
+    average_of_views,
+    logits_of_views,
+    reorder,
+    shuffled,
+)
 from stillmotion.data.dataset import Batch
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
@@ -23,9 +31,15 @@ from stillmotion.metrics import interval
 from stillmotion.recipe import Videos, Views
 
 DEMANDED = (
-    "top1", "top5", "mean_class", "top1_shuffled", "top1_reversed", "n", "split", "list_sha256",
-    "backbone_sha256", "calibration_error", "confusion", "per_class", "intervals", "unreadable",
-    "views", "decoder", "backbone", "class_names", "stillmotion_version",
+    "top1", "top5", "mean_class", "macro_f1", "top1_shuffled", "top1_reversed", "n", "split",
+    "list_sha256", "backbone_sha256", "calibration_error", "calibration", "confusion",
+    "confusion_pairs", "most_confused", "per_class", "intervals", "unreadable", "views", "decoder",
+    "backbone", "class_names", "num_classes", "metric", "dataset", "parts", "breakdown",
+    "none_of_these", "stillmotion_version",
+)  # fmt: skip
+BESIDE = (
+    ".json", ".png", ".html", "_per_class.csv", "_confusions.csv", "_predictions.jsonl",
+    "_scores.safetensors",
 )  # fmt: skip
 
 
@@ -41,13 +55,13 @@ def whole(model, few_videos):
 
 def test_the_written_result_says_all_that_is_needed(whole, few_videos, model, tmp_path):
     whole.write(tmp_path / "scores.json")
-    assert files_below(tmp_path) == {"scores.json", "scores.png", "scores_predictions.jsonl"}
+    assert files_below(tmp_path) == {f"scores{ending}" for ending in BESIDE}
     told = json.loads((tmp_path / "scores.json").read_text())
     assert set(DEMANDED) == told.keys()
     assert told["n"] == sum(map(sum, told["confusion"])) == 8
     assert told["list_sha256"] == read_videos(few_videos).sha256
     assert told["backbone_sha256"] == model.backbone.sha256
-    assert told["views"] == {"frames": 2, "clips": 2, "crops": 1}
+    assert told["views"] == {"frames": 2} | asdict(Views(clips=2))
     assert told["unreadable"] == []
     with Image.open(tmp_path / "scores.png") as picture:
         assert min(picture.size) > 200
@@ -63,6 +77,8 @@ def test_each_videos_answer_gives_the_scores(whole):
         right = [row[name] == row["label"] for row in whole.predictions]
         assert told[key] == pytest.approx(sum(right) / 8)
         assert told["intervals"][key] == interval(told[key], 8)
+    low, high = told["intervals"]["mean_class"]
+    assert low <= told["mean_class"] <= high
     assert [row["path"] for row in whole.predictions] == [
         f"{label}/{i}.mp4" for label in ("jump", "wave") for i in range(4)
     ]
@@ -75,7 +91,7 @@ def test_each_videos_answer_gives_the_scores(whole):
 def test_without_the_time_check_it_is_not_claimed(model, few_videos):
     told = evaluate(model, read_videos(few_videos), workers=0, time_check=False).to_dict()
     assert told["top1_shuffled"] is told["top1_reversed"] is None
-    assert set(told["intervals"]) == {"top1", "top5"}
+    assert set(told["intervals"]) == {"top1", "top5", "mean_class"}
     assert "predicted_shuffled" not in told
 
 
@@ -134,11 +150,37 @@ def test_a_video_that_came_twice_counts_once(few_videos):
     assert twice.probabilities["given"].shape == (8, CLASSES)
 
 
-def test_views_are_averaged_as_probabilities():
+def test_views_are_averaged_as_probabilities_or_as_logits():
     model = trained(LinearProbe())
     views = torch.randint(0, 256, (2, 3, 4, 3, SIZE, SIZE), dtype=torch.uint8)
-    each = torch.stack([model(views[:, v]).softmax(dim=1) for v in range(3)])
-    torch.testing.assert_close(average_of_views(model, views), each.mean(dim=0))
+    logits = logits_of_views(model, views)
+    each = torch.stack([model(views[:, v]) for v in range(3)])
+    torch.testing.assert_close(logits, each.transpose(0, 1))
+    for average, expected in (
+        ("probabilities", each.softmax(dim=2).mean(dim=0)),
+        ("logits", each.mean(dim=0).softmax(dim=1)),
+    ):
+        torch.testing.assert_close(average_of_views(logits, average), expected)
+
+
+def test_what_is_averaged_makes_a_difference():
+    """One view is sure of one class, the other a little less of another."""
+    logits = torch.tensor([[[9.0, 0.0, 8.0], [0.0, 1.0, 1.5]]])
+    assert average_of_views(logits).argmax() == 0
+    assert average_of_views(logits, "logits").argmax() == 2
+    for sizes in ((), (1, 2)):
+        for average in ("probabilities", "logits"):
+            said = average_of_views(logits, average, sizes)
+            assert said.sum() == pytest.approx(max(1, len(sizes)))
+
+
+def test_the_parts_of_combinations_are_averaged_each_on_its_own():
+    model, sizes = nn.Sequential(nn.Flatten(), nn.Linear(4 * 3 * 2 * 2, 6)), (2, 3)
+    views = torch.rand(2, 3, 4, 3, 2, 2)
+    joint = torch.stack([model(views[:, v]).softmax(dim=1) for v in range(3)]).unflatten(2, sizes)
+    said = average_of_views(logits_of_views(model, views, sizes), sizes=sizes)
+    expected = torch.cat([joint.sum(dim=3), joint.sum(dim=2)], dim=2).mean(dim=0)
+    torch.testing.assert_close(said, expected)
 
 
 @pytest.mark.parametrize("frames", range(1, 9))

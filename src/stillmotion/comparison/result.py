@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from rich.table import Table
@@ -127,7 +128,7 @@ def compare(
         metric=first.metric,
         runs=[scores_row(run.name, run.scores.answers, first.labels, sizes) for run in runs],
         ensembles=[scores_row(name, p, first.labels, sizes) for name, p in joined.items()],
-        one_is_right=float(sum(right.values()).astype(bool).mean()),
+        one_is_right=float(np.any(list(right.values()), axis=0).mean()),
         pairs=compare_pairs(right, labels, class_names, seed=seed),
         per_class=[
             {"name": class_names[i], "n": n, "accuracy": [own[i] for own in accuracy.values()]}

@@ -75,7 +75,7 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """All but what is said of each video, JSON-able; fractions in [0, 1]."""
         s, parts = self.scores, self.saved.parts
-        named_first = {self.metric: getattr(s, self.metric)}
+        named_first: dict[str, float] = {self.metric: getattr(s, self.metric)}
         return {
             **named_first,
             **{name: getattr(s, name) for name in ("top1", "top5", "mean_class", "macro_f1")},
@@ -119,8 +119,8 @@ class Evaluation:
         table.add_column("score")
         table.add_column("", justify="right")
         table.add_column("95 % interval", justify="right")
-        named = {"top1": s.top1, "top5": s.top5, "mean_class": s.mean_class}
-        named = {self.metric: named[self.metric]} | named
+        named: dict[str, float] = {"top1": s.top1, "top5": s.top5, "mean_class": s.mean_class}
+        named = {str(self.metric): named[self.metric]} | named
         words = METRICS | {"top5": "top-5"}
         words |= {f"top1_{o}": f"frames {o}, top-1" for o in ("shuffled", "reversed")}
         named |= {o: v for o in words if o not in named and (v := getattr(self, o)) is not None}

@@ -37,14 +37,17 @@ def summarise(
     label, given = answers.label, answers.probabilities["given"]
     sizes = videos.sizes
     said = most_probable(given, sizes, first=1)[1][:, 0]
-    rejection = rejection_of(model.info)
 
     def top1(order: Order) -> float | None:
         if (found := answers.probabilities.get(order)) is None:
             return None
         return float((most_probable(found, sizes, first=1)[1][:, 0] == label).double().mean())
 
-    described = {
+    accepted = None
+    if (rejection := rejection_of(model.info)) is not None:
+        accepted = acceptance(rejection, given, label, sizes)
+        accepted["same_videos"] = rejection.list_sha256 == videos.sha256
+    described: dict[str, Any] = {
         "split": split,
         "views": {"frames": model.num_frames} | asdict(views),
         "list_sha256": videos.sha256,
@@ -61,9 +64,7 @@ def summarise(
         breakdown=breakdown(
             [videos.samples[i] for i in answers.index], label, said, num_classes=len(videos.classes)
         ),
-        acceptance=rejection
-        and acceptance(rejection, given, label, sizes)
-        | {"same_videos": rejection.list_sha256 == videos.sha256},
+        acceptance=accepted,
         dataset=videos.dataset,
         metric=videos.metric,
         class_names=model.class_names,

@@ -143,9 +143,11 @@ def fit_temperature(
 
     def slope(inverse: float) -> float:
         """The mean log-probability under the scaled model, less that of the right class."""
-        expected = [((logs * inverse).softmax(dim=1) * logs).sum(dim=1) for logs, _ in pairs]
-        seen = [logs.gather(1, label[:, None])[:, 0] for logs, label in pairs]
-        return float(sum(expected).mean() - sum(seen).mean())
+        total = 0.0
+        for logs, label in pairs:
+            expected = ((logs * inverse).softmax(dim=1) * logs).sum(dim=1)
+            total += float((expected - logs.gather(1, label[:, None])[:, 0]).mean())
+        return total
 
     low, high = math.log(1 / HOTTEST), math.log(1 / COOLEST)
     for _ in range(24):  # to six digits

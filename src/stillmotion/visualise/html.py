@@ -21,7 +21,7 @@ class Cell:
     """A cell of a table: what is shown, as HTML, and by what it is sorted; None comes last."""
 
     inner: str
-    value: float | str | None
+    value: int | float | str | None
 
 
 @dataclass(frozen=True)
