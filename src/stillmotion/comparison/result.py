@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -46,9 +47,15 @@ class Comparison:
         """Of the runs."""
         return [row["name"] for row in self.runs]
 
+    @property
+    def letters(self) -> dict[str, str]:
+        """What each run is called where its name is too long: A, B, C ..."""
+        return {n: ascii_uppercase[i] if i < 26 else str(i + 1) for i, n in enumerate(self.names)}
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {**asdict(self), "draws": DRAWS, "stillmotion_version": __version__}
+        told = {"draws": DRAWS, "stillmotion_version": __version__}
+        return {**asdict(self), "letters": self.letters, **told}
 
     def write(self, path: Path) -> None:
         """Write JSON and, beside it, the classes as CSV and a page that stands alone."""
@@ -58,44 +65,9 @@ class Comparison:
 
     def tables(self) -> list[Table]:
         """For people: scores, then differences."""
-        scores = Table(title=f"{self.n} videos", title_justify="left")
-        scores.add_column("model", overflow="fold")
-        for name in ("top-1", "95 % interval", "mean over classes", "95 % interval"):
-            scores.add_column(name, justify="right")
-        for row in [*self.runs, *self.ensembles]:
-            (low, high), (least, most) = row["top1_interval"], row["mean_class_interval"]
-            scores.add_row(
-                row["name"],
-                f"{row['top1']:.1%}",
-                f"{low:.1%} to {high:.1%}",
-                f"{row['mean_class']:.1%}",
-                f"{least:.1%} to {most:.1%}",
-            )
-        scores.caption = f"at least one of the runs is right: {self.one_is_right:.1%}"
-        differences = Table(title="differences in points, second less first", title_justify="left")
-        for name in ("first", "second"):
-            differences.add_column(name, overflow="fold")
-        several = len(self.pairs) > 1
-        for name in (METRICS[self.metric], "95 % interval", "only first", "only second", "p"):
-            differences.add_column(name, justify="right")
-        if several:
-            differences.add_column("p (Holm)", justify="right")
-        for pair in self.pairs:
-            low, high = getattr(pair, f"{self.metric}_interval")
-            differences.add_row(
-                pair.first,
-                pair.second,
-                f"{100 * getattr(pair, self.metric):+.1f}",
-                f"{100 * low:+.1f} to {100 * high:+.1f}",
-                str(pair.only_first),
-                str(pair.only_second),
-                probability(pair.p),
-                *([probability(pair.p_holm)] if several else []),
-            )
-        return [scores, differences]
+        from stillmotion.comparison.tables import differences, scores
 
-
-METRICS = {"top1": "top-1", "mean_class": "mean over classes"}
+        return [scores(self), differences(self)]
 
 
 def compare(
@@ -168,12 +140,3 @@ def mean(tensors: Sequence[Tensor]) -> Tensor:
 def softmax(logits: Float[Tensor, "n W"], sizes: Sequence[int]) -> Float[Tensor, "n W"]:
     """Probabilities; each part adds up to 1."""
     return torch.cat([part.softmax(dim=1) for part in in_parts(logits, sizes)], dim=1)
-
-
-def probability(p: float) -> str:
-    """A p-value for print.
-
-    >>> probability(0.0321), probability(0.00001)
-    ('0.032', '< 0.001')
-    """
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

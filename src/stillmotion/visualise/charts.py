@@ -26,6 +26,9 @@ from stillmotion.visualise.drawing import (
 from stillmotion.visualise.sheet import Sheet
 from stillmotion.visualise.theme import LIGHT, Theme, percent
 
+TOP = 2.2
+"""Where the charts of an evaluation's picture begin, in inches."""
+
 TILED = 24
 """The most classes whose confusion matrix can be read; above, the worst pairs say more."""
 
@@ -135,10 +138,12 @@ def evaluation_picture(evaluation: Mapping[str, Any], *, theme: Theme = LIGHT) -
     classes = evaluation["num_classes"]
     side = min(max(2.4, 0.27 * classes), 5.6)
     with theme.active():
-        sheet = Sheet(theme, width=12.0 + max(0, side - 3.3), height=side + 4.2)
+        height = max(side + 4.3, TOP + 6.1)
+        sheet = Sheet(theme, width=12.0 + max(0, side - 3.3), height=height)
         _write_scores(sheet, evaluation)
         _draw_mistakes(sheet, evaluation, side=side)
         _draw_time_check(sheet, evaluation)
+        _draw_reliability(sheet, evaluation)
         sheet.write(_small_print(evaluation), left=0.4, top=sheet.height - 0.55, size=8.0)
     return theme.png(sheet.figure)
 
@@ -151,19 +156,19 @@ def _write_scores(sheet: Sheet, told: Mapping[str, Any]) -> None:
     first = words.pop(told["metric"])
     ((other, word),) = words.items()
     shown = {
-        f"{first} (95% interval {percent(low)} to {percent(high)})": told[told["metric"]],
+        f"{first}\n95% interval {percent(low)} to {percent(high)}": told[told["metric"]],
         word: told[other],
         "top-5": told["top5"],
         "macro-F1": told["macro_f1"],
         "calibration error": told["calibration_error"],
     }
-    for left, (name, share) in zip((0.4, 4.9, 7.0, 8.3, 9.8), shown.items(), strict=True):
+    for left, (name, share) in zip((0.4, 3.0, 5.4, 6.8, 8.3), shown.items(), strict=True):
         sheet.write(percent(share), left=left, top=0.72, size=21.0, strong=True)
         sheet.write(name, left=left, top=1.16, size=9.0)
 
 
 def _draw_mistakes(sheet: Sheet, told: Mapping[str, Any], *, side: float) -> None:
-    theme, rows, top = sheet.theme, told["per_class"], 2.05
+    theme, rows, top = sheet.theme, told["per_class"], TOP
     names = [row["name"] for row in rows]
     accuracy = np.array([row["accuracy"] for row in rows], dtype=float)
     if told["num_classes"] <= TILED:
@@ -188,9 +193,9 @@ def _draw_mistakes(sheet: Sheet, told: Mapping[str, Any], *, side: float) -> Non
 def _draw_time_check(sheet: Sheet, told: Mapping[str, Any]) -> None:
     scores = _orders(told)
     left, chance = sheet.width - 3.2, {"chance": 1 / told["num_classes"]}
-    axes = sheet.axes(left=left, top=2.05, width=2.8, height=0.6 + 0.3 * len(scores))
+    axes = sheet.axes(left=left, top=TOP, width=2.8, height=0.6 + 0.3 * len(scores))
     draw_bars(axes, scores, references=chance, title="Does it use time?", theme=sheet.theme)
-    sheet.write(time_verdict(told), left=left, top=3.25 + 0.3 * len(scores), size=9.0)
+    sheet.write(time_verdict(told), left=left, top=TOP + 1.2 + 0.3 * len(scores), size=9.0)
 
 
 def _orders(told: Mapping[str, Any]) -> list[Score]:
@@ -201,6 +206,12 @@ def _orders(told: Mapping[str, Any]) -> list[Score]:
         for word, key in orders.items()
         if told[key] is not None
     ]
+
+
+def _draw_reliability(sheet: Sheet, told: Mapping[str, Any]) -> None:
+    axes = sheet.axes(left=sheet.width - 3.2, top=TOP + 3.2, width=2.8, height=1.5)
+    title = "Is it as sure as it is right?"
+    draw_reliability(axes, told["calibration"]["bins"], title=title, theme=sheet.theme)
 
 
 def time_verdict(told: Mapping[str, Any]) -> str:

@@ -1,12 +1,15 @@
 """A comparison as one HTML page: what `comparison.json` says, to look through."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stillmotion.visualise import html
 
 Told = Mapping[str, Any]
-WORDS = {"top1": "right", "mean_class": "right, mean over classes"}
+WORDS = {
+    "top1": "How many videos each names right.",
+    "mean_class": "How many videos each names right, mean over classes.",
+}
 MOST = 1000
 """Classes that are listed at most, those with the most videos."""
 
@@ -17,13 +20,17 @@ def comparison_page(told: Told) -> str:
     Args:
         told: the dictionary of `Comparison.to_dict`.
     """
-    best = max(told["ensembles"], key=lambda row: row[told["metric"]])
-    numbers = [(row[told["metric"]], row["name"], row[f"{told['metric']}_interval"])
-               for row in [*told["runs"][:4], best]]  # fmt: skip
+    metric = told["metric"]
+    best = max(told["ensembles"], key=lambda row: row[metric])
+    shown = [*zip(told["letters"].values(), told["runs"], strict=True)][:4] + [("", best)]
+    numbers = [
+        (row[metric], f"{letter} {row['name']}".strip(), row[f"{metric}_interval"])
+        for letter, row in shown
+    ]
     return html.page(
         title=f"{len(told['runs'])} models, the same {told['n']:,} videos",
         kicker="stillmotion comparison",
-        lede=f"The numbers are {WORDS[told['metric']]}. {verdict(told)}",
+        lede=f"{WORDS[metric]} {verdict(told)}",
         headline=html.headline(numbers),
         sections=(scores(told), pairs(told), better(told), classes(told), facts(told)),
     )
@@ -33,21 +40,23 @@ def verdict(told: Told) -> str:
     """What the tests say."""
     clear = [pair for pair in told["pairs"] if pair["p_holm"] < 0.05]
     if not clear:
-        return "No two of them differ by more than what luck may explain."
+        return "No two of them differ by more than luck may explain."
     if len(told["pairs"]) == 1:
         (pair,) = clear
-        better = pair["second"] if pair["only_second"] > pair["only_first"] else pair["first"]
-        return f"Luck hardly explains the difference: {better} gets more videos right."
-    return f"{len(clear)} of {len(told['pairs'])} differences are hardly luck."
+        winner = pair["second"] if pair["only_second"] > pair["only_first"] else pair["first"]
+        return f"{told['letters'][winner]} gets more videos right, and luck hardly explains it."
+    return f"{len(clear)} of the {len(told['pairs'])} differences are hardly luck."
 
 
 def scores(told: Told) -> str:
     """Each run, then what they would score together."""
-    columns = [html.Column("Model", text=True)]
+    columns = [html.Column("", text=True), html.Column("Model", text=True)]
     columns += [html.Column(name, descending=True) for name in ("Top-1", "Mean over classes")]
     columns += [html.Column("Top-5", descending=True)]
+    short = told["letters"]
     rows = [
         [
+            html.words(short.get(row["name"], "")),
             html.words(row["name"]),
             html.on_track(row["top1"], row["top1_interval"]),
             html.on_track(row["mean_class"], row["mean_class_interval"]),
@@ -60,38 +69,37 @@ def scores(told: Told) -> str:
         f"{100 * told['one_is_right']:.1f}% of the videos: more than that no choice among their "
         "answers can reach."
     )
-    return html.section("scores", "Scores", html.table("", columns, rows), rest)
+    return html.section("scores", "Scores", html.table("Scores", columns, rows, titled=False), rest)
 
 
 def pairs(told: Told) -> str:
     """How much every two differ, and whether that is luck."""
     widest = max(abs(end) for pair in told["pairs"] for end in pair["top1_interval"]) or 0.01
-    columns = [html.Column("First", text=True), html.Column("Second", text=True)]
-    columns += [
-        html.Column(name, descending=True)
-        for name in ("Top-1", "Mean over classes", "Only first right", "Only second right")
-    ]
-    columns += [html.Column(name) for name in ("p", "p, Holm")]
-    rows = [
-        [
-            html.words(pair["first"]),
-            html.words(pair["second"]),
+    several = len(told["pairs"]) > 1
+    names = ("Top-1", "Mean over classes", "Only one is right", "p", "p, Holm")
+    columns = [html.Column("", text=True)]
+    columns += [html.Column(name, descending=name[0] != "p") for name in names[: 4 + several]]
+    short = told["letters"]
+    rows = []
+    for pair in told["pairs"]:
+        first, second = short[pair["first"]], short[pair["second"]]
+        alone = f"{second} {pair['only_second']:,}, {first} {pair['only_first']:,}"
+        cells = [
+            html.words(f"{second} − {first}"),
             difference(pair["top1"], pair["top1_interval"], widest),
             difference(pair["mean_class"], pair["mean_class_interval"], None),
-            html.count(pair["only_first"]),
-            html.count(pair["only_second"]),
-            html.Cell(small(pair["p"]), pair["p"]),
-            html.Cell(small(pair["p_holm"]), pair["p_holm"]),
+            html.Cell(alone, pair["only_second"] + pair["only_first"]),
+            *(html.Cell(small(pair[key]), pair[key]) for key in ("p", "p_holm")[: 1 + several]),
         ]
-        for pair in told["pairs"]
-    ]
+        rows.append(cells)
     how = html.note(
-        "Differences are in points, second less first, with 95% intervals of a paired bootstrap "
+        "Differences are in points, with 95% intervals of a paired bootstrap "
         f"({told['draws']:,} draws of the videos, seed {told['seed']}). p is McNemar's exact test "
         "of the videos that one alone gets right; Holm's correction allows for the number of "
-        "pairs. Both count videos as independent, which clips of one recording are not."
+        "pairs. All count videos as independent, which clips of one recording are not."
     )
-    return html.section("pairs", "Do they differ?", html.table("", columns, rows), how)
+    listed = html.table("Differences", columns, rows, titled=False)
+    return html.section("pairs", "Do they differ?", listed, how)
 
 
 def difference(value: float, interval: html.Interval, widest: float | None) -> html.Cell:
@@ -112,27 +120,17 @@ def small(p: float) -> str:
 
 def better(told: Told) -> str:
     """Where one is better than the other, class by class."""
+    short = told["letters"]
     blocks = []
     for pair in told["pairs"]:
-        lists = []
-        for key, name, less in (
-            ("second_better", pair["second"], pair["first"]),
-            ("first_better", pair["first"], pair["second"]),
-        ):
-            columns = [html.Column("Class", text=True), html.Column("Videos", descending=True)]
-            columns += [html.Column("Points", descending=True)]
-            rows = [
-                [
-                    html.words(row["name"]),
-                    html.count(row["n"]),
-                    html.Cell(f"{100 * abs(row['difference']):+.0f}", abs(row["difference"])),
-                ]
-                for row in pair[key]
-            ]
-            caption = f"{name} is better than {less}"
-            lists.append(html.table(caption, columns, rows) if rows else html.note(
-                f"{name} is better than {less} on no class."))  # fmt: skip
-        blocks.append(html.side_by_side(*lists))
+        first, second = short[pair["first"]], short[pair["second"]]
+        both = html.side_by_side(
+            leaders(f"{second} is better than {first}", pair["second_better"]),
+            leaders(f"{first} is better than {second}", pair["first_better"]),
+        )
+        opened = " open" if len(told["pairs"]) == 1 else ""
+        name = f"<summary>{html.escape(f'{second} and {first}')}</summary>"
+        blocks.append(f"<details{opened}>{name}{both}</details>")
     why = html.note(
         "The greatest differences. Among many classes some are great by luck, above all those "
         "with few videos."
@@ -140,12 +138,30 @@ def better(told: Told) -> str:
     return html.section("better", "Where each is better", why, *blocks)
 
 
+def leaders(caption: str, rows: Sequence[Told]) -> str:
+    """The classes on which one is better."""
+    if not rows:
+        return html.note(f"{caption} on no class.")
+    columns = [html.Column("Class", text=True), html.Column("Videos", descending=True)]
+    columns += [html.Column("Points", descending=True)]
+    cells = [
+        [
+            html.words(row["name"]),
+            html.count(row["n"]),
+            html.Cell(f"{100 * abs(row['difference']):+.0f}", abs(row["difference"])),
+        ]
+        for row in rows
+    ]
+    return html.table(caption, columns, cells)
+
+
 def classes(told: Told) -> str:
     """Each class's accuracy by each run."""
-    rows = sorted(told["per_class"], key=lambda row: -row["n"])[:MOST]
-    rows = rows if len(rows) < len(told["per_class"]) else told["per_class"]
+    rows = told["per_class"]
+    if len(rows) > MOST:
+        rows = sorted(rows, key=lambda row: -row["n"])[:MOST]
     columns = [html.Column("Class", text=True), html.Column("Videos", descending=True)]
-    columns += [html.Column(run["name"], descending=True) for run in told["runs"]]
+    columns += [html.Column(letter, descending=True) for letter in told["letters"].values()]
     cells = [
         [html.words(row["name"]), html.count(row["n"])]
         + [html.share(value, bar=True) for value in row["accuracy"]]
@@ -156,15 +172,20 @@ def classes(told: Told) -> str:
         if len(rows) < len(told["per_class"])
         else ""
     )
-    return html.section("classes", "Class by class", more, html.table("", columns, cells))
+    return html.section(
+        "classes",
+        "Class by class",
+        more,
+        html.table("Class by class", columns, cells, titled=False),
+    )
 
 
 def facts(told: Told) -> str:
     """How each run was evaluated."""
-    listed = {}
+    listed, short = {}, told["letters"]
     for name, how in told["told"].items():
         views = how.get("views", {})
-        listed[name] = (
+        listed[f"{short[name]}, {name}"] = (
             f"{views.get('frames')} frames x {views.get('clips')} clips x {views.get('crops')} "
             f"crops; list {str(how.get('list_sha256'))[:12]}; image model {how.get('backbone')}, "
             f"{str(how.get('backbone_sha256'))[:12]}"

@@ -1,6 +1,6 @@
 """An evaluation as one HTML page: what `evaluation.json` says, to look through."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def evaluation_page(told: Told) -> str:
             classes(told),
             confidence(told),
             none_of_these(told),
-            *(where(told, field) for field in told["breakdown"]),
+            where(told),
             facts(told),
         ),
     )
@@ -54,7 +54,7 @@ def lede(told: Told) -> str:
     lost = f" {unreadable} videos could not be read." if unreadable else ""
     return (
         f"{told['n']:,} videos of “{told['split']}” in {told['num_classes']:,} classes; guessing "
-        f"would be right in {percent(1 / told['num_classes'])}.{lost}"
+        f"would be right once in {told['num_classes']:,}.{lost}"
     )
 
 
@@ -95,8 +95,8 @@ def parts(told: Told) -> str:
         ]
     )
     intro = "A class is right where all of its parts are. Its probability is their product."
-    return html.section("parts", "Part by part", intro and html.paragraph(intro),
-                        html.table("Scores of each part", columns, rows))  # fmt: skip
+    return html.section("parts", "Part by part", html.paragraph(intro),
+                        html.table("Scores of each part", columns, rows, titled=False))  # fmt: skip
 
 
 def time(told: Told) -> str:
@@ -170,9 +170,8 @@ def classes(told: Told) -> str:
         notes.append(f"{absent:,} classes have no video here and were never the answer.")
     if len(shown) < len(rows):
         notes.append(f"The {MOST:,} with the most videos; the CSV file holds all {len(rows):,}.")
-    return html.section(
-        "classes", "Class by class", html.note(" ".join(notes)), html.table("", columns, cells)
-    )
+    listed = html.table("Class by class", columns, cells, titled=False)
+    return html.section("classes", "Class by class", html.note(" ".join(notes)), listed)
 
 
 def confidence(told: Told) -> str:
@@ -227,21 +226,29 @@ def none_of_these(told: Told) -> str:
     return html.section("none", "None of these", html.paragraph(words), same)
 
 
-def where(told: Told, field: str) -> str:
-    """The score of each camera, subject or group."""
+def where(told: Told) -> str:
+    """The score of each camera, subject and group."""
+    if not told["breakdown"]:
+        return ""
+    tables = [by(field, rows) for field, rows in told["breakdown"].items()]
+    what = html.note("Lines are 95% intervals: many videos make them short.")
+    return html.section("where", "Where it works", what, html.side_by_side(*tables))
+
+
+def by(field: str, rows: Sequence[Told]) -> str:
+    """A table with a row for each camera, subject or group."""
     columns = [html.Column(field.capitalize(), text=True), html.Column("Videos", descending=True)]
-    columns += [html.Column("Right"), html.Column("Mean over classes")]
-    rows = [
+    columns += [html.Column("Right"), html.Column("Mean class")]
+    cells = [
         [
             html.words("not stated" if row["name"] is None else row["name"]),
             html.count(row["n"]),
             html.on_track(row["top1"], row["interval"]),
             html.share(row["mean_class"]),
         ]
-        for row in told["breakdown"][field]
+        for row in rows
     ]
-    what = html.note("Lines are 95% intervals: many videos make them short.")
-    return html.section(field, f"By {field}", what, html.table("", columns, rows))
+    return html.table(f"By {field}", columns, cells)
 
 
 def facts(told: Told) -> str:

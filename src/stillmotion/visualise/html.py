@@ -104,31 +104,45 @@ def facts(told: dict[str, str]) -> str:
     return '<dl class="facts">\n' + "\n".join(rows) + "\n</dl>"
 
 
-def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> str:
-    """A table whose columns sort it when they are pressed, with the mouse or the keyboard."""
-    heads = "".join(
-        f'<th scope="col"{" data-text" * column.text}'
-        f"{' data-first=descending' * column.descending}>"
-        f'<button type="button">{escape(column.name)}</button></th>'
-        for column in columns
-    )
+def table(
+    caption: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    titled: bool = True,
+) -> str:
+    """A table whose columns sort it when they are pressed, with the mouse or the keyboard.
+
+    Args:
+        titled: show the caption; otherwise it is for those who cannot see the heading above.
+    """
+    kind = "" if titled else ' class="unseen"'
+    heads = "".join(_head(column) for column in columns)
     body = "\n".join(_row(cells) for cells in rows)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">\n'
-        f'<table class="sortable">\n<caption>{escape(caption)}</caption>\n'
+        f'<table class="sortable">\n<caption{kind}>{escape(caption)}</caption>\n'
         f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 
 
+def _head(column: Column) -> str:
+    kind = ' class="words" data-text' if column.text else ""
+    first = ' data-first="descending"' if column.descending else ""
+    button = f'<button type="button">{escape(column.name)}</button>'
+    return f'<th scope="col"{kind}{first}>{button}</th>'
+
+
 def _row(cells: Sequence[Cell]) -> str:
     first, *others = cells
-    told = "".join(f'<td data-value="{_value(cell)}">{cell.inner}</td>' for cell in others)
-    head = f'<th scope="row" data-value="{_value(first)}">{first.inner}</th>'
-    return f"<tr>{head}{told}</tr>"
+    told = "".join(f"<td{_value(cell)}>{cell.inner}</td>" for cell in others)
+    return f'<tr><th scope="row"{_value(first)}>{first.inner}</th>{told}</tr>'
 
 
 def _value(cell: Cell) -> str:
-    return "" if cell.value is None else escape(str(cell.value))
+    """By what a cell is sorted, as an attribute; words are told by their class."""
+    kind = ' class="words"' if isinstance(cell.value, str) else ""
+    return f'{kind} data-value="{"" if cell.value is None else escape(str(cell.value))}"'
 
 
 def words(text: str) -> Cell:
