@@ -22,10 +22,9 @@ def comparison_page(told: Told) -> str:
     """
     metric = told["metric"]
     best = max(told["ensembles"], key=lambda row: row[metric])
-    shown = [*zip(told["letters"].values(), told["runs"], strict=True)][:4] + [("", best)]
     numbers = [
-        (row[metric], f"{letter} {row['name']}".strip(), row[f"{metric}_interval"])
-        for letter, row in shown
+        (row[metric], " ".join(filter(None, (letter, row["name"]))), row[f"{metric}_interval"])
+        for letter, row in [*named(told)[:4], (None, best)]
     ]
     return html.page(
         title=f"{len(told['runs'])} models, the same {told['n']:,} videos",
@@ -34,6 +33,11 @@ def comparison_page(told: Told) -> str:
         headline=html.headline(numbers),
         sections=(scores(told), pairs(told), better(told), classes(told), facts(told)),
     )
+
+
+def named(told: Told) -> list[tuple[str, Told]]:
+    """Each run with its letter."""
+    return list(zip(told["letters"].values(), told["runs"], strict=True))
 
 
 def verdict(told: Told) -> str:
@@ -85,7 +89,7 @@ def pairs(told: Told) -> str:
         first, second = short[pair["first"]], short[pair["second"]]
         alone = f"{second} {pair['only_second']:,}, {first} {pair['only_first']:,}"
         cells = [
-            html.words(f"{second} − {first}"),
+            html.words(f"{second} - {first}"),
             difference(pair["top1"], pair["top1_interval"], widest),
             difference(pair["mean_class"], pair["mean_class_interval"], None),
             html.Cell(alone, pair["only_second"] + pair["only_first"]),
