@@ -13,7 +13,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     Raises:
         StorageError: a file cannot be written.
     """
-    from stillmotion.visualise.comparison_page import comparison_page
+    from stillmotion.visualise.comparison_html import comparison_page
 
     if path.is_dir():
         raise StorageError(f"cannot write {path}: it is a directory; name a file")

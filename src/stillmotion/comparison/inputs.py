@@ -1,6 +1,5 @@
 """From what a user names to runs over the same videos."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,9 +50,8 @@ def common_videos(runs: Sequence[Run], *, common: bool = False) -> list[Run]:
         DataError: fewer than two runs, the same one twice, other classes, other labels, or other
             videos.
     """
-    twice = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
-    if len(runs) < 2 or twice:
-        raise DataError(f"give two or more different runs{f', not {twice[0]} twice' * bool(twice)}")
+    if len({run.name for run in runs}) < max(2, len(runs)):
+        raise DataError(f"give two or more different runs, not {', '.join(r.name for r in runs)}")
     first = runs[0]
     for run in runs[1:]:
         if (run.scores.classes, run.scores.parts) != (first.scores.classes, first.scores.parts):

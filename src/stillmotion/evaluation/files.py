@@ -26,7 +26,7 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
         StorageError: a file cannot be written.
     """
     from stillmotion.visualise.charts import evaluation_picture
-    from stillmotion.visualise.evaluation_page import evaluation_page
+    from stillmotion.visualise.evaluation_html import evaluation_page
 
     if path.is_dir():
         raise StorageError(f"cannot write {path}: it is a directory; name a file")

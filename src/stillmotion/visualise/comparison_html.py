@@ -49,19 +49,19 @@ def verdict(told: Told) -> str:
         (pair,) = clear
         winner = pair["second"] if pair["only_second"] > pair["only_first"] else pair["first"]
         return f"{told['letters'][winner]} gets more videos right, and luck hardly explains it."
-    return f"{len(clear)} of the {len(told['pairs'])} differences are hardly luck."
+    some = "All" if len(clear) == len(told["pairs"]) else f"{len(clear)} of the"
+    return f"{some} {len(told['pairs'])} differences are hardly luck."
 
 
 def scores(told: Told) -> str:
     """Each run, then what they would score together."""
-    columns = [html.Column("", text=True), html.Column("Model", text=True)]
+    columns = [html.Column("Model", text=True)]
     columns += [html.Column(name, descending=True) for name in ("Top-1", "Mean over classes")]
     columns += [html.Column("Top-5", descending=True)]
     short = told["letters"]
     rows = [
         [
-            html.words(short.get(row["name"], "")),
-            html.words(row["name"]),
+            html.words(" ".join(filter(None, (short.get(row["name"]), row["name"])))),
             html.on_track(row["top1"], row["top1_interval"]),
             html.on_track(row["mean_class"], row["mean_class_interval"]),
             html.share(row["top5"]),
@@ -81,7 +81,7 @@ def pairs(told: Told) -> str:
     widest = max(abs(end) for pair in told["pairs"] for end in pair["top1_interval"]) or 0.01
     several = len(told["pairs"]) > 1
     names = ("Top-1", "Mean over classes", "Only one is right", "p", "p, Holm")
-    columns = [html.Column("", text=True)]
+    columns = [html.Column("Pair", text=True)]
     columns += [html.Column(name, descending=name[0] != "p") for name in names[: 4 + several]]
     short = told["letters"]
     rows = []
