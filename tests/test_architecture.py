@@ -27,7 +27,7 @@ LAYERS = (
     {"loading", "answering", "paper_figures", "rejection", "saved_scores"},
     {"prediction", "evaluation", "comparison", "streaming", "export", "published"},
     {"training", "calibrating"},
-    {"demo"},
+    {"demo", "repetition"},
     {"parsing"},
     {"commands", "web"},
     {"cli"},

@@ -161,6 +161,7 @@ def test_probes_learn_of_motion_what_they_can(name, motion_list, tmp_path):
             method=METHODS[name](),
             sampling=replace(tiny(motion_list, tmp_path).sampling, num_frames=8),
             training={"epochs": 30, "batch_size": 12},
+            seed=1,
         ),
         quiet=True,
     )

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 import stillmotion
 from models import image_model, moving
-from stillmotion.data.parts import Part
+from runs import TINY
+from runs import stillmotion as stillmotion_command
+from stillmotion.data.annotations import Sample, VideoList
+from stillmotion.data.manifest import write_manifest
+from stillmotion.data.parts import Part, combinations, combined
 from stillmotion.methods import METHODS
 from stillmotion.nn.combination import Combination
 from stillmotion.training.optimisation import Objective
@@ -64,3 +68,25 @@ def test_every_method_learns_actions_and_comes_back(name, tmp_path):
     again = stillmotion.load(tmp_path, backbone=image_model())
     assert again.parts == PARTS
     torch.testing.assert_close(again(moving()), model.eval()(moving()))
+
+
+def test_actions_are_trained_scored_and_predicted_through_the_command_line(few_videos, tmp_path):
+    """A manifest of verbs and nouns goes all the way, as any other list."""
+    samples = [
+        Sample(few_videos / name / f"{n}.mp4", combined((verb, n % 3), PARTS), split=split)
+        for verb, name in enumerate(("jump", "wave"))
+        for n, split in enumerate(("train", "train", "test", "train"))
+    ]
+    videos = VideoList(tuple(samples), combinations(PARTS), "", "epic100", parts=PARTS)
+    write_manifest(videos, tmp_path / "m.jsonl")
+    run = tmp_path / "run"
+    options = ("--videos.val_fraction", "0", *TINY)
+    assert stillmotion_command("train", tmp_path / "m.jsonl", "--out", run, *options) == 0
+    scores = tmp_path / "scores.json"
+    assert stillmotion_command("evaluate", run, tmp_path / "m.jsonl", "--out", scores) == 0
+    told = json.loads(scores.read_text())
+    assert told["n"] == 2
+    assert told["list_sha256"] == json.loads((run / "evaluation.json").read_text())["list_sha256"]
+    assert stillmotion_command("predict", run, few_videos / "wave/3.mp4") == 0
+    shots = ("--videos.shots", "1", *options)
+    assert stillmotion_command("train", tmp_path / "m.jsonl", "--out", tmp_path / "b", *shots) == 2

@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from stillmotion.data import transforms
+from stillmotion.data import dataset as data
 from stillmotion.data.annotations import Sample
-from stillmotion.data.dataset import ClipDataset, collate
+from stillmotion.data.crops import view_crops
+from stillmotion.data.dataset import ClipDataset, collate, separate
 from stillmotion.data.frame_store import FrameStore
+from stillmotion.data.mirror import find_mirror
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, train_transform
@@ -28,13 +30,14 @@ def with_a_bad_one(videos, tmp_path):
     return (*videos.samples, Sample(tmp_path / "bad.mp4", 0))
 
 
-def clips_of(samples, *, frames=4, keep=None, **settings):
+def clips_of(samples, *, frames=4, keep=None, short="repeat", **settings):
     return ClipDataset(
         samples,
-        sampling=Sampling(num_frames=frames, **settings),
+        sampling=Sampling(num_frames=frames, short=short),
         transform=train_transform(SIZE, Augmentation(scale=(0.8, 1.0))),
         train=True,
         keep=keep,
+        **settings,
     )
 
 
@@ -42,7 +45,7 @@ def views_of(samples, *, num_clips=1, num_crops=1, frames=4, keep=None):
     return ClipDataset(
         samples,
         sampling=Sampling(num_frames=frames),
-        transform=transforms.test_crops(SIZE, num_crops=num_crops),
+        transform=view_crops(SIZE, num_crops=num_crops),
         train=False,
         num_clips=num_clips,
         keep=keep,
@@ -110,27 +113,111 @@ def test_a_video_of_variable_rate_is_sampled_by_time(tmp_path):
     assert levels(clip) == [2, 2, 2, 5]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_the_same_seed_and_workers_give_the_same_clips(videos, workers):
-    def epoch():
-        torch.manual_seed(3)
-        loader = DataLoader(
-            clips_of(videos.samples, kind="dense", stride=1),
-            batch_size=2,
-            shuffle=True,
-            num_workers=workers,
-            collate_fn=collate,
-        )
-        return list(loader)
+def told(dataset, *, workers=0, batch_size=2, shuffle=False, epochs=(0, 1), persistent=False):
+    """For each epoch the clips and labels of all videos, by their index, in the order drawn."""
+    loader = DataLoader(
+        dataset,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        num_workers=workers,
+        persistent_workers=persistent,
+        collate_fn=collate,
+    )
+    found = []
+    for epoch in epochs:
+        dataset.set_epoch(epoch)
+        torch.rand(epoch + 1)  # what else is drawn changes nothing
+        rows = [row for batch in loader for row in separate(batch)]
+        rows.sort(key=lambda row: row["index"])  # keeps the order of a video's repeats
+        found.append([(row["index"], row["label"], row["clip"].numpy().tobytes()) for row in rows])
+    return found
 
-    for one, two in zip(epoch(), epoch(), strict=True):
-        assert torch.equal(one.clip, two.clip)
-        assert torch.equal(one.index, two.index)
+
+VARIED = {"repeats": 2, "flip": 0.5, "seed": 5}
 
 
-def test_clips_differ_from_draw_to_draw(videos):
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"workers": 1, "batch_size": 3},
+        {"workers": 2, "batch_size": 1, "shuffle": True},
+        {"workers": 2, "persistent": True},
+        {"batch_size": 6, "shuffle": True},
+    ],
+    ids=str,
+)
+def test_clips_follow_from_seed_epoch_and_index_alone(videos, way):
+    first, second = told(clips_of(videos.samples, **VARIED))
+    assert [row[0] for row in first] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert len({row[2] for row in first + second}) == 24, "every clip is drawn for itself"
+    assert told(clips_of(videos.samples, **VARIED), **way) == [first, second]
+    assert told(clips_of(videos.samples, **VARIED), **way, epochs=(1,)) == [second]
+    other = clips_of(videos.samples, **VARIED | {"seed": 6})
+    assert not {row[2] for row in told(other)[0]} & {row[2] for row in first}
+
+
+def test_drawing_clips_leaves_other_random_numbers_alone(videos):
     dataset = clips_of(videos.samples)
-    assert len({tuple(dataset[0]["clip"].flatten().tolist()) for _ in range(5)}) > 1
+    torch.manual_seed(1)
+    undisturbed = torch.rand(3)
+    torch.manual_seed(1)
+    dataset[0]
+    assert torch.equal(torch.rand(3), undisturbed)
+
+
+def test_a_video_can_be_drawn_more_than_once_in_an_epoch(videos):
+    dataset = clips_of(videos.samples)
+    once, again = dataset.__getitems__([2, 2 + 6])
+    assert (once["index"], once["label"]) == (again["index"], again["label"]) == (2, 0)
+    assert not torch.equal(once["clip"], again["clip"])
+    with pytest.raises(IndexError):
+        dataset[6]
+
+
+def test_repeats_read_each_video_once(videos, monkeypatch):
+    opened, reading = [], data.open_video
+
+    def noted(path, **rest):
+        opened.append(path)
+        return reading(path, **rest)
+
+    monkeypatch.setattr(data, "open_video", noted)
+    items = clips_of(videos.samples, repeats=3).__getitems__([4, 1])
+    assert opened == [videos.samples[4].path, videos.samples[1].path]
+    assert [item["index"] for item in items] == [4, 1, 4, 1, 4, 1], "neighbours differ"
+
+
+def test_a_bad_video_is_reported_once_among_repeats(with_a_bad_one):
+    batch = collate(clips_of(with_a_bad_one, repeats=2).__getitems__([0, 6]))
+    assert batch.index.tolist() == [0, 0]
+    assert [index for index, _ in batch.failures] == [6]
+
+
+def test_a_mirrored_clip_has_the_mirrored_label(tmp_path):
+    """The corner that is white lies left; the third class has no counterpart."""
+    names = ("turn left", "turn right", "look left", "wave")
+    videos = read_videos(write_classes(tmp_path, classes=names, videos_each=2))
+    assert videos.classes == ("look left", "turn left", "turn right", "wave")
+    whole = Augmentation(scale=(1.0, 1.0), ratio=(4 / 3, 4 / 3))
+    becomes = {0: 0, 1: 2, 2: 1, 3: 3}
+    dataset = ClipDataset(
+        videos.samples,
+        sampling=Sampling(num_frames=2),
+        transform=train_transform(SIZE, whole),
+        train=True,
+        flip=0.5,
+        mirror=find_mirror(videos.classes),
+    )
+    seen = set()
+    for epoch in range(6):
+        dataset.set_epoch(epoch)
+        for index, sample in enumerate(videos.samples):
+            item = dataset[index]
+            mirrored = bool(item["clip"][0, 0, 0, -1] > 250)
+            assert bool(item["clip"][0, 0, 0, 0] > 250) is not mirrored
+            assert item["label"] == (becomes[sample.label] if mirrored else sample.label)
+            seen.add((sample.label, mirrored))
+    assert seen == {(0, False), *((label, m) for label in (1, 2, 3) for m in (False, True))}
 
 
 def test_kept_frames_stand_for_the_video(videos):
@@ -175,63 +262,3 @@ def test_frames_kept_for_other_samples_are_refused(videos):
     keep = store(videos.samples[:2])
     with pytest.raises(ConfigurationError, match="those of 2 videos, the data set has 6"):
         clips_of(videos.samples, keep=keep)
-
-
-def test_one_draw_serves_all_frames_of_a_clip():
-    still = torch.randint(0, 256, (1, 3, 40, 60), dtype=torch.uint8).expand(5, -1, -1, -1)
-    augmentation = Augmentation(flip=0.5, colour=0.4, operations=4, magnitude=20, erase=1.0)
-    for _ in range(10):
-        clip = train_transform(SIZE, augmentation)(still)
-        assert clip.shape == (5, 3, SIZE, SIZE)
-        assert clip.dtype == torch.uint8
-        assert all(torch.equal(frame, clip[0]) for frame in clip)
-
-
-def test_random_operations_grow_with_their_magnitude():
-    frames = torch.arange(0, 256, dtype=torch.uint8).repeat(2, 3, 40, 1)[..., 100:160]
-    whole = {"scale": (1.0, 1.0), "ratio": (1.5, 1.5)}
-    distance = []
-    for strength in ({}, {"operations": 1, "magnitude": 3}, {"operations": 4, "magnitude": 30}):
-        transform = train_transform(SIZE, Augmentation(**whole, **strength))
-        plain = train_transform(SIZE, Augmentation(**whole))(frames).int()
-        distance.append(sum((transform(frames).int() - plain).abs().sum() for _ in range(30)))
-    assert 0 == distance[0] < distance[1] < distance[2]
-
-
-def test_nothing_is_mirrored_unless_asked_for():
-    frames = torch.zeros(2, 3, 40, 40, dtype=torch.uint8)
-    frames[..., :20] = 255
-    plain = train_transform(SIZE, Augmentation(scale=(1.0, 1.0), ratio=(1.0, 1.0)))
-    mirrored = train_transform(SIZE, Augmentation(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=1.0))
-    for _ in range(10):
-        assert plain(frames)[..., 0].min() == 255
-        assert mirrored(frames)[..., 0].max() == 0
-
-
-@pytest.mark.parametrize("shape", [(40, 60), (60, 40), (32, 32)])
-def test_three_crops_reach_both_edges_and_the_middle(shape):
-    frames = torch.zeros(1, 3, *shape, dtype=torch.uint8)
-    frames[..., 0, 0] = frames[..., -1, -1] = 255
-    crops = transforms.test_crops(min(shape), num_crops=3)(frames)
-    assert crops.shape == (3, 1, 3, min(shape), min(shape))
-    assert crops[0, ..., 0, 0].min() == 255
-    assert crops[2, ..., -1, -1].min() == 255
-    assert torch.equal(transforms.test_crops(min(shape))(frames)[0], crops[1])
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"scale": (0.0, 1.0)},
-        {"scale": (0.9, 0.5)},
-        {"ratio": (2.0, 1.0)},
-        {"flip": 1.5},
-        {"operations": -1},
-        {"magnitude": 31},
-    ],
-)
-def test_an_augmentation_out_of_range_is_refused(fields):
-    with pytest.raises(ConfigurationError, match=next(iter(fields))):
-        Augmentation(**fields)
-    with pytest.raises(ConfigurationError, match="1 or 3, got 2"):
-        transforms.test_crops(SIZE, num_crops=2)

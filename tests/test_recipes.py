@@ -68,10 +68,20 @@ def test_one_gpu_learns_at_the_published_rate(names, rate):
     )
 
 
-def test_nothing_is_mirrored_where_left_and_right_name_classes():
-    found = [name for name in RECIPES if "ssv2" in name]
+def test_something_something_is_mirrored_as_its_authors_did():
+    """ZeroI2V with labels that swap; the others not at all."""
+    found = {name: read(name).augmentation.flip for name in RECIPES if "ssv2" in name}
     assert len(found) >= 6
-    assert {read(name).augmentation.flip for name in found} == {0.0}
+    assert {name for name, flip in found.items() if flip} == {"zeroi2v_ssv2_b", "zeroi2v_ssv2_l"}
+
+
+def test_timms_randaugment_is_seven_of_ten_half_of_the_time():
+    found = [read(name).augmentation for name in RECIPES if name.startswith(("zeroi2v", "st_a"))]
+    drawn = [a for a in found if a.operations]
+    assert len(drawn) >= 8
+    for a in drawn:
+        assert (a.operations, a.magnitude / 30 * 10, a.magnitude_std / 30 * 10) == (4, 7, 0.5)
+        assert a.operation_probability == 0.5
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -159,7 +159,7 @@ def test_every_method_can_be_trained_and_loaded(name, few_videos, tmp_path):
 
 
 def test_it_stops_when_nothing_gets_better(few_videos, tmp_path):
-    training = {"epochs": 9, "patience": 1, "learning_rate": 0.5, "clip_norm": 0.0}
+    training = {"epochs": 9, "patience": 1, "learning_rate": 0.1, "clip_norm": 0.0}
     run = quick(few_videos, tmp_path, training=training)
     losses = [row["val_loss"] for row in run.history]
     assert len(losses) < 9

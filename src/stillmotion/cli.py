@@ -38,11 +38,19 @@ COMMANDS = {
         "read every video of a data set, report what is wrong, propose a split",
         "stillmotion.commands.check",
     ),
+    "prepare": Command(
+        "make one manifest of a known data set: Kinetics, Something-Something, UCF101, ...",
+        "stillmotion.commands.prepare",
+    ),
     "recipes": Command(
         "list, show and copy the published settings of every method",
         "stillmotion.commands.recipes",
     ),
     "train": Command("teach an image model your videos", "stillmotion.commands.train"),
+    "repeat": Command(
+        "train over several seeds, episodes, folds or splits, and give the mean",
+        "stillmotion.commands.repeat",
+    ),
     "evaluate": Command(
         "score a trained model, and see whether it uses time",
         "stillmotion.commands.evaluate",
@@ -135,23 +143,18 @@ def fail(message: str) -> int:
     return 2
 
 
-def show_problems(error: ProblemsError, *, most: int = 10) -> int:
+def show_problems(error: ProblemsError) -> int:
     """All that is wrong with a data set, kind by kind, on standard error."""
     if len(error.problems) == 1:
         return fail(str(error))
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+
+    from stillmotion.data.problem_tables import problem_tables
 
     console = Console(stderr=True)
-    kinds = Counter(problem.kind for problem in error.problems)
-    for kind, count in kinds.most_common():
-        table = Table("where", "what", title=f"{kind}: {count}", title_justify="left")
-        for problem in [p for p in error.problems if p.kind == kind][:most]:
-            table.add_row(Text(problem.place), Text(problem.what))
-        if count > most:
-            table.add_row("...", f"and {count - most} more")
+    for table in problem_tables(error.problems):
         console.print(table)
+    kinds = Counter(problem.kind for problem in error.problems)
     listed = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
     return fail(f"{error.source}: nothing was begun, mend this first: {listed}")
 

@@ -9,11 +9,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from stillmotion.data.annotations import Sample, VideoList
+from stillmotion.data.crops import view_crops
 from stillmotion.data.dataset import ClipDataset, collate
 from stillmotion.data.frame_store import FrameStore
+from stillmotion.data.mirror import Mirror
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
-from stillmotion.data.transforms import Augmentation, test_crops, train_transform
+from stillmotion.data.transforms import Augmentation, train_transform
 from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
 from stillmotion.model import VideoClassifier
@@ -23,6 +25,9 @@ log = logging.getLogger("stillmotion")
 
 MARGIN = 8 / 7
 """Videos are decoded for training to a short side this much longer than a clip's: 256 for 224."""
+
+REGION = 2
+"""And to so many times that where a region of the frames is used."""
 
 
 def clip_loader(
@@ -35,22 +40,35 @@ def clip_loader(
     workers: int,
     seed: int,
     keep: FrameStore | None = None,
+    mirror: Mirror | None = None,
 ) -> DataLoader:
-    """Random clips in random order; both follow from ``loader.generator``, so it can be seeded.
+    """Random clips in random order.
 
-    Workers start anew in every epoch, because torch seeds them only when they start.
+    The clips follow from the seed and the data set's epoch, their order from ``loader.generator``:
+    with workers that start anew in every epoch, as others draw less from it, it is the same for any
+    number of them.
+
+    Args:
+        batch_size: in clips, a multiple of ``augmentation.repeats``.
+        mirror: what becomes of the labels of mirrored clips.
     """
+    assert batch_size % augmentation.repeats == 0
+    side = round(image_size * MARGIN)
     dataset = ClipDataset(
         samples,
         sampling=sampling,
         transform=train_transform(image_size, augmentation),
         train=True,
-        short_side=round(image_size * MARGIN),
+        short_side=side if sampling.region == "frame" else REGION * side,
         keep=keep,
+        seed=seed,
+        repeats=augmentation.repeats,
+        flip=augmentation.flip,
+        mirror=mirror,
     )
     return DataLoader(
         dataset,
-        batch_size=batch_size,
+        batch_size=batch_size // augmentation.repeats,
         shuffle=True,
         generator=torch.Generator().manual_seed(seed),
         **_workers(workers),
@@ -68,19 +86,59 @@ def view_loader(
     keep: FrameStore | None = None,
 ) -> DataLoader:
     """The fixed views of each video, in order; ``batch_size`` counts clips."""
-    dataset = ClipDataset(
-        samples,
-        sampling=sampling,
-        transform=test_crops(image_size, num_crops=views.crops),
-        train=False,
-        num_clips=views.clips,
-        short_side=None if keep else image_size,
-        keep=keep,
+    dataset = view_dataset(
+        samples, sampling=sampling, image_size=image_size, views=views, keep=keep
     )
     videos = max(1, batch_size // (views.clips * views.crops))
     return DataLoader(
         dataset, batch_size=videos, persistent_workers=workers > 0, **_workers(workers)
     )
+
+
+def view_dataset(
+    samples: Sequence[Sample],
+    *,
+    sampling: Sampling,
+    image_size: int,
+    views: Views,
+    keep: FrameStore | None = None,
+) -> ClipDataset:
+    """The fixed views of each video.
+
+    Raises:
+        ConfigurationError: where the views and the image size do not fit.
+    """
+    # The decoder's own resizing is bilinear, and knows nothing of a region.
+    as_stored = keep or sampling.region != "frame" or views.interpolation != "bilinear"
+    return ClipDataset(
+        samples,
+        sampling=sampling,
+        transform=view_crops(
+            image_size,
+            num_crops=views.crops,
+            short_side=views.short_side,
+            interpolation=views.interpolation,
+            spread=views.spread,
+        ),
+        train=False,
+        num_clips=views.clips,
+        spread=views.spread,
+        short_side=None if as_stored else views.short_side or image_size,
+        keep=keep,
+    )
+
+
+def refuse_mirrored(views: Views, mirror: Mirror) -> None:
+    """Ten crops are five and their mirror images, which some classes do not stand.
+
+    Raises:
+        ConfigurationError: for ten crops where a mirror changes a class.
+    """
+    if views.crops == 10 and not mirror.is_plain:
+        raise ConfigurationError(
+            "views.crops=10 shows each video mirrored as well, which makes another class of some: "
+            f"{mirror.line()}. Choose 3 crops"
+        )
 
 
 def sampling_of(model: VideoClassifier) -> Sampling:
@@ -89,9 +147,9 @@ def sampling_of(model: VideoClassifier) -> Sampling:
     Raises:
         CheckpointError: where the checkpoint says what cannot be.
     """
-    told = model.info.get("sampling", {"num_frames": model.num_frames})
+    told: dict[str, Any] = dict(model.info.get("sampling", {"num_frames": model.num_frames}))
     try:
-        return Sampling(**told)
+        return Sampling(**told | {"strides": tuple(told.get("strides", ()))})
     except (TypeError, ConfigurationError) as error:
         raise CheckpointError(f"the checkpoint's sampling is damaged: {told}") from error
 

@@ -13,11 +13,10 @@ from torch import Tensor
 
 from stillmotion.answering import average_of_views, logits_of_views
 from stillmotion.data.annotations import Sample
-from stillmotion.data.dataset import ClipDataset
+from stillmotion.data.mirror import find_mirror
 from stillmotion.data.rows import videos_below
-from stillmotion.data.transforms import test_crops
 from stillmotion.errors import ConfigurationError, DataError, VideoError
-from stillmotion.loading import sampling_of, views_of
+from stillmotion.loading import refuse_mirrored, sampling_of, view_dataset, views_of
 from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
@@ -114,6 +113,7 @@ class Predictor:
         except (RuntimeError, AssertionError) as error:
             raise ConfigurationError(f"cannot compute on {device}: {error}") from error
         self.views = views or views_of(model)
+        refuse_mirrored(self.views, find_mirror(model.class_names))
         self.sizes = tuple(len(part.classes) for part in model.parts)
         self.rejection = rejection_of(model.info)
         if threshold is not None:
@@ -147,13 +147,11 @@ class Predictor:
     def read(self, path: Path) -> UInt8[Tensor, "V T 3 height width"]:
         """The views of one video."""
         size = self.model.backbone.image_size[0]
-        item = ClipDataset(
+        item = view_dataset(
             [Sample(path, label=0)],
             sampling=sampling_of(self.model),
-            transform=test_crops(size, num_crops=self.views.crops),
-            train=False,
-            num_clips=self.views.clips,
-            short_side=size,
+            image_size=size,
+            views=self.views,
         )[0]
         if "error" in item:
             raise VideoError(str(item["error"]))

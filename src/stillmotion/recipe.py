@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import yaml
 
+from stillmotion.data.crops import NUM_CROPS, Interpolation
+from stillmotion.data.indices import Spread
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError, unknown
@@ -124,19 +126,29 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Views:
-    """How many (clip, crop) pairs of a video are averaged at test."""
+    """Which (clip, crop) pairs of a video are averaged at test."""
 
     clips: int = 1
     crops: int = 1
-    """1: the middle; 3: along the longer side."""
+    """1: the middle; 3: along the longer side; 10: the corners, the middle and their mirror images,
+    only where no class is another one in a mirror."""
+    spread: Spread = "ends"
+    """Where dense clips begin: three of them at 0, 1/2 and 1 of the frames to spare (ends), at 1/6,
+    3/6 and 5/6 (middles: MMAction2), or at 0, 1/3 and 2/3 (starts: DualPath, crops likewise)."""
+    short_side: int | None = None
+    """Resize the shorter side to this before cropping; None: to the image size."""
+    interpolation: Interpolation = "bilinear"
+    """Between pixels, where frames are resized."""
     average: Literal["probabilities", "logits"] = "probabilities"
-    """What is averaged over the views of a video."""
+    """What is averaged over the views."""
 
     def __post_init__(self) -> None:
         check_types(self, "views")
         within(self, "clips", least=1)
-        if self.crops not in (1, 3):
-            raise ConfigurationError(f"views.crops cannot be {self.crops}: it is 1 or 3")
+        if self.short_side is not None:
+            within(self, "short_side", least=1)
+        if self.crops not in NUM_CROPS:
+            raise ConfigurationError(f"views.crops cannot be {self.crops}: it is 1, 3 or 10")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +182,18 @@ class Recipe:
                 f"training.cache_clips={self.training.cache_clips}: {self.method.name} trains more "
                 "than what follows the features of each frame, so these change with every step and "
                 f"cannot be computed once. Set it to 0, or choose {' or '.join(can)}"
+            )
+        repeats, cutmix = self.augmentation.repeats, self.augmentation.cutmix
+        if self.training.batch_size % repeats:
+            raise ConfigurationError(
+                f"training.batch_size={self.training.batch_size} counts clips, and "
+                f"augmentation.repeats={repeats} gives {repeats} of each video: make it a multiple"
+            )
+        if self.training.cache_clips and (repeats > 1 or cutmix):
+            raise ConfigurationError(
+                f"training.cache_clips={self.training.cache_clips} goes with neither "
+                f"augmentation.repeats={repeats}, which saves decoding where none is left, nor "
+                f"augmentation.cutmix={cutmix:g}, which needs pixels; mixup blends features as well"
             )
 
     def to_dict(self) -> dict[str, Any]:

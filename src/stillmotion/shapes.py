@@ -31,3 +31,5 @@ Flow = Float[Tensor, "B T N F"]
 
 Logits = Float[Tensor, "B K"]
 Labels = Int[Tensor, " B"]
+SoftLabels = Float[Tensor, "B K"]
+"""How much of each class there is in a clip; sums to 1."""

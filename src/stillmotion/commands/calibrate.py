@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
-from stillmotion.commands.shared import DATA, WEIGHTS, Arguments, add_views, views_from
+from stillmotion.commands.shared import (
+    DATA,
+    WEIGHTS,
+    Arguments,
+    add_videos,
+    add_views,
+    views_from,
+)
 from stillmotion.errors import CheckpointError
 from stillmotion.parsing import Parser
 from stillmotion.recipe import Videos
@@ -10,6 +17,40 @@ from stillmotion.recipe import Videos
 
 def run(arguments: Arguments) -> int:
     """Choose the threshold, and write it into the checkpoint."""
+    values = options().parse(arguments)
+    from stillmotion.calibrating import calibrate, known_and_none
+    from stillmotion.checkpoint import find, load, update_info
+    from stillmotion.loading import views_of
+    from stillmotion.rejection import KEY
+
+    if not Path(values["run"]).is_dir():
+        raise CheckpointError(
+            f"there is no directory {values['run']}: the threshold is written into a checkpoint on "
+            "this machine; save_pretrained makes one of a model from the hub"
+        )
+    directory = find(values["run"])
+    model = load(directory, values["weights"])
+    asked = Videos(**values["videos"])
+    known, none = known_and_none(
+        values["data"], asked, model, split=values["split"], none_label=values["none_label"]
+    )
+    found = calibrate(
+        model,
+        known,
+        none=none,
+        keep=values["keep"],
+        views=views_from(values, views_of(model)),
+        workers=asked.workers,
+        batch_size=values["batch_size"],
+        max_unreadable=asked.max_unreadable,
+    )
+    update_info(directory, model.info | {KEY: found.to_dict()})
+    print(f"{found.line()}\nwritten to {directory}")
+    return 0
+
+
+def options() -> Parser:
+    """What can be asked for."""
     parser = Parser(
         "calibrate",
         "RUN DATA [options]",
@@ -34,38 +75,5 @@ def run(arguments: Arguments) -> int:
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--batch_size", type=int, default=8, help="clips at once")
     add_views(parser)
-    parser.add_class_arguments(
-        Videos,
-        "videos",
-        skip={"classes", "test", "val", "val_fraction", "keep_frames", "keep_gib"},
-    )
-    values = parser.parse(arguments)
-    from stillmotion.calibrating import calibrate, known_and_none
-    from stillmotion.checkpoint import find, load, update_info
-    from stillmotion.loading import views_of
-    from stillmotion.rejection import KEY
-
-    if not Path(values["run"]).is_dir():
-        raise CheckpointError(
-            f"there is no directory {values['run']}: the threshold is written into a checkpoint on "
-            "this machine; save_pretrained makes one of a model from the hub"
-        )
-    directory = find(values["run"])
-    model = load(directory, values["weights"])
-    options = Videos(**values["videos"])
-    known, none = known_and_none(
-        values["data"], options, model, split=values["split"], none_label=values["none_label"]
-    )
-    found = calibrate(
-        model,
-        known,
-        none=none,
-        keep=values["keep"],
-        views=views_from(values, views_of(model)),
-        workers=options.workers,
-        batch_size=values["batch_size"],
-        max_unreadable=options.max_unreadable,
-    )
-    update_info(directory, model.info | {KEY: found.to_dict()})
-    print(f"{found.line()}\nwritten to {directory}")
-    return 0
+    add_videos(parser, "videos", "workers", "max_unreadable")
+    return parser

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, get_type_hints
 
 from stillmotion.parsing import Parser
 from stillmotion.recipe import Videos, Views
@@ -13,6 +13,15 @@ RUN = "a directory written by train or save_pretrained, or a Hugging Face hub id
 DATA = "a folder with a folder for each class, or a list file"
 WEIGHTS = "the image model's weights, where they are not where the run says"
 
+
+VIEWS = {
+    "clips": "clips of a video",
+    "crops": "crops of a clip, 1, 3 or 10",
+    "spread": "where the clips begin: ends, middles or starts",
+    "short_side": "to what the shorter side is resized before cropping",
+    "average": "what is averaged over clips and crops",
+}
+"""What can be asked about the views of a video."""
 
 READING = ("root", "classes", "columns", "exclude")
 """What of `Videos` says how a list is read, and no more."""
@@ -26,15 +35,10 @@ def add_videos(parser: Parser, prefix: str | None, *fields: str) -> None:
 
 def add_views(parser: Parser) -> None:
     """Options for views; by default those of the training."""
-    for name, what in (("clips", "clips of a video"), ("crops", "crops of a clip, 1 or 3")):
-        told = f"{what} that are averaged; by default as in training"
-        parser.add_argument(f"--views.{name}", type=int | None, default=None, help=told)
-    parser.add_argument(
-        "--views.average",
-        type=Literal["probabilities", "logits"] | None,
-        default=None,
-        help="what is averaged over views; by default as in training",
-    )
+    kinds = get_type_hints(Views)
+    for name, what in VIEWS.items():
+        told = f"{what}; by default as in training"
+        parser.add_argument(f"--views.{name}", type=kinds[name] | None, default=None, help=told)
 
 
 def views_from(values: dict[str, Any], usual: Views) -> Views:

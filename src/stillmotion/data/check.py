@@ -12,6 +12,7 @@ from rich.console import Console, Group
 
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.check_tables import tables
+from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.probe import VideoReport
 from stillmotion.data.probing import probe_all
 from stillmotion.data.rows import videos_below
@@ -56,6 +57,11 @@ class CheckReport:
             return {}
         counted = Counter(sample.label for sample in self.listing.samples)
         return {name: counted[label] for label, name in enumerate(self.listing.classes)}
+
+    @cached_property
+    def mirror(self) -> Mirror | None:
+        """What becomes of each class in a mirror, by the classes' names; None without labels."""
+        return find_mirror(self.listing.classes) if self.listing else None
 
     @cached_property
     def proposal(self) -> VideoList | None:
@@ -118,6 +124,7 @@ class CheckReport:
             "duplicates": [list(paths) for paths in self.duplicates],
             "leaks": list(self.leaks),
             "too_small": {split: list(names) for split, names in self.too_small.items()},
+            "mirror": self.mirror.to_dict() if self.mirror else {},
             "videos": [asdict(video) for video in self.videos],
         }
 

@@ -21,6 +21,9 @@ def tables(report: "CheckReport") -> list[Table | Text]:
     ]
     if report.counts:
         parts.append(_table("Classes", ("class", "videos"), report.counts))
+    if report.mirror:
+        note = Text(f"Mirrored, should augmentation.flip ask for it: {report.mirror.line()}")
+        parts.append(note if report.mirror.is_plain else report.mirror.__rich__())
     if good:
         parts.append(_table("Readable videos", ("", "least to most"), _ranges(good)))
     if report.unreadable:

@@ -11,6 +11,13 @@ order: UCF101's file has `Hammering` before `HammerThrow`, as a sort without reg
     hmdb51        sorted folder names: the data set has no index file
     diving48      Diving48_vocab.json, its four words joined by "+" as in MMAction2's
                   tools/data/diving48/label_map.txt
+    kinetics700   MMAction2's tools/data/kinetics/label_map_k700.txt
+    ssv1          Something-Something V1's labels.csv, the classes of V2 in another order; equal to
+                  MMAction2's tools/data/sthv1/label_map.txt
+    jester        MMAction2's tools/data/jester/label_map.txt
+    smarthome     Toyota Smarthome's activities in alphabetical order, as public code bases count
+                  them but one, which swaps Usetablet (27) and Usetelephone (28); smarthome_cv are
+                  the 19 of the cross-view protocols
 """
 
 import json
@@ -20,7 +27,10 @@ from pathlib import Path
 
 from stillmotion.errors import DataError, unknown
 
-CLASS_LISTS = ("diving48", "hmdb51", "kinetics400", "ssv2", "ucf101")
+CLASS_LISTS = (
+    "diving48", "hmdb51", "jester", "kinetics400", "kinetics700", "smarthome", "smarthome_cv",
+    "ssv1", "ssv2", "ucf101",
+)  # fmt: skip
 """The data sets whose class names are known."""
 
 

@@ -31,8 +31,10 @@ def few_shots(videos: VideoList, shots: int, *, episode: int) -> VideoList:
     shots of the same episode contain those of fewer.
 
     Raises:
-        DataError: a class has fewer.
+        DataError: a class has fewer, or classes are combinations, most of which have none.
     """
+    if videos.parts:
+        raise DataError(f"{videos.source}: shots are of classes, and these combine several parts")
     of_class: dict[int, list[Sample]] = {label: [] for label in range(len(videos.classes))}
     for sample in videos.samples:
         of_class[sample.label].append(sample)

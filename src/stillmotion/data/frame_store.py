@@ -9,7 +9,7 @@ import torch
 
 from stillmotion.data.annotations import Sample
 from stillmotion.data.decoder import scaled_size
-from stillmotion.data.sampling import uniform_indices
+from stillmotion.data.indices import uniform_indices
 from stillmotion.data.video import Video, open_video
 from stillmotion.errors import DataError, StorageError, VideoError
 from stillmotion.shapes import Frames

@@ -61,7 +61,12 @@ def read_videos(
     names = class_names(rows, classes)
     if len(names) < 2:
         raise DataError(f"{source}: only one class, {names[0]!r}; a classifier needs two or more")
-    samples, problems = resolve(rows, root=Path(root) if root else source.parent, classes=names)
+    samples, problems = resolve(
+        rows,
+        root=Path(root) if root else source.parent,
+        classes=names,
+        exclusive=not (header and header.parts),
+    )
     if problems:
         raise ProblemsError(str(source), problems)
     known = header or Header(names)

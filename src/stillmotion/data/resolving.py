@@ -23,9 +23,14 @@ class _RowError(Exception):
 
 
 def resolve(
-    rows: list[Row], *, root: Path, classes: tuple[str, ...]
+    rows: list[Row], *, root: Path, classes: tuple[str, ...], exclusive: bool = True
 ) -> tuple[list[Sample], list[Problem]]:
-    """The samples of all rows that make sense, and what is wrong with the others."""
+    """The samples of all rows that make sense, and what is wrong with the others.
+
+    Args:
+        exclusive: one part of a video has one class. Not so where classes are combinations: one may
+            open a door and hold a cup.
+    """
     indices = {name: index for index, name in enumerate(classes)}
     samples: list[Sample] = []
     kept: list[Row] = []
@@ -36,7 +41,7 @@ def resolve(
             kept.append(row)
         except _RowError as error:
             problems.append(Problem(row.place, error.kind, error.what))
-    return samples, [*problems, *_repeats(kept, samples, classes)]
+    return samples, [*problems, *_repeats(kept, samples, classes, exclusive=exclusive)]
 
 
 def locate(path: Path) -> Path | None:
@@ -92,11 +97,13 @@ def _box(row: Row) -> Box | None:
     return left, top, right, bottom
 
 
-def _repeats(rows: list[Row], samples: list[Sample], classes: tuple[str, ...]) -> Iterator[Problem]:
+def _repeats(
+    rows: list[Row], samples: list[Sample], classes: tuple[str, ...], *, exclusive: bool
+) -> Iterator[Problem]:
     """Parts of files that are listed twice in one split, or with two labels in any."""
     first: dict[object, tuple[Row, Sample]] = {}
     for row, sample in zip(rows, samples, strict=True):
-        part = (sample.path, sample.start, sample.end)
+        part = (sample.path, sample.start, sample.end, None if exclusive else sample.label)
         earlier, other = first.setdefault(part, (row, sample))
         if other.label != sample.label:
             names = f"{classes[sample.label]!r} here and {classes[other.label]!r}"

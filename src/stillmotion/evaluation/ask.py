@@ -6,10 +6,17 @@ from accelerate import Accelerator
 
 from stillmotion.answering import Answers, Order, answer
 from stillmotion.data.annotations import VideoList
+from stillmotion.data.mirror import find_mirror
 from stillmotion.errors import DataError
 from stillmotion.evaluation.result import Evaluation
 from stillmotion.evaluation.summary import summarise
-from stillmotion.loading import different_classes, sampling_of, view_loader, views_of
+from stillmotion.loading import (
+    different_classes,
+    refuse_mirrored,
+    sampling_of,
+    view_loader,
+    views_of,
+)
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
 
@@ -68,7 +75,9 @@ def ask(
 
     Raises:
         DataError: other classes than the model's.
+        ConfigurationError: views that these classes do not stand.
     """
+    refuse_mirrored(views, find_mirror(model.class_names))
     accelerator = accelerator or Accelerator()
     if tuple(videos.classes) != model.class_names:
         raise DataError(different_classes(model.class_names, videos.classes))

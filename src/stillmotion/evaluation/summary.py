@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -38,15 +39,6 @@ def summarise(
     sizes = videos.sizes
     said = most_probable(given, sizes, first=1)[1][:, 0]
 
-    def top1(order: Order) -> float | None:
-        if (found := answers.probabilities.get(order)) is None:
-            return None
-        return float((most_probable(found, sizes, first=1)[1][:, 0] == label).double().mean())
-
-    accepted = None
-    if (rejection := rejection_of(model.info)) is not None:
-        accepted = acceptance(rejection, given, label, sizes)
-        accepted["same_videos"] = rejection.list_sha256 == videos.sha256
     described: dict[str, Any] = {
         "split": split,
         "views": {"frames": model.num_frames} | asdict(views),
@@ -59,12 +51,12 @@ def summarise(
         scores=score(given, label, sizes),
         calibration=calibrate(given, label, sizes),
         mean_class_interval=mean_class_interval((said == label).numpy(), label.numpy()),
-        top1_shuffled=top1("shuffled"),
-        top1_reversed=top1("reversed"),
+        top1_shuffled=top1_of(answers, "shuffled", sizes),
+        top1_reversed=top1_of(answers, "reversed", sizes),
         breakdown=breakdown(
             [videos.samples[i] for i in answers.index], label, said, num_classes=len(videos.classes)
         ),
-        acceptance=accepted,
+        acceptance=accepted(model, videos, answers),
         dataset=videos.dataset,
         metric=videos.metric,
         class_names=model.class_names,
@@ -73,6 +65,23 @@ def summarise(
         saved=saved_scores(videos, answers, views, described | {"dataset": videos.dataset}),
         **described,
     )
+
+
+def top1_of(answers: Answers, order: Order, sizes: Sequence[int]) -> float | None:
+    """How often the answer to an order of frames is right; None where it was not asked for."""
+    if (found := answers.probabilities.get(order)) is None:
+        return None
+    said = most_probable(found, sizes, first=1)[1][:, 0]
+    return float((said == answers.label).double().mean())
+
+
+def accepted(model: VideoClassifier, videos: VideoList, answers: Answers) -> dict[str, Any] | None:
+    """What the model's `none of these` threshold does to these videos; None where it has none."""
+    rejection = rejection_of(model.info)
+    if rejection is None:
+        return None
+    told = acceptance(rejection, answers.probabilities["given"], answers.label, videos.sizes)
+    return told | {"same_videos": rejection.list_sha256 == videos.sha256}
 
 
 def predictions(videos: VideoList, answers: Answers) -> list[dict[str, Any]]:

@@ -1,13 +1,14 @@
 """How each method's authors test on each data set: frames, clips and crops.
 
 Sources: the configuration files and READMEs of the repositories that the methods' files name.
-AdaptFormer's and DualPath's code averages logits over views; here probabilities are averaged.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from stillmotion.data.sampling import Sampling, Short
+from stillmotion.data.crops import Interpolation
+from stillmotion.data.indices import Short, Spread
+from stillmotion.data.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Protocol:
         stride: the same, where it does not depend on T. Without both, a clip has one frame from
             each of T segments.
         short: what is done with a video that is too short.
+        spread, interpolation, average: as in `Views`.
     """
 
     clips: int
@@ -27,18 +29,29 @@ class Protocol:
     span: int | None = None
     stride: int | None = None
     short: Short = "repeat"
+    spread: Spread = "ends"
+    interpolation: Interpolation = "bilinear"
+    average: Literal["probabilities", "logits"] = "probabilities"
 
     def sampling(self, num_frames: int) -> Sampling:
         """The clips of a model that takes so many frames."""
         if self.span is None and self.stride is None:
-            return Sampling(num_frames=num_frames, short=self.short)
+            return Sampling(num_frames=num_frames, kind="frame_uniform", short=self.short)
         stride = self.stride or max(1, (self.span or 1) // num_frames)
         return Sampling(num_frames=num_frames, kind="dense", stride=stride, short=self.short)
 
+    @property
+    def views(self) -> dict[str, Any]:
+        """The fields of `Views` that are not its defaults, and how many there are."""
+        how = {"spread": "ends", "interpolation": "bilinear", "average": "probabilities"}
+        given = {name: getattr(self, name) for name in how}
+        return {"clips": self.clips, "crops": self.crops} | dict(given.items() - how.items())
 
-_MMACTION = Protocol(3, 1, span=128, short="loop")
-_EVERY_FOURTH = Protocol(3, 1, stride=4)
+
+_MMACTION = Protocol(3, 1, span=128, short="loop", spread="middles")
 _SEGMENTS = Protocol(1, 3)
+_DUALPATH = Protocol(3, 1, stride=4, spread="starts", average="logits")
+_ADAPTFORMER = Protocol(4, 3, stride=4, average="logits")
 
 PROTOCOLS: dict[str, dict[str, Protocol]] = {
     "aim": {"kinetics400": _MMACTION, "ssv2": _SEGMENTS, "diving48": Protocol(1, 1)},
@@ -49,17 +62,17 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
         "hmdb51": _SEGMENTS,
         "hmdb51 32": Protocol(2, 3),
     },
-    "st_adapter": {"kinetics400": Protocol(3, 1, span=128), "ssv2": _SEGMENTS},
+    "st_adapter": {
+        "kinetics400": Protocol(3, 1, span=128, interpolation="bicubic"),
+        "ssv2": Protocol(1, 3, interpolation="bicubic"),
+    },
     "dualpath": {
-        "kinetics400": _EVERY_FOURTH,
-        "ssv2": Protocol(1, 3, stride=4),
-        "diving48": _EVERY_FOURTH,
-        "hmdb51": _EVERY_FOURTH,
+        "kinetics400": _DUALPATH,
+        "ssv2": replace(_DUALPATH, clips=1, crops=3),
+        "diving48": _DUALPATH,
+        "hmdb51": _DUALPATH,
     },
-    "adaptformer": {
-        "ssv2": Protocol(4, 3, stride=4),
-        "hmdb51": Protocol(4, 3, stride=4),
-    },
+    "adaptformer": {"ssv2": _ADAPTFORMER, "hmdb51": _ADAPTFORMER},
 }
 """By method and data set (and number of frames, where one differs). Whatever is not here is seen
 once, a frame from each segment."""
@@ -70,6 +83,6 @@ def protocol_info(method: str, labels: str, num_frames: int) -> dict[str, Any]:
     known = PROTOCOLS[method]
     protocol = known.get(f"{labels} {num_frames}") or known.get(labels) or Protocol(1, 1)
     return {
-        "sampling": asdict(protocol.sampling(num_frames)),
-        "views": {"clips": protocol.clips, "crops": protocol.crops},
+        "sampling": protocol.sampling(num_frames).to_dict(),
+        "views": protocol.views,
     }

@@ -10,13 +10,14 @@ from torch.utils.data import DataLoader
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.frame_store import FrameStore, Progress
+from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
 from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import DataError, unknown
-from stillmotion.loading import MARGIN, clip_loader, view_loader
-from stillmotion.recipe import Recipe, Views
+from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_loader
+from stillmotion.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def read_splits(recipe: Recipe) -> Splits:
         refuse_single_videos(train)
         train, val = hold_out(train, options.val_fraction, recipe.seed)
     absent = set(range(len(videos.classes))) - {s.label for s in train.samples}
-    if absent:
+    if absent and not videos.parts:  # of all combinations most are never seen
         names = ", ".join(videos.classes[label] for label in sorted(absent)[:5])
         raise DataError(
             f"{recipe.data}: no training video for {len(absent)} classes ({names}). Each needs at "
@@ -141,6 +142,8 @@ class Loaders:
     """Of one clip: (T, 3, S, S), or (T, C) where it holds features."""
     failures: dict[int, str]
     """Training videos whose frames could not be kept, and why."""
+    mirror: Mirror
+    """What becomes of each class in a mirror."""
     feature_bytes: int = 0
     """What cached features take in memory."""
 
@@ -151,6 +154,8 @@ def make_loaders(
     """Loaders for training and validation, over kept frames where the recipe asks for them."""
     options, sampling = recipe.videos, recipe.sampling
     kept = keep(recipe, splits.train.samples, image_size, on_progress)
+    mirror = find_mirror(splits.train.classes, recipe.augmentation.mirror)
+    refuse_mirrored(recipe.views, mirror)
     common: dict[str, Any] = {
         "sampling": sampling,
         "image_size": image_size,
@@ -162,6 +167,7 @@ def make_loaders(
         batch_size=recipe.training.batch_size,
         seed=recipe.seed,
         keep=kept,
+        mirror=mirror,
         **common,
     )
     val = None
@@ -169,13 +175,13 @@ def make_loaders(
         samples = splits.val.samples
         val = view_loader(
             samples,
-            views=Views(),
+            views=replace(recipe.views, clips=1, crops=1),
             batch_size=recipe.training.batch_size,
             keep=keep(recipe, samples, image_size, on_progress),
             **common,
         )
     shape = (sampling.num_frames, 3, image_size, image_size)
-    return Loaders(train, val, shape, {} if kept is None else dict(kept.failures))
+    return Loaders(train, val, shape, {} if kept is None else dict(kept.failures), mirror)
 
 
 def keep(
@@ -200,8 +206,10 @@ def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
     seed = recipe.seed + 1000 * (epoch + 1)
     set_seed(seed, device_specific=True)
     loader.generator.manual_seed(seed)
+    dataset: Any = loader.dataset  # of clips, or of their features
+    dataset.set_epoch(epoch)
 
 
 def clip_info(recipe: Recipe) -> dict[str, Any]:
     """What a checkpoint remembers of its clips."""
-    return {"sampling": asdict(recipe.sampling), "views": asdict(recipe.views)}
+    return {"sampling": recipe.sampling.to_dict(), "views": asdict(recipe.views)}

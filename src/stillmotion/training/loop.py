@@ -12,6 +12,7 @@ from accelerate.utils import set_seed
 from stillmotion.answering import Answers, answer
 from stillmotion.checkpoint import TENSORS, load_tensors, update_info
 from stillmotion.data.annotations import VideoList
+from stillmotion.data.mixing import strongest
 from stillmotion.errors import ConfigurationError, DataError
 from stillmotion.evaluation import Evaluation, ask, summarise
 from stillmotion.loading import refuse_too_many
@@ -134,6 +135,7 @@ def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
         clip, label = (
             t.to(accelerator.device, non_blocking=True) for t in (batch.clip, batch.label)
         )
+        clip, label = session.mix(clip, label)
         with accelerator.accumulate(session.step):
             loss, logits = session.step(clip, label)
             accelerator.backward(loss)
@@ -143,7 +145,7 @@ def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
             optimizer.zero_grad(set_to_none=True)
             if accelerator.sync_gradients and not accelerator.optimizer_step_was_skipped:
                 session.schedule.step()
-        meter.add(loss, logits, label)
+        meter.add(loss, logits, strongest(label))
     most = session.recipe.videos.max_unreadable
     log.unreadable(refuse_too_many(failures, session.splits.train, most))
     row = meter.row(accelerator.reduce(meter.totals(), reduction="sum"))

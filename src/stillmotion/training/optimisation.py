@@ -15,7 +15,7 @@ from stillmotion.backbones import NORMS
 from stillmotion.data.annotations import VideoList
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Training
-from stillmotion.shapes import Clip, FrameFeatures, Labels, Logits
+from stillmotion.shapes import Clip, FrameFeatures, Labels, Logits, SoftLabels
 from stillmotion.training.cached import FrameProbe
 
 MOMENTUM = 0.9
@@ -26,6 +26,8 @@ EFFECTIVE = 0.999
 
 class Objective(nn.Module):
     """A model and what it is trained for, as one module: clip and labels in, loss and logits out.
+
+    Labels are indices of classes, or shares of them where clips are mixed.
 
     One module, so that what wraps it for several devices sees the whole step. For a `FrameProbe` a
     clip is the features of its frames.
@@ -45,7 +47,7 @@ class Objective(nn.Module):
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def forward(
-        self, clip: Clip | FrameFeatures, label: Labels
+        self, clip: Clip | FrameFeatures, label: Labels | SoftLabels
     ) -> tuple[Float[Tensor, ""], Logits]:
         branches = self.model.branches(clip)
         outputs = self.model.head.vote(branches)

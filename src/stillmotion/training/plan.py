@@ -44,6 +44,8 @@ def plan(
         "memory": f"about {(peak_memory(accelerator.device) + 8 * trained) / 2**30:.1f} GiB (a "
         "trial step, and the optimizer's state)",
     }
+    if recipe.augmentation.flip:
+        rows["mirror"] = f"{recipe.augmentation.flip:.0%} of clips: {loaders.mirror.line()}"
     if recipe.training.learning_rate == Training.learning_rate and recipe.method.name != "amflow":
         rows["settings"] = f"of AM Flow's training; {recipe.method.name}'s own: stillmotion recipes"
     if loaders.feature_bytes:

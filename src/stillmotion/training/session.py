@@ -11,9 +11,11 @@ from accelerate.state import AcceleratorState
 from torch.optim.lr_scheduler import LambdaLR
 
 from stillmotion.data.dataset import Batch
+from stillmotion.data.mixing import mix
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe, Training
+from stillmotion.shapes import Clip, FrameFeatures, Labels, SoftLabels
 from stillmotion.training.cached import FrameProbe, freeze_clips
 from stillmotion.training.data import Loaders, Splits, make_loaders
 from stillmotion.training.log import RunLog
@@ -59,6 +61,13 @@ class Session:
     val_batches: Iterable[Batch] | None
     optimizer: AcceleratedOptimizer
     schedule: LambdaLR
+
+    def mix(
+        self, clip: Clip | FrameFeatures, label: Labels
+    ) -> tuple[Clip | FrameFeatures, Labels | SoftLabels]:
+        """A training batch as the recipe wants it mixed."""
+        classes = len(self.splits.train.classes)
+        return mix(clip, label, augmentation=self.recipe.augmentation, num_classes=classes)
 
 
 def prepare(

@@ -1,0 +1,87 @@
+"""The text, tables and JSON of owners' lists, line by line with the place of each."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stillmotion.errors import DataError
+
+
+def read_text(path: Path) -> str:
+    """A list's text.
+
+    Raises:
+        DataError: it cannot be read, or is no UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a list: its bytes are not UTF-8 text") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def text_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Each line that is not empty, stripped, and where it is: "train.txt line 3".
+
+    Raises:
+        DataError: the file is no text.
+    """
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            yield f"{path.name} line {number}", line.strip()
+
+
+def csv_records(path: Path, *, needed: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each row of a table with a header, and where it is; cells that a row lacks are empty.
+
+    Raises:
+        DataError: the file is no such table, or a column is not there.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restval="")
+    try:
+        names = [name.strip() for name in reader.fieldnames or ()]
+        if missing := [name for name in needed if name not in names]:
+            raise DataError(
+                f"{path}: no column {', '.join(missing)}; its first line names "
+                f"{', '.join(names) or 'none'}"
+            )
+        reader.fieldnames = names
+        for record in reader:
+            record.pop(None, None)
+            yield f"{path.name} line {reader.line_num}", record
+    except csv.Error as error:
+        raise DataError(f"{path}: not a table of comma-separated values: {error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file.
+
+    Raises:
+        DataError: it is no JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON: {error}") from error
+
+
+def json_records(path: Path, *, needed: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each object of a JSON array, and where it is: "train.json entry 3".
+
+    Raises:
+        DataError: the file is no array of objects, or one lacks a key.
+    """
+    told = read_json(path)
+    if not isinstance(told, list):
+        raise DataError(f"{path}: expected a JSON array of objects")
+    for number, record in enumerate(told, start=1):
+        if not isinstance(record, dict) or any(name not in record for name in needed):
+            raise DataError(
+                f"{path} entry {number}: expected an object with {', '.join(needed)}, got "
+                f"{str(record)[:80]}"
+            )
+        yield f"{path.name} entry {number}", record

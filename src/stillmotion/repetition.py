@@ -1,0 +1,191 @@
+"""The same recipe several times: other seeds, other draws of few shots, other splits of the data.
+
+One number from one run says little about a method on a small set. Runs that differ by chance (seed,
+episode) are draws; what a protocol asks to be averaged (three splits of UCF101, five folds) are
+parts. A draw's score is the mean over its parts; the interval is over draws, or over parts where
+there is a single draw.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from stillmotion.data.reading import read_videos
+from stillmotion.errors import ConfigurationError, DataError
+from stillmotion.files import write_text
+from stillmotion.recipe import Recipe
+from stillmotion.training import state, train
+
+SCORES = ("top1", "top5", "mean_class", "macro_f1")
+"""What is averaged, where an evaluation has it."""
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One run: which draw of chance it belongs to, and which part of the protocol."""
+
+    draw: str
+    part: str
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean with what is known of its uncertainty; fractions in [0, 1]."""
+
+    mean: float
+    deviation: float | None
+    """Standard deviation of single values (n - 1); None of one value."""
+    interval: tuple[float, float] | None
+    """95 % interval of the mean by Student's t; None of one value."""
+
+
+def plan_repeats(
+    recipe: Recipe,
+    *,
+    data: Sequence[str],
+    seeds: Sequence[int],
+    episodes: int = 1,
+    folds: bool = False,
+) -> list[Repeat]:
+    """Every seed with every episode on every part.
+
+    Args:
+        data: lists or manifests, such as those of three splits; each is a part.
+        episodes: how many draws of ``videos.shots`` and ``videos.ways``, from the recipe's own on.
+        folds: every split that a list names is the test once, and a part.
+
+    Raises:
+        ConfigurationError: nothing to repeat, a seed twice, or episodes without shots and ways.
+        DataError: folds of a list that has none.
+    """
+    if not seeds or len(set(seeds)) < len(seeds) or episodes < 1:
+        raise ConfigurationError(f"seeds {list(seeds)}, {episodes} episodes: give each seed once")
+    if episodes > 1 and not (recipe.videos.shots or recipe.videos.ways):
+        raise ConfigurationError("episodes are draws of videos.shots or videos.ways: give one")
+    parts = [part for source in data for part in _parts(recipe, source, folds)]
+    names = [name for name, _ in parts]
+    if len(set(names)) < len(names):
+        parts = [(f"{name} ({n})", part) for n, (name, part) in enumerate(parts)]
+    repeats = []
+    for seed, episode, (name, part) in product(seeds, range(episodes), parts):
+        episode += recipe.videos.episode
+        draw = f"seed {seed}" + (f", episode {episode}" if episodes > 1 else "")
+        words = [draw.replace(", ", "-")] + ([name] if len(parts) > 1 else [])
+        out = Path(recipe.out, "-".join(words).replace(" ", ""))
+        videos = replace(part.videos, episode=episode)
+        repeats.append(Repeat(draw, name, replace(part, seed=seed, out=str(out), videos=videos)))
+    return repeats
+
+
+def _parts(recipe: Recipe, source: str, folds: bool) -> list[tuple[str, Recipe]]:
+    """What of one list is averaged: the list itself, or each of its folds."""
+    name = Path(source).stem
+    if not folds:
+        return [(name, replace(recipe, data=source))]
+    videos = recipe.videos
+    splits = read_videos(
+        source, root=videos.root, columns=videos.columns, classes=videos.classes,
+        exclude=videos.exclude,
+    ).splits  # fmt: skip
+    if len(splits) < 2:
+        raise DataError(f"{source} has no folds: stillmotion check DATA --folds 5 --out LIST")
+    parts = [(f"{name} fold {fold}", replace(videos, test=fold)) for fold in splits]
+    return [(words, replace(recipe, data=source, videos=part)) for words, part in parts]
+
+
+def run_repeats(repeats: Sequence[Repeat], out: Path, *, quiet: bool = False) -> dict[str, Any]:
+    """Trains what has not been trained, and writes ``repeats.json`` into ``out``.
+
+    Finished runs are taken as they are, a stopped one goes on where it was: the same call again
+    loses nothing.
+
+    Returns:
+        What is written: every run's scores, and their `Mean`s.
+
+    Raises:
+        ConfigurationError: a directory holds a run with other settings.
+    """
+    console, rows = Console(quiet=quiet), []
+    for number, repeat in enumerate(repeats, start=1):
+        console.print(f"[bold]run {number} of {len(repeats)}[/]  {repeat.draw}, {repeat.part}")
+        told = _finished(repeat.recipe)
+        if told is None:
+            begun = Path(repeat.recipe.out, "recipe.yaml").is_file()
+            told = train(repeat.recipe, resume=begun, quiet=quiet).evaluation.to_dict()
+        scores = {name: told[name] for name in SCORES if told.get(name) is not None}
+        rows.append({"draw": repeat.draw, "part": repeat.part, "out": repeat.recipe.out, **scores})
+        summary = summarise(rows)
+        write_text(out / "repeats.json", json.dumps(summary, indent=2) + "\n")
+    console.print(table(summary))
+    return summary
+
+
+def _finished(recipe: Recipe) -> dict[str, Any] | None:
+    """The evaluation of a run that has been finished with these settings; None: it has not."""
+    path = Path(recipe.out, "evaluation.json")
+    if not path.is_file():
+        return None
+    state.earlier(Path(recipe.out), recipe, resume=True)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means over draws of the means over parts; over parts where there is one draw."""
+    draws = list(dict.fromkeys(row["draw"] for row in rows))
+    names = [name for name in SCORES if all(name in row for row in rows)]
+    over = "draws" if len(draws) > 1 else "parts"
+    means = {}
+    for name in names:
+        values = [row[name] for row in rows]
+        if over == "draws":
+            values = [fmean(r[name] for r in rows if r["draw"] == draw) for draw in draws]
+        means[name] = vars(mean_of(values))
+    count = len(draws) if over == "draws" else len(rows)
+    return {"mean": means, "interval_over": f"{count} {over}", "runs": list(rows)}
+
+
+def mean_of(values: Sequence[float]) -> Mean:
+    """The mean of values, with Student's interval."""
+    mean = fmean(values)
+    if len(values) < 2:
+        return Mean(mean, None, None)
+    deviation = stdev(values)
+    reach = student_t(len(values) - 1) * deviation / len(values) ** 0.5
+    return Mean(mean, deviation, (mean - reach, mean + reach))
+
+
+def student_t(freedom: int, *, share: float = 0.95) -> float:
+    """Between -t and t lies this share of Student's distribution.
+
+    With t = tan(a) sqrt(n) its density is proportional to cos(a)^(n - 1), which is summed here.
+    """
+    angle = np.linspace(0, np.pi / 2, 200_001)
+    density = np.cos(angle) ** (freedom - 1)
+    mass = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
+    return float(np.tan(np.interp(share, mass / mass[-1], angle)) * freedom**0.5)
+
+
+def table(summary: dict[str, Any]) -> Table:
+    """The runs and their means, for people."""
+    names = list(summary["mean"])
+    shown = Table("", *names, title=f"mean, with its 95 % interval over {summary['interval_over']}")
+    for row in summary["runs"]:
+        shown.add_row(f"{row['draw']}, {row['part']}", *(f"{row[name]:.1%}" for name in names))
+    shown.add_section()
+    shown.add_row("mean", *(_words(summary["mean"][name]) for name in names), style="bold")
+    return shown
+
+
+def _words(mean: dict[str, Any]) -> str:
+    if mean["interval"] is None:
+        return f"{mean['mean']:.1%}"
+    return f"{mean['mean']:.1%} ± {mean['interval'][1] - mean['mean']:.1%}"

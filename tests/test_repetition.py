@@ -1,0 +1,83 @@
+"""Means over runs: what is averaged, what the interval is over, and that nothing is run twice."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from runs import TINY, stillmotion, tiny
+from stillmotion.errors import ConfigurationError, DataError
+from stillmotion.recipe import Recipe, Videos
+from stillmotion.repetition import mean_of, plan_repeats, student_t, summarise
+
+
+@pytest.mark.parametrize(
+    ("freedom", "wanted"), [(1, 12.7062), (2, 4.3027), (4, 2.7764), (9, 2.2622), (1000, 1.9623)]
+)
+def test_students_t_is_that_of_the_tables(freedom, wanted):
+    assert student_t(freedom) == pytest.approx(wanted, abs=1e-3)
+
+
+def test_the_interval_holds_the_mean_as_often_as_it_says():
+    """Of 2000 sets of 5 normal values, 95 % of the intervals hold 0, give or take."""
+    torch.manual_seed(0)
+    values = torch.randn(2000, 5, dtype=torch.float64).tolist()
+    held = sum(low <= 0 <= high for low, high in (mean_of(row).interval for row in values))
+    assert 0.93 < held / 2000 < 0.97
+    assert mean_of([0.5]).interval is None
+
+
+def test_seeds_episodes_and_parts_are_crossed(tmp_path):
+    recipe = Recipe(data="", out=str(tmp_path), videos=Videos(shots=2, episode=7))
+    planned = plan_repeats(recipe, data=["a.csv", "b.csv"], seeds=[0, 5], episodes=3)
+    assert len(planned) == 2 * 2 * 3
+    assert len({repeat.recipe.out for repeat in planned}) == len(planned)
+    assert {repeat.recipe.videos.episode for repeat in planned} == {7, 8, 9}
+    assert {repeat.recipe.data for repeat in planned} == {"a.csv", "b.csv"}
+    with pytest.raises(ConfigurationError, match="give each seed once"):
+        plan_repeats(recipe, data=["a.csv"], seeds=[1, 1])
+    whole = replace(recipe, videos=Videos())
+    with pytest.raises(ConfigurationError, match=r"videos\.shots or videos\.ways"):
+        plan_repeats(whole, data=["a.csv"], seeds=[1], episodes=2)
+
+
+def test_lists_of_one_name_stay_apart(tmp_path):
+    recipe = Recipe(data="", out=str(tmp_path))
+    planned = plan_repeats(recipe, data=["1/list.csv", "2/list.csv"], seeds=[0])
+    assert len({repeat.recipe.out for repeat in planned}) == 2
+
+
+def test_parts_are_averaged_within_a_draw():
+    def row(draw, part, top1):
+        return {"draw": draw, "part": part, "top1": top1}
+
+    rows = [row("s0", "a", 0.25), row("s0", "b", 0.75), row("s1", "a", 0.5), row("s1", "b", 1.0)]
+    told = summarise(rows)
+    assert told["interval_over"] == "2 draws"
+    assert told["mean"]["top1"] == vars(mean_of([0.5, 0.75]))
+    assert summarise(rows[:2])["interval_over"] == "2 parts"
+    assert summarise(rows[:2])["mean"]["top1"] == vars(mean_of([0.25, 0.75]))
+
+
+def test_folds_are_the_test_once_and_nothing_is_run_twice(few_videos, tmp_path, capsys):
+    listing = tmp_path / "folds.csv"
+    lines = [f"{few_videos}/{c}/{n}.mp4,{c},{n % 2}" for c in ("jump", "wave") for n in range(4)]
+    listing.write_text("\n".join(["path,label,split", *lines]) + "\n")
+    out = tmp_path / "repeats"
+    line = ("repeat", listing, "--out", out, "--folds", "true", "--seeds", "[0]", *TINY)
+    line += ("--videos.val_fraction", "0")
+    assert stillmotion(*line) == 0
+    told = json.loads((out / "repeats.json").read_text())
+    assert [row["part"] for row in told["runs"]] == ["folds fold 0", "folds fold 1"]
+    when = {p: p.stat().st_mtime_ns for p in out.rglob("evaluation.json")}
+    assert len(when) == 2
+    assert stillmotion(*line) == 0
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("evaluation.json")} == when
+    assert stillmotion(*line, "--training.learning_rate", "0.1") == 2
+    assert "other settings of training" in capsys.readouterr().err
+
+
+def test_folds_of_a_list_without_any(few_videos, tmp_path):
+    with pytest.raises(DataError, match="has no folds"):
+        plan_repeats(tiny(few_videos, tmp_path), data=[str(few_videos)], seeds=[0], folds=True)

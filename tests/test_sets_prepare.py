@@ -1,0 +1,193 @@
+"""A known data set becomes one manifest, with its counts beside the official ones, or nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import trees
+from runs import stillmotion
+from stillmotion.data.reading import read_videos
+from stillmotion.data.sets import DATA_SETS, get_data_set
+from stillmotion.data.sets.preparing import prepare
+from stillmotion.data.sets.report import preparation_dict
+from stillmotion.errors import DataError
+
+
+@pytest.mark.parametrize("name", [n for n in trees.TREES if "kinetics" not in n])
+def test_a_prepared_manifest_reads_as_what_was_prepared(name, tmp_path, capsys):
+    source = trees.TREES[name](tmp_path / "tree")
+    out = tmp_path / "manifests" / "all.jsonl"
+    assert stillmotion("prepare", name, source, out) == 0
+    videos, prepared = read_videos(out), prepare(get_data_set(name), source)
+    assert videos.samples == prepared.videos.samples
+    assert videos.classes == prepared.listing.classes
+    assert videos.parts == prepared.listing.parts
+    assert videos.dataset == get_data_set(name).full_name(prepared.protocol)
+    assert videos.metric == ("mean_class" if name == "smarthome" else "top1")
+    assert f"{len(videos):,} videos in {out}" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_equal_trees_give_equal_hashes_wherever_they_are(tmp_path):
+    one, two = (
+        prepare(get_data_set("ucf101"), trees.ucf101(tmp_path / name / "ucf"))
+        for name in ("here", "there")
+    )
+    assert one.videos.sha256 == two.videos.sha256
+    assert one.splits["train"].sha256 == two.splits["train"].sha256 != one.splits["test"].sha256
+
+
+def test_protocols_give_other_splits(tmp_path):
+    source = trees.ucf101(tmp_path)
+    for protocol, trained in (("1", 2), ("2", 1)):
+        out = tmp_path / f"{protocol}.jsonl"
+        assert stillmotion("prepare", "ucf101", source, out, "--protocol", protocol) == 0
+        assert len(read_videos(out).only("train")) == trained
+        assert read_videos(out).dataset == f"ucf101/{protocol}"
+
+
+def test_counts_stand_beside_the_official_ones(tmp_path):
+    prepared = prepare(get_data_set("ucf101"), trees.ucf101(tmp_path))
+    assert list(prepared.splits) == ["train", "test", "all"]
+    counts = prepared.splits["train"]
+    assert (counts.official, counts.listed, counts.usable, counts.lacking) == (9_537, 2, 2, 0)
+    assert prepared.splits["all"].official == 13_320
+
+
+@pytest.mark.parametrize("data_set", DATA_SETS.values(), ids=DATA_SETS)
+def test_official_counts_of_splits_of_the_same_videos_agree(data_set):
+    totals = {sum(counts.values()) for counts in data_set.official.values()}
+    assert len(totals) <= 1
+
+
+def test_too_many_missing_videos_are_refused_unless_allowed(tmp_path, capsys):
+    source, out = trees.kinetics(tmp_path), tmp_path / "k400.jsonl"
+    assert stillmotion("prepare", "kinetics400", source, out) == 2
+    told = capsys.readouterr()
+    assert "1 of 4 train videos (25.0%) cannot be used" in told.err
+    assert "--allow_missing" in told.err
+    assert "gone4567890" in told.out
+    assert not out.exists()
+    assert stillmotion("prepare", "kinetics400", source, out, "--allow_missing") == 0
+    assert len(read_videos(out)) == 4
+
+
+def test_a_few_missing_videos_are_said_and_left_out(tmp_path, capsys):
+    source = trees.diving48(tmp_path)
+    told = [{"vid_name": f"dive{n}", "label": 0} for n in range(40)]
+    (source / "Diving48_V2_train.json").write_text(json.dumps(told))
+    for n in range(39):
+        trees.video(source / "rgb" / f"dive{n}.mp4")
+    assert stillmotion("prepare", "diving48", source, tmp_path / "out.jsonl") == 0
+    told = capsys.readouterr().out
+    assert "missing: 1" in told
+    assert "1 (2.5%)" in told
+    assert len(read_videos(tmp_path / "out.jsonl")) == 40
+
+
+@pytest.mark.parametrize("decode", [False, True])
+def test_unreadable_files_are_named_with_their_reason(decode, tmp_path, capsys):
+    source = trees.ssv2(tmp_path / "tree")
+    folder = source / "20bn-something-something-v2"
+    (folder / "42.webm").write_bytes(b"")
+    report = tmp_path / "report.json"
+    flags = ["--json", report, "--allow_missing", *["--decode"] * decode]
+    assert stillmotion("prepare", "ssv2", source, tmp_path / "out.jsonl", *flags) == 0
+    (problem,) = json.loads(report.read_text())["problems"]
+    assert problem["kind"] == "unreadable"
+    assert problem["place"].endswith("42.webm")
+    assert "empty" in problem["what"]
+    assert "unreadable: 1" in capsys.readouterr().out
+    assert {s.path.stem for s in read_videos(tmp_path / "out.jsonl").samples} == {"78687", "7"}
+
+
+def test_a_full_decode_finds_what_headers_hide(tmp_path):
+    source = trees.ucf101(tmp_path)
+    path = source / "UCF-101" / "ApplyEyeMakeup" / "v_ApplyEyeMakeup_g08_c01.avi"
+    whole = path.read_bytes()
+    start = whole.index(b"movi") + 12
+    path.write_bytes(whole[:start] + bytes(len(whole) - start))
+    data_set = get_data_set("ucf101")
+    assert not prepare(data_set, source).problems
+    (problem,) = prepare(data_set, source, decode=True).problems
+    assert problem.place == str(path)
+
+
+def test_frames_with_a_gap_are_no_video(tmp_path):
+    source = trees.jester(tmp_path)
+    (source / "20bn-jester-v1" / "2" / "00002.jpg").unlink()
+    prepared = prepare(get_data_set("jester"), source)
+    (problem,) = prepared.problems
+    assert (problem.kind, problem.place) == (
+        "unreadable",
+        str(source / "20bn-jester-v1" / "2"),
+    )
+    assert preparation_dict(prepared)["splits"]["train"]["lacking"] == 1
+
+
+def test_nothing_to_use_is_not_written(tmp_path):
+    source = trees.diving48(tmp_path)
+    for path in (source / "rgb").iterdir():
+        path.unlink()
+    prepared = prepare(get_data_set("diving48"), source)
+    with pytest.raises(DataError, match="none of 3 listed videos can be used"):
+        prepared.write(tmp_path / "out.jsonl", allow_missing=True)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_progress_counts_every_file_once(tmp_path):
+    seen = []
+    prepare(
+        get_data_set("epic100"),
+        trees.epic100(tmp_path),
+        on_progress=lambda done, of: seen.append((done, of)),
+    )
+    assert seen == [(1, 2), (2, 2)]  # three segments share a file
+
+
+def test_the_command_alone_lists_the_data_sets_and_a_name_shows_its_files(capsys):
+    assert stillmotion("prepare") == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in DATA_SETS)
+    assert stillmotion("prepare", "hmdb51") == 0
+    shown = capsys.readouterr().out
+    assert DATA_SETS["hmdb51"].layout in shown
+    assert "--protocol 1, 2, 3" in shown
+    assert stillmotion("prepare", "hmbd51") == 2
+    assert "did you mean 'hmdb51'?" in capsys.readouterr().err
+    assert stillmotion("prepare", "hmdb51", "data") == 2
+    assert "such as hmdb51.jsonl" in capsys.readouterr().err
+    assert stillmotion("prepare", "ucf101", "nowhere", "out.jsonl") == 2
+    assert "nowhere: no such folder" in capsys.readouterr().err
+
+
+def heed_interrupts():
+    """In a child: a shell's background job, such as a test run may be, ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes differ")
+def test_an_interrupt_leaves_no_manifest(tmp_path):
+    source = trees.diving48(tmp_path / "tree")
+    pipe = source / "rgb" / "c_00002.mp4"
+    pipe.unlink()
+    pipe.symlink_to(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe")
+    out = tmp_path / "out.jsonl"
+    command = [sys.executable, "-m", "stillmotion", "prepare", "diving48", str(source), str(out)]
+    child = subprocess.Popen([*command, "--decode"], preexec_fn=heed_interrupts)
+    while child.poll() is None:
+        try:  # possible once the decoder waits at the other end
+            waiting = os.open(tmp_path / "pipe", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.05)
+        else:
+            break
+    child.send_signal(signal.SIGINT)
+    assert child.wait() == 130
+    os.close(waiting)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "tree"]
