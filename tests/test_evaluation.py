@@ -1,8 +1,9 @@
 """Scores of a model on videos: what is counted, how, and what is written."""
 
+import csv
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -21,14 +22,17 @@ from stillmotion.answering import (
     shuffled,
 )
 from stillmotion.data.dataset import Batch
+from stillmotion.data.parts import Part, combinations
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.errors import DataError
 from stillmotion.evaluation import evaluate
 from stillmotion.loading import choose_split, view_loader
 from stillmotion.methods import LinearProbe
-from stillmotion.metrics import interval
+from stillmotion.metrics import interval, score
+from stillmotion.prediction import Predictor
 from stillmotion.recipe import Videos, Views
+from stillmotion.saved_scores import read_scores
 
 DEMANDED = (
     "top1", "top5", "mean_class", "macro_f1", "top1_shuffled", "top1_reversed", "n", "split",
@@ -264,3 +268,116 @@ def test_the_command_scores_what_training_scored(finished_run, few_videos, tmp_p
     assert "frames shuffled, top-1" in printed
     assert "0 unreadable videos" in printed
     assert not math.isnan(again["calibration_error"])
+
+
+# --- what the videos and the data set say
+
+
+def labelled(videos, **columns):
+    """The same videos with a camera, a subject or a group each."""
+    samples = tuple(
+        replace(sample, **{name: values[i % len(values)] for name, values in columns.items()})
+        for i, sample in enumerate(videos.samples)
+    )
+    return replace(videos, samples=samples)
+
+
+def test_scores_are_told_by_camera_and_subject_where_videos_have_them(model, few_videos):
+    videos = labelled(
+        read_videos(few_videos), camera=["hall", "door"], subject=["p1"], group=["a", None]
+    )
+    told = evaluate(model, videos, workers=0, time_check=False)
+    assert set(told.breakdown) == {"camera", "group"}  # one subject tells nothing
+    assert [row["name"] for row in told.breakdown["camera"]] == ["door", "hall"]
+    assert [row["name"] for row in told.breakdown["group"]] == ["a", None]
+    for number, row in enumerate(reversed(told.breakdown["camera"])):
+        own = told.predictions[number::2]
+        right = sum(each["predicted"] == each["label"] for each in own) / 4
+        assert (row["n"], row["top1"]) == (4, right)
+        assert row["interval"] == interval(right, 4)
+    many = labelled(videos, group=[str(i) for i in range(8)])
+    assert "group" in evaluate(model, many, workers=0, time_check=False).breakdown
+
+
+def test_the_data_sets_own_score_is_named_first(model, few_videos):
+    videos = replace(read_videos(few_videos), metric="mean_class", dataset="smarthome/cs")
+    told = evaluate(model, videos, workers=0, time_check=False)
+    assert next(iter(told.to_dict())) == "mean_class"
+    assert told.to_dict()["dataset"] == "smarthome/cs"
+    first = next(iter(told.table().columns[0].cells))
+    assert first == "mean over classes"
+    plain = evaluate(model, read_videos(few_videos), workers=0, time_check=False)
+    assert next(iter(plain.to_dict())) == "top1"
+    assert next(iter(plain.table().columns[0].cells)) == "top-1"
+
+
+def test_saved_scores_give_the_evaluations_scores(model, few_videos, tmp_path):
+    for average in ("probabilities", "logits"):
+        views = Views(clips=3, average=average)
+        told = evaluate(model, read_videos(few_videos), views=views, workers=0, time_check=False)
+        told.write(tmp_path / "scores.json")
+        saved = read_scores(tmp_path / "scores_scores.safetensors")
+        again = score(saved.answers, saved.labels)
+        assert (again.top1, again.macro_f1) == (told.scores.top1, told.scores.macro_f1)
+        sure = saved.answers.max(dim=1).values.tolist()
+        assert [row["confidence"] for row in told.predictions] == pytest.approx(sure, abs=1e-4)
+        assert [path for path, *_ in saved.videos] == [row["path"] for row in told.predictions]
+
+
+def test_the_csv_files_say_what_the_json_says(whole, tmp_path):
+    whole.write(tmp_path / "scores.json")
+    told = json.loads((tmp_path / "scores.json").read_text())
+    with (tmp_path / "scores_per_class.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row, own in zip(rows, told["per_class"], strict=True):
+        assert (row["name"], int(row["n"])) == (own["name"], own["n"])
+        for name in ("precision", "recall", "f1"):
+            assert (float(row[name]) if row[name] else None) == own[name]
+    with (tmp_path / "scores_confusions.csv").open() as file:
+        wrong = sum(int(row["n"]) for row in csv.DictReader(file))
+    assert wrong == told["n"] - round(told["n"] * told["top1"])
+    assert sum(n for *_, n in told["confusion_pairs"]) == told["n"]
+
+
+@pytest.fixture(scope="module")
+def actions(few_videos, tmp_path_factory):
+    """The same videos as combinations of a verb and a noun, and a model of these."""
+    parts = (Part("verb", ("take", "put")), Part("noun", ("cup", "pan", "lid")))
+    videos = read_videos(few_videos)
+    samples = tuple(replace(s, label=i % 6, start=0.1) for i, s in enumerate(videos.samples))
+    combined = replace(videos, samples=samples, classes=combinations(parts), parts=parts)
+    model = sm.adapt("vit_stillmotion_demo", LinearProbe(), parts=parts, num_frames=2)
+    torch.nn.init.normal_(next(model.head.parameters()), std=0.5)
+    return model.eval(), combined
+
+
+def test_combinations_are_scored_part_by_part(actions, tmp_path):
+    model, videos = actions
+    views = Views(clips=2)
+    whole = evaluate(model, videos, views=views, workers=0)
+    told = whole.to_dict()
+    assert set(told["parts"]) == {"verb", "noun"}
+    assert whole.saved.probabilities.shape == (8, 5)
+    words = [(row["label"].split(), row["predicted"].split()) for row in whole.predictions]
+    for axis, name in enumerate(("verb", "noun")):
+        right = sum(truth[axis] == said[axis] for truth, said in words) / 8
+        assert told["parts"][name]["top1"] == pytest.approx(right)
+    assert told["top1"] == pytest.approx(sum(t == s for t, s in words) / 8)
+    assert told["top1_shuffled"] is not None
+    assert whole.predictions[0]["start"] == 0.1
+    whole.write(tmp_path / "scores.json")
+    again = read_scores(tmp_path / "scores_scores.safetensors")
+    assert again.parts == videos.parts
+    assert again.class_names == videos.classes
+
+
+def test_prediction_and_evaluation_say_the_same_of_combinations(actions):
+    model, videos = actions
+    whole = replace(videos, samples=tuple(replace(s, start=None) for s in videos.samples))
+    told = evaluate(model, whole, workers=0, time_check=False)
+    predict = Predictor(model)
+    for sample, row in zip(whole.samples, told.predictions, strict=True):
+        answer = predict(sample.path)
+        assert answer.label == row["predicted"]
+        assert answer.probabilities[0] == pytest.approx(row["confidence"], abs=1e-4)
+        assert len(answer.labels) == 6

@@ -151,7 +151,9 @@ def evaluation_picture(evaluation: Mapping[str, Any], *, theme: Theme = LIGHT) -
 def _write_scores(sheet: Sheet, told: Mapping[str, Any]) -> None:
     low, high = told["intervals"][told["metric"]]
     dataset = f", {told['dataset']}" if told["dataset"] else ""
-    sheet.write(f"{told['n']} videos of “{told['split']}”{dataset}", left=0.4, top=0.35, size=11.0)
+    parts = "".join(f";  {name} {percent(own['top1'])}" for name, own in told["parts"].items())
+    title = f"{told['n']} videos of “{told['split']}”{dataset}{parts}"
+    sheet.write(title, left=0.4, top=0.35, size=11.0)
     words = {"top1": "right", "mean_class": "right, mean over classes"}
     first = words.pop(told["metric"])
     ((other, word),) = words.items()
@@ -183,7 +185,8 @@ def _draw_mistakes(sheet: Sheet, told: Mapping[str, Any], *, side: float) -> Non
     title = f"The {count} commonest mistakes"
     worst = told["most_confused"][:count]
     draw_confused_pairs(pairs, worst, count=count, title=title, theme=theme)
-    hardest = np.argsort(accuracy, kind="stable")[:count]  # NaN last: no clip is no mistake
+    videos = np.array([row["n"] for row in rows])
+    hardest = np.lexsort((-videos, accuracy))[:count]  # NaN last: no clip is no mistake
     column = sheet.axes(left=7.3, top=top, width=1.9, height=side)
     title = f"The {count} hardest of {told['num_classes']} classes"
     draw_per_class(column, accuracy[hardest], title=title, theme=theme)
