@@ -41,6 +41,7 @@ def run(arguments: Arguments) -> int:
             values["source"],
             protocol=values["protocol"],
             decode=values["decode"],
+            seconds_per_file=values["seconds_per_file"],
             workers=values["workers"],
             on_progress=lambda done, of: bar.update(
                 task, completed=done, total=of, description="opening videos"
@@ -78,6 +79,12 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--decode", action="store_true", help="decode every frame, not the headers alone; slow"
+    )
+    parser.add_argument(
+        "--seconds_per_file",
+        type=float,
+        default=60.0,
+        help="time limit of decoding one file; EPIC-KITCHENS' hour-long ones need more",
     )
     parser.add_argument(
         "--allow_missing",

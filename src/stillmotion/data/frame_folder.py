@@ -8,6 +8,7 @@ them, as dense-flow tools write both into one folder.
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -184,7 +185,7 @@ def _faults(files: dict[int, list[Path]]) -> list[tuple[str, str]]:
     numbers = sorted(files)
     gaps = [
         str(low + 1) if high == low + 2 else f"{low + 1} to {high - 1}"
-        for low, high in zip(numbers, numbers[1:], strict=False)
+        for low, high in pairwise(numbers)
         if high > low + 1
     ]
     if gaps:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from stillmotion.data.annotations import Sample, VideoList
@@ -120,6 +120,7 @@ def prepare(
     *,
     protocol: str | None = None,
     decode: bool = False,
+    seconds_per_file: float = 60.0,
     workers: int = 4,
     on_progress: Progress | None = None,
 ) -> Preparation:
@@ -129,6 +130,7 @@ def prepare(
         source: the folder with the lists and, somewhere below it, the videos.
         protocol: one of the data set's; None: the usual one.
         decode: decode every frame instead of reading headers alone; that takes long.
+        seconds_per_file: time limit of decoding one file.
         workers: files that are opened at once.
 
     Raises:
@@ -136,9 +138,13 @@ def prepare(
         ConfigurationError: an unknown protocol.
     """
     name = data_set.protocol(protocol)
-    listing = data_set.read(Path(source), name)
+    try:
+        listing = data_set.read(Path(source), name)
+    except DataError as error:
+        hint = f"`stillmotion prepare {data_set.name}` shows the files that it needs"
+        raise DataError(f"{error}; {hint}") from error
     paths = sorted({sample.path for sample in listing.samples})
-    look = _decode_all if decode else _open_all
+    look = partial(_decode_all, seconds=seconds_per_file) if decode else _open_all
     reasons = look(paths, workers=workers, on_progress=on_progress)
     unreadable = tuple(Problem(str(path), "unreadable", why) for path, why in reasons.items())
     videos = VideoList(
@@ -162,10 +168,12 @@ def _in_order(videos: VideoList) -> VideoList:
 
 
 def _decode_all(
-    paths: Sequence[Path], *, workers: int, on_progress: Progress | None
+    paths: Sequence[Path], *, seconds: float, workers: int, on_progress: Progress | None
 ) -> dict[Path, str]:
     """Why files do not decode to their end, in processes of their own."""
-    reports = probe_all(paths, workers=max(1, workers), on_progress=on_progress)
+    reports = probe_all(
+        paths, workers=max(1, workers), seconds_per_file=seconds, on_progress=on_progress
+    )
     return {Path(report.path): report.reason for report in reports if report.reason}
 
 
