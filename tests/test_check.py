@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from stillmotion.data.check import CheckReport, check_videos
+from stillmotion.data.contents import sha256_of
 from stillmotion.data.probe import VideoReport
 from stillmotion.data.probing import Prober, probe_all
 from stillmotion.data.reading import read_videos
-from stillmotion.data.splits import file_sha256
 from stillmotion.errors import DataError
 from videos import write_classes, write_sound, write_video
 
@@ -79,7 +79,7 @@ def test_the_report_reads_as_text_and_as_json(report):
 def checked(videos):
     """The report of a list whose videos all decode, without decoding them."""
     paths = dict.fromkeys(sample.path for sample in videos.samples)
-    reports = [VideoReport(path=str(path), sha256=file_sha256(path)) for path in paths]
+    reports = [VideoReport(path=str(path), sha256=sha256_of(path)) for path in paths]
     return CheckReport(videos.source, tuple(reports), videos)
 
 

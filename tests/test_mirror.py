@@ -7,11 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs import stillmotion
+from models import image_model
+from runs import TINY, stillmotion
+from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.class_lists import read_class_names
 from stillmotion.data.mirror import Mirror, find_mirror, mirrored, words
-from stillmotion.errors import DataError
-from videos import write_classes
+from stillmotion.errors import ConfigurationError, DataError
+from stillmotion.evaluation import evaluate
+from stillmotion.methods import LinearProbe
+from stillmotion.model import adapt
+from stillmotion.prediction import Predictor
+from stillmotion.recipe import Views
+from videos import write_classes, write_video
 
 JESTER = (
     *("Swiping Left", "Swiping Right", "Swiping Down", "Sliding Two Fingers Left"),
@@ -159,6 +166,45 @@ def test_check_shows_what_a_mirror_makes_of_the_classes(tmp_path, capsys, monkey
     assert report["mirror"] == {
         "look left": None, "turn left": "turn right", "turn right": "turn left"
     }  # fmt: skip
+
+
+def one_view(classes, *, crops):
+    """A small model of these classes that was scored with so many crops."""
+    model = adapt(image_model(), LinearProbe(), class_names=classes, num_frames=2)
+    model.info = {"views": {"clips": 1, "crops": crops}}
+    return model
+
+
+def test_ten_crops_are_refused_where_a_mirror_makes_other_classes(tmp_path):
+    turns = ("turn left", "turn right", "wave")
+    video = write_video(tmp_path / "a.mp4")
+    with pytest.raises(ConfigurationError, match=r"views\.crops=10 .* Choose 3 crops"):
+        Predictor(one_view(turns, crops=10))
+    with pytest.raises(ConfigurationError, match=r"turn left / turn right"):
+        evaluate(
+            one_view(turns, crops=3),
+            VideoList((Sample(video, 0),), turns, "a list"),
+            views=Views(crops=10),
+        )
+    plain = Predictor(one_view(("jump", "wave"), crops=10))
+    assert plain.read(video).shape[0] == 10
+    assert len(plain(video).labels) == 2
+
+
+def test_a_run_says_what_it_mirrors_and_refuses_what_it_cannot(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    data = write_classes(tmp_path / "d", classes=("tick", "turn left", "turn right"), videos_each=3)
+    (tmp_path / "never.txt").write_text("tick\n")
+    options = (*TINY, "--videos.val_fraction", 0.34, "--method", "linear_probe")
+    out = ("--out", tmp_path / "run")
+    flips = ("--augmentation.flip", 0.5, "--augmentation.mirror", tmp_path / "never.txt")
+    assert stillmotion("train", data, *out, *options, *flips) == 0
+    told = capsys.readouterr().out
+    assert "50% of clips: 0 classes stay, 1 pairs swap (turn left / turn right)" in told
+    assert "1 are never mirrored (tick)" in told
+    out = ("--out", tmp_path / "ten")
+    assert stillmotion("train", data, *out, *options, "--views.crops", 10) == 2
+    assert "views.crops=10" in capsys.readouterr().err
 
 
 def test_a_line_counts_all_classes():

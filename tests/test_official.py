@@ -243,7 +243,7 @@ def test_labels_bring_names_and_the_authors_test(tmp_path):
     state, arguments = published("aim", {}, sizes=SMALL | {"classes": 400, "frames": 8})
     model = official.load(state, **arguments, scale=0.5, labels="kinetics400")
     assert model.class_names[:2] == ("abseiling", "air drumming")
-    assert model.info["views"] == {"clips": 3, "crops": 1}
+    assert model.info["views"] == {"clips": 3, "crops": 1, "spread": "middles"}
     assert {"kind": "dense", "stride": 16, "short": "loop"}.items() <= model.info[
         "sampling"
     ].items()

@@ -44,7 +44,7 @@ def plain_box(frames):
     usual = median_low(changes.values())
     spread = median_low([abs(value - usual) for value in changes.values()])
     moving = [place for place, value in changes.items() if value > max(12, usual + 6 * spread)]
-    if not Fraction(1, 400) <= Fraction(len(moving), len(changes)) <= Fraction(1, 2):
+    if usual > 12 or not Fraction(1, 400) <= Fraction(len(moving), len(changes)) <= Fraction(1, 2):
         return WHOLE
     box = []
     for axis, cells in ((1, columns), (0, rows)):

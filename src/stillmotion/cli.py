@@ -42,6 +42,10 @@ COMMANDS = {
         "make one manifest of a known data set: Kinetics, Something-Something, UCF101, ...",
         "stillmotion.commands.prepare",
     ),
+    "shard": Command(
+        "pack videos into tars, for data sets too large to read file by file",
+        "stillmotion.commands.shard",
+    ),
     "recipes": Command(
         "list, show and copy the published settings of every method",
         "stillmotion.commands.recipes",

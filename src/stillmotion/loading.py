@@ -11,10 +11,12 @@ from torch.utils.data import DataLoader
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.crops import view_crops
 from stillmotion.data.dataset import ClipDataset, collate
+from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.mirror import Mirror
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
+from stillmotion.data.shards import ShardOrder, shards_of
 from stillmotion.data.transforms import Augmentation, train_transform
 from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
@@ -40,13 +42,14 @@ def clip_loader(
     workers: int,
     seed: int,
     keep: FrameStore | None = None,
+    cache: FrameCache | None = None,
     mirror: Mirror | None = None,
 ) -> DataLoader:
     """Random clips in random order.
 
     The clips follow from the seed and the data set's epoch, their order from ``loader.generator``:
     with workers that start anew in every epoch, as others draw less from it, it is the same for any
-    number of them.
+    number of them. The order over tars is a `ShardOrder`, and follows from the seed and its epoch.
 
     Args:
         batch_size: in clips, a multiple of ``augmentation.repeats``.
@@ -61,15 +64,19 @@ def clip_loader(
         train=True,
         short_side=side if sampling.region == "frame" else REGION * side,
         keep=keep,
+        cache=cache,
         seed=seed,
         repeats=augmentation.repeats,
         flip=augmentation.flip,
         mirror=mirror,
     )
+    shards = shards_of(samples)
+    order = None if shards is None else ShardOrder(shards, seed=seed)
     return DataLoader(
         dataset,
         batch_size=batch_size // augmentation.repeats,
-        shuffle=True,
+        shuffle=order is None,
+        sampler=order,
         generator=torch.Generator().manual_seed(seed),
         **_workers(workers),
     )
@@ -84,10 +91,11 @@ def view_loader(
     workers: int,
     batch_size: int = 8,
     keep: FrameStore | None = None,
+    cache: FrameCache | None = None,
 ) -> DataLoader:
     """The fixed views of each video, in order; ``batch_size`` counts clips."""
     dataset = view_dataset(
-        samples, sampling=sampling, image_size=image_size, views=views, keep=keep
+        samples, sampling=sampling, image_size=image_size, views=views, keep=keep, cache=cache
     )
     videos = max(1, batch_size // (views.clips * views.crops))
     return DataLoader(
@@ -102,6 +110,7 @@ def view_dataset(
     image_size: int,
     views: Views,
     keep: FrameStore | None = None,
+    cache: FrameCache | None = None,
 ) -> ClipDataset:
     """The fixed views of each video.
 
@@ -125,6 +134,7 @@ def view_dataset(
         spread=views.spread,
         short_side=None if as_stored else views.short_side or image_size,
         keep=keep,
+        cache=cache,
     )
 
 

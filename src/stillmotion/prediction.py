@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stillmotion.answering import average_of_views, logits_of_views
 from stillmotion.data.annotations import Sample
+from stillmotion.data.frame_folder import is_frame_folder
 from stillmotion.data.mirror import find_mirror
 from stillmotion.data.rows import videos_below
 from stillmotion.errors import ConfigurationError, DataError, VideoError
@@ -176,7 +177,7 @@ def video_files(paths: list[Path]) -> Iterator[Path]:
         DataError: for a folder without videos.
     """
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and not is_frame_folder(path):
             found = videos_below(path)
             if not found:
                 raise DataError(f"there are no videos in {path}")

@@ -44,6 +44,11 @@ class Videos:
     are drawn; 0: decode in every epoch. For small sets."""
     keep_gib: float = 4.0
     """The most memory that kept frames may take."""
+    cache: str | None = None
+    """Folder for decoded frames at the training resolution: each video is decoded in the first
+    epoch alone, or in the first run that uses the folder. For sets that fit into it."""
+    cache_gib: float = 20.0
+    """The most disk space that the folder may take; what finds no room is decoded in each epoch."""
     workers: int = 2
     """Processes that decode and augment."""
     shots: int = 0
@@ -60,7 +65,8 @@ class Videos:
 
     def __post_init__(self) -> None:
         within(self, "val_fraction", "max_unreadable", least=0, most=1)
-        within(self, "keep_frames", "keep_gib", "workers", "shots", "ways", "episode", least=0)
+        counts = ("keep_frames", "keep_gib", "cache_gib", "workers", "shots", "ways", "episode")
+        within(self, *counts, least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +107,9 @@ class Training:
     but less so where videos are many (Cui et al., arXiv 1901.05555)."""
     draw: Literal["each", "balanced"] = "each"
     """each: every video once an epoch; balanced: as many draws, every class as often."""
+    save_every: int = 0
+    """Save the state inside epochs, too, after each so many batches: a stopped run then goes on at
+    that batch; 0: after each epoch alone."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where the GPU has it, else fp32."""
     best: Literal["loss", "top1"] = "loss"
@@ -119,6 +128,7 @@ class Training:
             "clip_norm",
             "patience",
             "cache_clips",
+            "save_every",
         )
         within(self, *rates, least=0)
         within(self, "warmup", "warmup_start", "label_smoothing", least=0, most=1)

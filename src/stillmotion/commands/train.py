@@ -19,7 +19,7 @@ def run(arguments: Arguments) -> int:
         done = train(recipe, resume=resume)
     except KeyboardInterrupt:
         print(
-            f"\nstopped; every finished epoch is kept. Go on: stillmotion train --resume "
+            f"\nstopped; what is saved is kept. Go on: stillmotion train --resume "
             f"--out {recipe.out}",
             file=sys.stderr,
         )
@@ -40,11 +40,14 @@ def asked_for(arguments: Arguments) -> tuple[Recipe, bool]:
     )
     parser.add_argument("--config", action="config", help="YAML file with options; others win")
     parser.add_argument("data", nargs="?", help=DATA)
+    parser.add_argument("--cache", default=None, help="short for --videos.cache")
     parser.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     parser.add_class_arguments(Recipe, skip={"data", "method"})
     add_method(parser, arguments)
     values = parser.parse(arguments)
     resume = values.pop("resume")
+    if cache := values.pop("cache"):
+        values["videos"]["cache"] = cache
     values["data"] = values["data"] or early(arguments).get("data")
     if resume and values["data"] is None:
         refuse_settings(arguments)

@@ -23,7 +23,7 @@ class Sample:
     """A labelled video, or a labelled part of one."""
 
     path: Path
-    """A video file, or a folder of frames."""
+    """A video file, a member of a tar ("shard.tar/wave/0.mp4"), or a folder of frames."""
     label: int
     """Index into the classes of the list."""
     start: float | None = None

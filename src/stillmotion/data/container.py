@@ -10,6 +10,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from stillmotion.data.tar_member import Window, open_member
 from stillmotion.errors import VideoError
 
 MAX_PIXELS = 2**28
@@ -117,10 +118,7 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
         VideoError: missing, empty, not a video, without a video stream, or of a size above
             `MAX_PIXELS`.
     """
-    if not path.is_file():
-        raise VideoError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise VideoError(f"{path}: the file is empty")
+    source = _source(path)
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": _CONTAINERS,
@@ -128,7 +126,7 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
     }
     with explained(path):
         try:
-            container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
+            container = av.open(source, "r", metadata_errors="replace", options=options)
         except av.InvalidDataError as error:
             raise VideoError(f"{path}: the file is damaged, or not a video") from error
         try:
@@ -139,6 +137,14 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
     stream.codec_context.thread_count = num_threads
     stream.codec_context.thread_type = "AUTO"
     return container, stream
+
+
+def _source(path: Path) -> str | Window:
+    """What FFmpeg opens: a file by its name, a member of a tar as a window of it."""
+    window = None if path.is_file() else open_member(path)
+    if (window.size if window else path.stat().st_size) == 0:
+        raise VideoError(f"{path}: the file is empty")
+    return window or str(path.absolute())
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:

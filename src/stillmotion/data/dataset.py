@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stillmotion.data.annotations import Sample
+from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.indices import Spread
 from stillmotion.data.mirror import Mirror
@@ -74,6 +75,7 @@ class ClipDataset(Dataset[Item]):
         spread: where they begin; see `clip_starts`.
         short_side: decode to at most this size; None: as stored.
         keep: frames decoded beforehand for the same samples; clips are drawn from those.
+        cache: where decoded frames are kept on disk.
         seed: of all that is random.
         repeats: clips of a video in training, each drawn for itself; the video is read once.
         flip: probability of mirroring a training clip.
@@ -95,6 +97,7 @@ class ClipDataset(Dataset[Item]):
         spread: Spread = "ends",
         short_side: int | None = None,
         keep: FrameStore | None = None,
+        cache: FrameCache | None = None,
         seed: int = 0,
         repeats: int = 1,
         flip: float = 0.0,
@@ -115,6 +118,7 @@ class ClipDataset(Dataset[Item]):
         self.spread = spread
         self.short_side = short_side
         self.keep = keep
+        self.cache = cache
         self.seed = seed
         self.repeats = repeats
         self.flip = flip
@@ -181,7 +185,7 @@ class ClipDataset(Dataset[Item]):
                 return crop_to(frames, sample.box)
 
     def _decoded(self, sample: Sample) -> UInt8[Tensor, "clips T 3 height width"]:
-        with open_video(sample.path, decoder=self.decoder) as video:
+        with open_video(sample.path, decoder=self.decoder, cache=self.cache) as video:
             ticks = torch.tensor(video.timeline.ticks(start=sample.start, end=sample.end))
             frames = ticks[self._indices(len(ticks))]
             batch = video.frames_at(frames.flatten(), short_side=self.short_side)

@@ -6,6 +6,7 @@ are passed over, and so are the optical flow's images (flow_x_00001.jpg) where f
 them, as dense-flow tools write both into one folder.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -126,7 +127,13 @@ def is_frame_folder(path: Path) -> bool:
     """Whether numbered images lie directly in a folder; false for everything else."""
     if not path.is_dir():
         return False
-    return any(_is_image(file) and _NUMBERED.match(file.stem) for file in path.iterdir())
+    with os.scandir(path) as entries:
+        return any(is_numbered_image(entry.name) for entry in entries)
+
+
+def is_numbered_image(name: str) -> bool:
+    """Whether a file's name is that of a frame."""
+    return _is_image(Path(name)) and bool(_NUMBERED.match(Path(name).stem))
 
 
 def frame_files(folder: Path) -> list[Path]:

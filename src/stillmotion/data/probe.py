@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stillmotion.data.splits import file_sha256
+from stillmotion.data.contents import sha256_of
 from stillmotion.data.video import open_video
 from stillmotion.errors import VideoError
 
@@ -40,7 +40,7 @@ def probe(path: Path) -> VideoReport:
     """Decodes a whole file; what is wrong with it ends up in `reason`."""
     fields: dict[str, Any] = {}
     try:
-        fields["sha256"] = file_sha256(path)
+        fields["sha256"] = sha256_of(path)
         with open_video(path) as video:
             decodable = video.decodable()
             fields |= {

@@ -1,7 +1,7 @@
 """Where the subject is: the part of the frames that moves, or a given box.
 
 What moves is found by the difference of each frame from the clip's median frame. That is right for
-a camera that stands still. A camera that moves makes everything move, and the whole frame is used.
+a camera that stands still. One that moves makes most of the frame move, and all of it is used.
 """
 
 from collections.abc import Sequence
@@ -47,9 +47,10 @@ def motion_box(frames: Frames) -> Box:
     Returns:
         (left, top, right, bottom) in parts of the frame.
     """
-    moving = moving_cells(change(frames))
+    changes = change(frames)
+    moving = moving_cells(changes)
     share = Fraction(int(moving.sum()), moving.numel())
-    if not LEAST_MOVING <= share <= MOST_MOVING:
+    if changes.median() > LEAST_CHANGE or not LEAST_MOVING <= share <= MOST_MOVING:
         return WHOLE
     left, right = _extent(moving.sum(dim=0))
     top, bottom = _extent(moving.sum(dim=1))

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from stillmotion.data.annotations import Box, Sample
+from stillmotion.data.contents import is_there
 from stillmotion.data.labels import label_index
 from stillmotion.data.rows import VIDEO_SUFFIXES, Row, canonical_split
-from stillmotion.errors import DataError, Problem
+from stillmotion.errors import DataError, Problem, VideoError
 
 
 class _RowError(Exception):
@@ -45,8 +46,9 @@ def resolve(
 
 
 def locate(path: Path) -> Path | None:
-    """A video file, also by its name without its extension, or a folder of frames."""
-    if path.exists():
+    """A video file, also by its name without its extension, a member of a tar, or a folder of
+    frames."""
+    if path.exists() or is_there(path):
         return path
     candidates = (path.with_name(path.name + suffix) for suffix in VIDEO_SUFFIXES)
     return next((candidate for candidate in candidates if candidate.is_file()), None)
@@ -58,7 +60,10 @@ def _sample(row: Row, root: Path, indices: Mapping[str, int]) -> Sample:
     Raises:
         _RowError: the first thing that is wrong with it.
     """
-    path = locate(root / row.path)
+    try:
+        path = locate(root / row.path)
+    except VideoError as error:
+        raise _RowError("missing", str(error)) from error
     if path is None:
         raise _RowError("missing", f"there is no {row.path} below {root}; is the root another?")
     try:

@@ -6,12 +6,14 @@ JSON lines. Folders hold one folder a class, perhaps within train, val and test.
 
 import csv
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stillmotion.data.frame_folder import is_numbered_image
 from stillmotion.errors import ConfigurationError, DataError, unknown
 
 VIDEO_SUFFIXES = (
@@ -77,14 +79,22 @@ def canonical_split(name: str) -> str:
 
 
 def videos_below(folder: Path) -> list[Path]:
-    """All videos in a folder and its sub-folders, in order; hidden files are passed over."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
+    """All videos in a folder and its sub-folders, in order; hidden files are passed over.
+
+    A sub-folder of numbered images is a video where no video file lies beside the images.
+    """
+    found: list[Path] = []
+    for place, _, names in os.walk(folder):
+        inside = [Path(place, name) for name in names if _is_video_name(name)]
+        videos = [path for path in inside if path.is_file()]
+        if not videos and Path(place) != folder and any(map(is_numbered_image, names)):
+            videos = [Path(place)]
+        found += videos
+    return sorted(found)
+
+
+def _is_video_name(name: str) -> bool:
+    return Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith(".")
 
 
 def rows_of_folder(folder: Path) -> list[Row]:
@@ -119,7 +129,7 @@ def _rows_of_classes(folder: Path, *, split: str | None) -> list[Row]:
                 + ", ".join(VIDEO_SUFFIXES)
             )
         rows += [Row(str(child), str(path.absolute()), child.name, split=split) for path in videos]
-    stray = [path for path in videos_below(folder) if path.parent == folder]
+    stray = [path for path in videos_below(folder) if path.parent == folder and path.is_file()]
     if stray:
         raise DataError(
             f"{folder}: {len(stray)} videos lie beside the class folders ({stray[0].name}); move "

@@ -1,6 +1,5 @@
 """Splits that do not leak: what belongs together is never on both sides."""
 
-import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from stillmotion.data.annotations import Sample, VideoList
-from stillmotion.errors import ConfigurationError, VideoError
+from stillmotion.data.contents import sha256_of, stamp_of
+from stillmotion.errors import ConfigurationError
 
 
 def split_by_group(
@@ -60,19 +60,6 @@ def classes_missing(videos: VideoList) -> dict[str, tuple[str, ...]]:
     return lacking
 
 
-def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes.
-
-    Raises:
-        VideoError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def _need(room: Mapping[int, float], labels: Counter[int], totals: Counter[int]) -> float:
     """How much a split lacks of these classes; a rare class weighs as much as a frequent one."""
     return sum(room[label] * count / totals[label] for label, count in labels.items())
@@ -103,12 +90,12 @@ def _groups(videos: VideoList) -> list[list[int]]:
 
 
 def contents(samples: Iterable[Sample]) -> dict[Path, str]:
-    """What tells the files apart: the path, or the hash where several have the same size.
+    """What tells the videos apart: the path, or the hash where several have the same size.
 
     Raises:
         VideoError: a file cannot be read.
     """
     paths = sorted({sample.path for sample in samples})
-    sizes = {path: path.stat().st_size for path in paths}
+    sizes = {path: stamp_of(path).size for path in paths}
     shared = Counter(sizes.values())
-    return {path: file_sha256(path) if shared[sizes[path]] > 1 else str(path) for path in paths}
+    return {path: sha256_of(path) if shared[sizes[path]] > 1 else str(path) for path in paths}

@@ -68,6 +68,7 @@ class Window(io.RawIOBase):
         self._file = path.open("rb", buffering=0)
         self._extent = extent
         self._position = 0
+        self.size = extent.size
         self.name = name
         """Demuxers look at the end of it."""
 

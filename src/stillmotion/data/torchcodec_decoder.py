@@ -12,6 +12,7 @@ from torchvision.transforms.v2 import functional
 
 from stillmotion.data.decoder import Decodable, Decoder, Frame, scaled_size
 from stillmotion.data.pyav_decoder import PyAVDecoder
+from stillmotion.data.tar_member import open_member
 from stillmotion.errors import VideoError
 
 
@@ -29,10 +30,9 @@ class TorchcodecDecoder(Decoder):
         self._path = path
         with closing(PyAVDecoder(path, num_threads=1)) as pyav:
             self.timeline = pyav.timeline
+        source = str(path) if path.is_file() else open_member(path)
         try:
-            self._decoder = VideoDecoder(
-                str(path), num_ffmpeg_threads=num_threads, seek_mode="exact"
-            )
+            self._decoder = VideoDecoder(source, num_ffmpeg_threads=num_threads, seek_mode="exact")
         except (RuntimeError, ValueError) as error:
             raise VideoError(f"{path}: torchcodec cannot open it: {error}") from error
         if len(self._decoder) != len(self.timeline):

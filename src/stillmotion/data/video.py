@@ -22,6 +22,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from stillmotion.data.decoder import Decodable, Decoder
+from stillmotion.data.frame_cache import FrameCache
+from stillmotion.data.frame_folder import FRAME_RATE, FrameFolder
 from stillmotion.data.pyav_decoder import PyAVDecoder
 from stillmotion.data.timeline import Timeline
 from stillmotion.errors import ConfigurationError, VideoError, unknown
@@ -170,21 +172,39 @@ class Video:
         return data
 
 
-def open_video(path: str | Path, *, decoder: str = "auto", num_threads: int = 1) -> Video:
+def open_video(
+    path: str | Path,
+    *,
+    decoder: str = "auto",
+    num_threads: int = 1,
+    rate: float = FRAME_RATE,
+    cache: FrameCache | None = None,
+) -> Video:
     """Opens a video and reads its packets, decoding nothing.
 
     Args:
-        path: a file.
+        path: a file, a member of an uncompressed tar ("shard.tar/wave/0.mp4"), or a folder of
+            numbered images.
         decoder: "auto" (PyAV), "pyav", or "torchcodec" where `available_decoders` lists it.
         num_threads: threads that decode; 1 suits data workers, of which there are several.
+        rate: frames a second of a folder of images; files know their own.
+        cache: where decoded frames are kept and looked for.
 
     Raises:
         VideoError: the file is missing, empty, damaged, encrypted, not a video or without frames,
-            or claims more than `container.MAX_PIXELS` pixels a frame.
+            or claims more than `container.MAX_PIXELS` pixels a frame; a folder lacks frames or
+            holds two series; a tar is refused.
         ConfigurationError: an unknown decoder, or one that does not load.
     """
     path = Path(path)
-    return Video(path, decoder=_decoder_class(decoder)(path, num_threads=num_threads))
+    make = _decoder_class(decoder)
+
+    def opened() -> Decoder:
+        if path.is_dir():
+            return FrameFolder(path, rate=rate)
+        return make(path, num_threads=num_threads)
+
+    return Video(path, decoder=opened() if cache is None else cache.decoder(path, opened))
 
 
 def _decoder_class(name: str) -> type[Decoder]:

@@ -9,15 +9,17 @@ from torch.utils.data import DataLoader
 
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.few_shot import few_shots, some_classes
+from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore, Progress
 from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
+from stillmotion.data.shards import ShardOrder
 from stillmotion.data.splits import split_by_group
 from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import DataError, unknown
-from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_loader
-from stillmotion.recipe import Recipe
+from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_dataset, view_loader
+from stillmotion.recipe import Recipe, Videos
 
 
 @dataclass(frozen=True)
@@ -153,13 +155,18 @@ def make_loaders(
 ) -> Loaders:
     """Loaders for training and validation, over kept frames where the recipe asks for them."""
     options, sampling = recipe.videos, recipe.sampling
-    kept = keep(recipe, splits.train.samples, image_size, on_progress)
     mirror = find_mirror(splits.train.classes, recipe.augmentation.mirror)
     refuse_mirrored(recipe.views, mirror)
+    # What the last evaluation would refuse is refused before training, not after it.
+    view_dataset(
+        splits.scored[0].samples, sampling=sampling, image_size=image_size, views=recipe.views
+    )
+    kept = keep(recipe, splits.train.samples, image_size, on_progress)
     common: dict[str, Any] = {
         "sampling": sampling,
         "image_size": image_size,
         "workers": options.workers,
+        "cache": frame_cache(options),
     }
     train = clip_loader(
         splits.train.samples,
@@ -201,11 +208,20 @@ def keep(
     return store.fill(workers=max(1, options.workers), on_progress=on_progress)
 
 
+def frame_cache(options: Videos) -> FrameCache | None:
+    """The folder of decoded frames that the recipe wants."""
+    if options.cache is None:
+        return None
+    return FrameCache(options.cache, max_bytes=round(options.cache_gib * 2**30))
+
+
 def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
     """Let all that is random in an epoch follow from the run's seed and the epoch's number."""
     seed = recipe.seed + 1000 * (epoch + 1)
     set_seed(seed, device_specific=True)
     loader.generator.manual_seed(seed)
+    if isinstance(loader.sampler, ShardOrder):
+        loader.sampler.set_epoch(epoch)
     dataset: Any = loader.dataset  # of clips, or of their features
     dataset.set_epoch(epoch)
 

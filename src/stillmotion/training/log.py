@@ -100,6 +100,16 @@ class Meter:
         self.right = torch.zeros((), device=device)
         self.clips, self.started = 0, time.perf_counter()
 
+    def begin_at(self, totals: Tensor, *, seconds: float) -> None:
+        """Go on from the sums (loss, right, clips) that a stopped epoch had, and its time."""
+        self.loss, self.right = (t.to(self.loss.device).clone() for t in totals[:2])
+        self.clips, self.started = int(totals[2]), time.perf_counter() - seconds
+
+    @property
+    def seconds(self) -> float:
+        """Since the epoch began."""
+        return time.perf_counter() - self.started
+
     def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
         """Count one batch."""
         self.loss += loss.detach() * len(label)
@@ -108,13 +118,12 @@ class Meter:
 
     def row(self, totals: Tensor | None = None) -> dict[str, float]:
         """Loss, accuracy and speed; of ``totals`` (loss, right, clips) where given."""
-        seconds = time.perf_counter() - self.started
         loss, right, clips = self.totals().tolist() if totals is None else totals.tolist()
         clips = max(1.0, clips)
         return {
             "train_loss": loss / clips,
             "train_top1": right / clips,
-            "clips_per_second": clips / seconds,
+            "clips_per_second": clips / self.seconds,
         }
 
     def totals(self) -> Tensor:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import Accelerator
+from accelerate.data_loader import skip_first_batches
 from accelerate.utils import set_seed
+from torch import Tensor
 
 from stillmotion.answering import Answers, answer
 from stillmotion.checkpoint import TENSORS, load_tensors, update_info
@@ -23,6 +25,7 @@ from stillmotion.rejection import KEY, calibrate_rejection
 from stillmotion.training import state
 from stillmotion.training.data import Splits, clip_info, read_splits, seed_epoch
 from stillmotion.training.log import Meter, RunLog
+from stillmotion.training.position import Position, of_all_processes, of_this_process
 from stillmotion.training.session import Session, prepare, start
 
 
@@ -89,15 +92,20 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
     """All epochs; after each, validate and write checkpoints and state."""
     options, out = session.recipe.training, Path(session.recipe.out)
     progress = state.Progress()
+    begun: Position | None = None
     if saved is not None:
         saved.restore(session.model, session.optimizer, session.schedule)
-        progress = saved.progress
+        progress, processes = saved.progress, session.accelerator
+        begun = of_this_process(
+            saved.positions, process=processes.process_index, processes=processes.num_processes
+        )
     while progress.epoch < options.epochs and not progress.is_stalled(options.patience):
-        started = time.perf_counter()
+        started = time.perf_counter() - (begun.seconds if begun else 0.0)
         seed_epoch(session.recipe, progress.epoch, session.loaders.train)
         session.batches.set_epoch(progress.epoch)
         row = {"epoch": float(progress.epoch)}
-        row |= train_epoch(session, log, f"epoch {progress.epoch}") | validate(session, log)
+        row |= train_epoch(session, log, progress, begun) | validate(session, log)
+        begun = None
         progress.seconds += time.perf_counter() - started
         is_best = progress.record(row, best=options.best)
         if session.accelerator.is_main_process:
@@ -105,47 +113,58 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
             session.model.save_pretrained(out / "last")
             if is_best:
                 session.model.save_pretrained(out / "best")
-            state.save_state(
-                out / state.FILE,
-                progress,
-                recipe=session.recipe.to_dict(),
-                videos=session.splits.fingerprint,
-                model=session.model,
-                optimizer=session.optimizer,
-                schedule=session.schedule,
-            )
+        save(session, progress)
         session.accelerator.wait_for_everyone()
     return progress
 
 
-def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
-    """Every training video once. Returns loss, accuracy and speed of the epoch."""
-    accelerator, optimizer, options = (
-        session.accelerator,
-        session.optimizer,
-        session.recipe.training,
-    )
+def save(session: Session, progress: state.Progress, position: Position | None = None) -> None:
+    """Write the state from which ``resume`` goes on: between two epochs, or inside one."""
+    positions = [] if position is None else of_all_processes(position)
+    if session.accelerator.is_main_process:
+        state.save_state(
+            Path(session.recipe.out) / state.FILE,
+            progress,
+            recipe=session.recipe.to_dict(),
+            videos=session.splits.fingerprint,
+            model=session.model,
+            optimizer=session.optimizer,
+            schedule=session.schedule,
+            positions=positions,
+        )
+
+
+def train_epoch(
+    session: Session, log: RunLog, progress: state.Progress, begun: Position | None
+) -> dict[str, float]:
+    """Every training video once, or those that are left of an epoch that was begun.
+
+    Returns loss, accuracy and speed of the whole epoch.
+    """
+    accelerator, options = session.accelerator, session.recipe.training
     meter, failures = Meter(accelerator.device), dict(session.loaders.failures)
+    batches, done, is_due = session.batches, 0, False
+    if begun is not None:
+        batches, done = skip_first_batches(batches, begun.batches), begun.batches
+        begun.restore(meter)
+        failures |= begun.failures
     session.step.train()
-    optimizer.zero_grad(set_to_none=True)  # of a last group that was all unreadable
-    for batch in log.batches(session.batches, meter, title):
+    session.optimizer.zero_grad(set_to_none=True)  # of a last group that was all unreadable
+    title = f"epoch {progress.epoch}"
+    for number, batch in enumerate(log.batches(batches, meter, title), start=done + 1):
         failures |= dict(batch.failures)
+        is_due |= options.save_every > 0 and number % options.save_every == 0
         if len(batch) == 0:
             continue
         clip, label = (
             t.to(accelerator.device, non_blocking=True) for t in (batch.clip, batch.label)
         )
         clip, label = session.mix(clip, label)
-        with accelerator.accumulate(session.step):
-            loss, logits = session.step(clip, label)
-            accelerator.backward(loss)
-            if accelerator.sync_gradients and options.clip_norm > 0:
-                accelerator.clip_grad_norm_(session.step.parameters(), options.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            if accelerator.sync_gradients and not accelerator.optimizer_step_was_skipped:
-                session.schedule.step()
+        loss, logits = take_step(session, clip, label)
         meter.add(loss, logits, strongest(label))
+        if is_due and accelerator.sync_gradients:  # gradients that wait for others are not saved
+            save(session, progress, Position.now(number, meter, failures))
+            is_due = False
     most = session.recipe.videos.max_unreadable
     log.unreadable(refuse_too_many(failures, session.splits.train, most))
     row = meter.row(accelerator.reduce(meter.totals(), reduction="sum"))
@@ -156,6 +175,25 @@ def train_epoch(session: Session, log: RunLog, title: str) -> dict[str, float]:
         )
     rate = float(max(session.schedule.get_last_lr()))
     return {**row, "learning_rate": rate, "unreadable": float(len(failures))}
+
+
+def take_step(session: Session, clip: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """Forward, backward and, once enough batches have come together, a step of the optimizer.
+
+    Returns the loss, and the logits (B, K).
+    """
+    accelerator, optimizer = session.accelerator, session.optimizer
+    with accelerator.accumulate(session.step):
+        loss, logits = session.step(clip, label)
+        accelerator.backward(loss)
+        if accelerator.sync_gradients and session.recipe.training.clip_norm > 0:
+            longest = session.recipe.training.clip_norm
+            accelerator.clip_grad_norm_(session.step.parameters(), longest)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if accelerator.sync_gradients and not accelerator.optimizer_step_was_skipped:
+            session.schedule.step()
+    return loss, logits
 
 
 def validate(session: Session, log: RunLog) -> dict[str, float]:

@@ -27,7 +27,8 @@ EFFECTIVE = 0.999
 class Objective(nn.Module):
     """A model and what it is trained for, as one module: clip and labels in, loss and logits out.
 
-    Labels are indices of classes, or shares of them where clips are mixed.
+    Labels are indices of classes, or shares of them where clips are mixed. Class weights then scale
+    the loss of each share, and the mean is over clips; with indices it is over weights.
 
     One module, so that what wraps it for several devices sees the whole step. For a `FrameProbe` a
     clip is the features of its frames.

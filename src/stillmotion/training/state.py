@@ -1,12 +1,14 @@
 """Where a run stands, in one file: enough to go on as if it had never stopped.
 
-A state is written after each epoch. Every epoch seeds its own randomness from the run's seed and
-its number, so that no generator has to be stored, and a resumed run repeats what the stopped one
-would have done.
+A state is written after each epoch, and inside epochs every `Training.save_every` batches. Every
+epoch seeds its own randomness from the run's seed and its number, so that between epochs no
+generator has to be stored; inside an epoch a `Position` holds them. A resumed run repeats what the
+stopped one would have done.
 """
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +24,7 @@ from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.files import write_bytes
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
+from stillmotion.training.position import Position
 
 FILE = "training_state.safetensors"
 
@@ -69,16 +72,25 @@ def save_state(
     model: VideoClassifier,
     optimizer: Optimizer,
     schedule: LambdaLR,
+    positions: Sequence[Position] = (),
 ) -> None:
-    """Write all of a run's state as one file, whole or not at all."""
+    """Write all of a run's state as one file, whole or not at all.
+
+    Args:
+        positions: of each process inside the epoch; none between two epochs.
+    """
     tensors = {f"model.{name}": t for name, t in model.adapter_tensors().items()}
     for number, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{key}": t for key, t in values.items()}
+    parts = [position.to_parts(f"position.{n}") for n, position in enumerate(positions)]
+    for _, own in parts:
+        tensors |= own
     told = {
         "progress": asdict(progress),
         "recipe": recipe,
         "videos": videos,
         "steps": schedule.last_epoch,
+        "positions": [told for told, _ in parts],
         "scaler": scaler.state_dict() if (scaler := getattr(optimizer, "scaler", None)) else None,
     }
     whole = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
@@ -96,6 +108,8 @@ class SavedState:
     steps: int
     scaler: dict[str, Any] | None
     tensors: dict[str, Tensor]
+    positions: list[Position]
+    """Of each process inside an epoch; none between two epochs."""
 
     def restore(self, model: VideoClassifier, optimizer: Optimizer, schedule: LambdaLR) -> None:
         """Put everything back where it was."""
@@ -136,6 +150,10 @@ def read_state(path: Path) -> SavedState:
             steps=told["steps"],
             scaler=told["scaler"],
             tensors=tensors,
+            positions=[
+                Position.from_parts(f"position.{number}", position, tensors)
+                for number, position in enumerate(told["positions"])
+            ],
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"cannot resume from {path}: {error}") from error

@@ -1,0 +1,81 @@
+"""What lies at a sample's path: a file, a member of a tar, or a folder of frames.
+
+For all that looks at bytes rather than at pictures: whether a video is there, how large it is,
+whether it has changed, and whether two are the same.
+"""
+
+import hashlib
+from io import BufferedReader
+from pathlib import Path
+from typing import NamedTuple
+
+from stillmotion.data.frame_folder import frame_files, is_frame_folder
+from stillmotion.data.tar_member import members, open_member, split_member
+from stillmotion.errors import VideoError
+
+
+class Stamp(NamedTuple):
+    """Changes when a video does."""
+
+    size: int
+    """Bytes; those of all images of a folder."""
+    mtime_ns: int
+    """When it was last written: the file, the tar around it, or the youngest image."""
+
+
+def is_there(path: Path) -> bool:
+    """Whether a path leads to a file, a member of a tar, or a folder of frames.
+
+    Raises:
+        VideoError: it leads into a tar that is damaged or refused.
+    """
+    if path.is_file() or is_frame_folder(path):
+        return True
+    found = split_member(path)
+    return found is not None and found[1] in members(found[0])
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What to compare in order to learn whether a video has changed.
+
+    Raises:
+        VideoError: there is none.
+    """
+    try:
+        if found := split_member(path):
+            with open_member(path) as window:
+                return Stamp(window.size, found[0].stat().st_mtime_ns)
+        files = frame_files(path) if path.is_dir() else [path]
+        told = [file.stat() for file in files]
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
+    return Stamp(sum(t.st_size for t in told), max(t.st_mtime_ns for t in told))
+
+
+def open_contents(path: Path) -> BufferedReader:
+    """The bytes of a file or of a member of a tar.
+
+    Raises:
+        VideoError: there is none, or it cannot be read.
+    """
+    try:
+        return path.open("rb") if path.is_file() else BufferedReader(open_member(path))
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a video's bytes: the same for a file and for its copy inside a tar.
+
+    Raises:
+        VideoError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for file in frame_files(path) if path.is_dir() else [path]:
+            with open_contents(file) as opened:
+                while block := opened.read(2**20):
+                    digest.update(block)
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
+    return digest.hexdigest()

@@ -1,0 +1,89 @@
+"""What is wrong with the files behind a list, as far as it can be known without decoding them."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from stillmotion.data.annotations import Sample
+from stillmotion.data.frame_folder import problems as folder_problems
+from stillmotion.data.tar_member import extent_of, split_member
+from stillmotion.data.video import open_video
+from stillmotion.errors import Problem, VideoError
+
+ROUNDING = 1.0
+"""Seconds by which a segment may end after its video: lists round, and the end is cut there."""
+
+Progress = Callable[[int, int], None]
+"""Called with how many files are done, and of how many."""
+
+
+def reading_problems(
+    samples: Sequence[Sample], *, threads: int = 8, on_progress: Progress | None = None
+) -> list[Problem]:
+    """Segments past the end, folders with gaps, members of tars that are not there.
+
+    Each file that has segments is opened once, its packets read and nothing decoded; other files
+    are not opened, folders and tars looked into alone. The order is that of the samples.
+    """
+    found = sample_problems(samples, threads=threads, on_progress=on_progress)
+    return list(dict.fromkeys(problem for index in sorted(found) for problem in found[index]))
+
+
+def sample_problems(
+    samples: Sequence[Sample],
+    *,
+    open_all: bool = False,
+    threads: int = 8,
+    on_progress: Progress | None = None,
+) -> dict[int, list[Problem]]:
+    """The same for each sample that has a problem, by its index.
+
+    Args:
+        open_all: open files without segments, too: "unreadable" are those that do not open.
+    """
+    indices: dict[Path, list[int]] = {}
+    for index, sample in enumerate(samples):
+        indices.setdefault(sample.path, []).append(index)
+    found: dict[int, list[Problem]] = {}
+    with ThreadPoolExecutor(threads) as pool:
+        jobs = {
+            pool.submit(_of_file, path, [samples[i] for i in of_file], open_all): of_file
+            for path, of_file in indices.items()
+        }
+        try:
+            for done, job in enumerate(as_completed(jobs), start=1):
+                of_each = zip(jobs[job], job.result(), strict=True)
+                found |= {index: problems for index, problems in of_each if problems}
+                if on_progress:
+                    on_progress(done, len(jobs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
+
+
+def _of_file(path: Path, samples: Sequence[Sample], open_all: bool) -> list[list[Problem]]:
+    """The problems of each of a file's samples."""
+    timed = any(sample.start is not None or sample.end is not None for sample in samples)
+    try:
+        if path.is_dir() and (faults := folder_problems(path)):
+            return [faults for _ in samples]
+        if member := split_member(path):
+            extent_of(*member)
+        if not timed and not open_all:
+            return [[] for _ in samples]
+        with open_video(path) as video:
+            duration = video.duration_seconds
+    except VideoError as error:
+        what = str(error).removeprefix(f"{path}: ")
+        return [[Problem(str(path), "unreadable", what)] for _ in samples]
+    return [_past_the_end(sample, duration) for sample in samples]
+
+
+def _past_the_end(sample: Sample, duration: float) -> list[Problem]:
+    start, end = sample.start or 0.0, sample.end
+    if start < duration and (end is None or end <= duration + ROUNDING):
+        return []
+    part = f"the part from {start:g} s to {'its end' if end is None else f'{end:g} s'}"
+    what = f"{part} is not in the video, which lasts {duration:g} s"
+    return [Problem(str(sample.path), "past the end", what)]
