@@ -24,9 +24,9 @@ LAYERS = (
     {"model"},
     {"checkpoint", "merging", "recipe", "official"},
     {"recipes", "visualise", "metrics", "accounting", "doctor"},
-    {"loading", "answering", "paper_figures"},
-    {"prediction", "evaluation", "streaming", "export", "published"},
-    {"training"},
+    {"loading", "answering", "paper_figures", "rejection", "saved_scores"},
+    {"prediction", "evaluation", "comparison", "streaming", "export", "published"},
+    {"training", "calibrating"},
     {"demo", "repetition"},
     {"parsing"},
     {"commands", "web"},
@@ -45,7 +45,7 @@ OWNERS = {
     "torchcodec": {"data"},
     "torchvision": {"data", "methods"},
     "jsonargparse": {"parsing", "commands"},
-    "accelerate": {"training", "answering", "evaluation"},
+    "accelerate": {"training", "answering", "evaluation", "calibrating"},
 }
 """The only parts that import a library."""
 

@@ -1,31 +1,49 @@
 """Scores of a model on videos: what is counted, how, and what is written."""
 
+import csv
 import json
 import math
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from accelerate import Accelerator
 from PIL import Image
+from torch import nn
 
 import stillmotion as sm
 from models import CLASSES, SIZE, VARIANTS, trained
 from runs import files_below, stillmotion
-from stillmotion.answering import answer, average_of_views, reorder, shuffled
+from stillmotion.answering import (
+    answer,
+    average_of_views,
+    logits_of_views,
+    reorder,
+    shuffled,
+)
 from stillmotion.data.dataset import Batch
+from stillmotion.data.parts import Part, combinations
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.errors import DataError
 from stillmotion.evaluation import evaluate
 from stillmotion.loading import choose_split, view_loader
 from stillmotion.methods import LinearProbe
-from stillmotion.metrics import interval
+from stillmotion.metrics import interval, score
+from stillmotion.prediction import Predictor
 from stillmotion.recipe import Videos, Views
+from stillmotion.saved_scores import read_scores
 
 DEMANDED = (
-    "top1", "top5", "mean_class", "top1_shuffled", "top1_reversed", "n", "split", "list_sha256",
-    "backbone_sha256", "calibration_error", "confusion", "per_class", "intervals", "unreadable",
-    "views", "decoder", "backbone", "class_names", "stillmotion_version",
+    "top1", "top5", "mean_class", "macro_f1", "top1_shuffled", "top1_reversed", "n", "split",
+    "list_sha256", "backbone_sha256", "calibration_error", "calibration", "confusion",
+    "confusion_pairs", "most_confused", "per_class", "intervals", "unreadable", "views", "decoder",
+    "backbone", "class_names", "num_classes", "metric", "dataset", "parts", "breakdown",
+    "none_of_these", "stillmotion_version",
+)  # fmt: skip
+BESIDE = (
+    ".json", ".png", ".html", "_per_class.csv", "_confusions.csv", "_predictions.jsonl",
+    "_scores.safetensors",
 )  # fmt: skip
 
 
@@ -41,13 +59,13 @@ def whole(model, few_videos):
 
 def test_the_written_result_says_all_that_is_needed(whole, few_videos, model, tmp_path):
     whole.write(tmp_path / "scores.json")
-    assert files_below(tmp_path) == {"scores.json", "scores.png", "scores_predictions.jsonl"}
+    assert files_below(tmp_path) == {f"scores{ending}" for ending in BESIDE}
     told = json.loads((tmp_path / "scores.json").read_text())
     assert set(DEMANDED) == told.keys()
     assert told["n"] == sum(map(sum, told["confusion"])) == 8
     assert told["list_sha256"] == read_videos(few_videos).sha256
     assert told["backbone_sha256"] == model.backbone.sha256
-    assert told["views"] == {"frames": 2, "clips": 2, "crops": 1}
+    assert told["views"] == {"frames": 2} | asdict(Views(clips=2))
     assert told["unreadable"] == []
     with Image.open(tmp_path / "scores.png") as picture:
         assert min(picture.size) > 200
@@ -63,6 +81,8 @@ def test_each_videos_answer_gives_the_scores(whole):
         right = [row[name] == row["label"] for row in whole.predictions]
         assert told[key] == pytest.approx(sum(right) / 8)
         assert told["intervals"][key] == interval(told[key], 8)
+    low, high = told["intervals"]["mean_class"]
+    assert low <= told["mean_class"] <= high
     assert [row["path"] for row in whole.predictions] == [
         f"{label}/{i}.mp4" for label in ("jump", "wave") for i in range(4)
     ]
@@ -75,7 +95,7 @@ def test_each_videos_answer_gives_the_scores(whole):
 def test_without_the_time_check_it_is_not_claimed(model, few_videos):
     told = evaluate(model, read_videos(few_videos), workers=0, time_check=False).to_dict()
     assert told["top1_shuffled"] is told["top1_reversed"] is None
-    assert set(told["intervals"]) == {"top1", "top5"}
+    assert set(told["intervals"]) == {"top1", "top5", "mean_class"}
     assert "predicted_shuffled" not in told
 
 
@@ -134,11 +154,37 @@ def test_a_video_that_came_twice_counts_once(few_videos):
     assert twice.probabilities["given"].shape == (8, CLASSES)
 
 
-def test_views_are_averaged_as_probabilities():
+def test_views_are_averaged_as_probabilities_or_as_logits():
     model = trained(LinearProbe())
     views = torch.randint(0, 256, (2, 3, 4, 3, SIZE, SIZE), dtype=torch.uint8)
-    each = torch.stack([model(views[:, v]).softmax(dim=1) for v in range(3)])
-    torch.testing.assert_close(average_of_views(model, views), each.mean(dim=0))
+    logits = logits_of_views(model, views)
+    each = torch.stack([model(views[:, v]) for v in range(3)])
+    torch.testing.assert_close(logits, each.transpose(0, 1))
+    for average, expected in (
+        ("probabilities", each.softmax(dim=2).mean(dim=0)),
+        ("logits", each.mean(dim=0).softmax(dim=1)),
+    ):
+        torch.testing.assert_close(average_of_views(logits, average), expected)
+
+
+def test_what_is_averaged_makes_a_difference():
+    """One view is sure of one class, the other a little less of another."""
+    logits = torch.tensor([[[9.0, 0.0, 8.0], [0.0, 1.0, 1.5]]])
+    assert average_of_views(logits).argmax() == 0
+    assert average_of_views(logits, "logits").argmax() == 2
+    for sizes in ((), (1, 2)):
+        for average in ("probabilities", "logits"):
+            said = average_of_views(logits, average, sizes)
+            assert said.sum() == pytest.approx(max(1, len(sizes)))
+
+
+def test_the_parts_of_combinations_are_averaged_each_on_its_own():
+    model, sizes = nn.Sequential(nn.Flatten(), nn.Linear(4 * 3 * 2 * 2, 6)), (2, 3)
+    views = torch.rand(2, 3, 4, 3, 2, 2)
+    joint = torch.stack([model(views[:, v]).softmax(dim=1) for v in range(3)]).unflatten(2, sizes)
+    said = average_of_views(logits_of_views(model, views, sizes), sizes=sizes)
+    expected = torch.cat([joint.sum(dim=3), joint.sum(dim=2)], dim=2).mean(dim=0)
+    torch.testing.assert_close(said, expected)
 
 
 @pytest.mark.parametrize("frames", range(1, 9))
@@ -222,3 +268,116 @@ def test_the_command_scores_what_training_scored(finished_run, few_videos, tmp_p
     assert "frames shuffled, top-1" in printed
     assert "0 unreadable videos" in printed
     assert not math.isnan(again["calibration_error"])
+
+
+# --- what the videos and the data set say
+
+
+def labelled(videos, **columns):
+    """The same videos with a camera, a subject or a group each."""
+    samples = tuple(
+        replace(sample, **{name: values[i % len(values)] for name, values in columns.items()})
+        for i, sample in enumerate(videos.samples)
+    )
+    return replace(videos, samples=samples)
+
+
+def test_scores_are_told_by_camera_and_subject_where_videos_have_them(model, few_videos):
+    videos = labelled(
+        read_videos(few_videos), camera=["hall", "door"], subject=["p1"], group=["a", None]
+    )
+    told = evaluate(model, videos, workers=0, time_check=False)
+    assert set(told.breakdown) == {"camera", "group"}  # one subject tells nothing
+    assert [row["name"] for row in told.breakdown["camera"]] == ["door", "hall"]
+    assert [row["name"] for row in told.breakdown["group"]] == ["a", None]
+    for number, row in enumerate(reversed(told.breakdown["camera"])):
+        own = told.predictions[number::2]
+        right = sum(each["predicted"] == each["label"] for each in own) / 4
+        assert (row["n"], row["top1"]) == (4, right)
+        assert row["interval"] == interval(right, 4)
+    many = labelled(videos, group=[str(i) for i in range(8)])
+    assert "group" in evaluate(model, many, workers=0, time_check=False).breakdown
+
+
+def test_the_data_sets_own_score_is_named_first(model, few_videos):
+    videos = replace(read_videos(few_videos), metric="mean_class", dataset="smarthome/cs")
+    told = evaluate(model, videos, workers=0, time_check=False)
+    assert next(iter(told.to_dict())) == "mean_class"
+    assert told.to_dict()["dataset"] == "smarthome/cs"
+    first = next(iter(told.table().columns[0].cells))
+    assert first == "mean over classes"
+    plain = evaluate(model, read_videos(few_videos), workers=0, time_check=False)
+    assert next(iter(plain.to_dict())) == "top1"
+    assert next(iter(plain.table().columns[0].cells)) == "top-1"
+
+
+def test_saved_scores_give_the_evaluations_scores(model, few_videos, tmp_path):
+    for average in ("probabilities", "logits"):
+        views = Views(clips=3, average=average)
+        told = evaluate(model, read_videos(few_videos), views=views, workers=0, time_check=False)
+        told.write(tmp_path / "scores.json")
+        saved = read_scores(tmp_path / "scores_scores.safetensors")
+        again = score(saved.answers, saved.labels)
+        assert (again.top1, again.macro_f1) == (told.scores.top1, told.scores.macro_f1)
+        sure = saved.answers.max(dim=1).values.tolist()
+        assert [row["confidence"] for row in told.predictions] == pytest.approx(sure, abs=1e-4)
+        assert [path for path, *_ in saved.videos] == [row["path"] for row in told.predictions]
+
+
+def test_the_csv_files_say_what_the_json_says(whole, tmp_path):
+    whole.write(tmp_path / "scores.json")
+    told = json.loads((tmp_path / "scores.json").read_text())
+    with (tmp_path / "scores_per_class.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row, own in zip(rows, told["per_class"], strict=True):
+        assert (row["name"], int(row["n"])) == (own["name"], own["n"])
+        for name in ("precision", "recall", "f1"):
+            assert (float(row[name]) if row[name] else None) == own[name]
+    with (tmp_path / "scores_confusions.csv").open() as file:
+        wrong = sum(int(row["n"]) for row in csv.DictReader(file))
+    assert wrong == told["n"] - round(told["n"] * told["top1"])
+    assert sum(n for *_, n in told["confusion_pairs"]) == told["n"]
+
+
+@pytest.fixture(scope="module")
+def actions(few_videos, tmp_path_factory):
+    """The same videos as combinations of a verb and a noun, and a model of these."""
+    parts = (Part("verb", ("take", "put")), Part("noun", ("cup", "pan", "lid")))
+    videos = read_videos(few_videos)
+    samples = tuple(replace(s, label=i % 6, start=0.1) for i, s in enumerate(videos.samples))
+    combined = replace(videos, samples=samples, classes=combinations(parts), parts=parts)
+    model = sm.adapt("vit_stillmotion_demo", LinearProbe(), parts=parts, num_frames=2)
+    torch.nn.init.normal_(next(model.head.parameters()), std=0.5)
+    return model.eval(), combined
+
+
+def test_combinations_are_scored_part_by_part(actions, tmp_path):
+    model, videos = actions
+    views = Views(clips=2)
+    whole = evaluate(model, videos, views=views, workers=0)
+    told = whole.to_dict()
+    assert set(told["parts"]) == {"verb", "noun"}
+    assert whole.saved.probabilities.shape == (8, 5)
+    words = [(row["label"].split(), row["predicted"].split()) for row in whole.predictions]
+    for axis, name in enumerate(("verb", "noun")):
+        right = sum(truth[axis] == said[axis] for truth, said in words) / 8
+        assert told["parts"][name]["top1"] == pytest.approx(right)
+    assert told["top1"] == pytest.approx(sum(t == s for t, s in words) / 8)
+    assert told["top1_shuffled"] is not None
+    assert whole.predictions[0]["start"] == 0.1
+    whole.write(tmp_path / "scores.json")
+    again = read_scores(tmp_path / "scores_scores.safetensors")
+    assert again.parts == videos.parts
+    assert again.class_names == videos.classes
+
+
+def test_prediction_and_evaluation_say_the_same_of_combinations(actions):
+    model, videos = actions
+    whole = replace(videos, samples=tuple(replace(s, start=None) for s in videos.samples))
+    told = evaluate(model, whole, workers=0, time_check=False)
+    predict = Predictor(model)
+    for sample, row in zip(whole.samples, told.predictions, strict=True):
+        answer = predict(sample.path)
+        assert answer.label == row["predicted"]
+        assert answer.probabilities[0] == pytest.approx(row["confidence"], abs=1e-4)
+        assert len(answer.labels) == 6

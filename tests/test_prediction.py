@@ -74,7 +74,8 @@ def test_a_missing_device_and_a_bad_file_are_said(model, tmp_path):
 
 
 def test_the_table_has_a_line_a_video(finished_run, few_videos, capsys):
-    assert stillmotion("predict", finished_run, few_videos, "--top", "1") == 0
+    told = ("--top", "1", "--threshold", "0")
+    assert stillmotion("predict", finished_run, few_videos, *told) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8
     for line in lines:

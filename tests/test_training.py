@@ -22,7 +22,8 @@ from videos import write_video
 
 RESULT = {
     "recipe.yaml", "split.csv", "metrics.jsonl", "training_state.safetensors", "evaluation.json",
-    "evaluation.png", "evaluation_predictions.jsonl",
+    "evaluation.png", "evaluation.html", "evaluation_predictions.jsonl",
+    "evaluation_per_class.csv", "evaluation_confusions.csv", "evaluation_scores.safetensors",
     *(f"{which}/{name}" for which in ("best", "last")
       for name in ("adapter_config.json", "adapter_model.safetensors")),
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """Pictures: they say what the numbers say, for few and many classes, and the page stands alone."""
 
+import base64
+import hashlib
 import io
 import itertools
 import re
@@ -69,17 +71,48 @@ def evaluation(classes: int, **changes: Any) -> dict[str, Any]:
         **scores,
         "top5": 0.9,
         "mean_class": top1,
+        "macro_f1": top1,
+        "metric": "top1",
+        "dataset": None,
+        "num_classes": classes,
+        "parts": {},
+        "breakdown": {},
+        "none_of_these": None,
         "n": n,
         "split": "test",
         "class_names": names,
         "confusion": confusion.tolist(),
         "per_class": [
-            {"name": c, "n": 9, "accuracy": a} for c, a in zip(names, accuracy, strict=True)
+            {"name": c, "n": 9, "answered": 9, "accuracy": a, "recall": a, "precision": a, "f1": a}
+            for c, a in zip(names, accuracy, strict=True)
         ],
+        "most_confused": [
+            {"truth": names[i], "predicted": names[j], "n": int(confusion[i, j]), "of": 20}
+            for i in range(classes)
+            for j in range(classes)
+            if i != j and confusion[i, j]
+        ][:20],
         "calibration_error": 0.05,
-        "intervals": {name: (value - 0.02, value + 0.02) for name, value in scores.items()},
-        "views": {"frames": 8, "clips": 1, "crops": 1},
+        "calibration": {
+            "error": 0.05,
+            "nll": 0.4,
+            "temperature": 1.3,
+            "error_at_temperature": 0.02,
+            "nll_at_temperature": 0.3,
+            "bins": [
+                {"low": 0.0, "high": 0.5, "n": 0, "confidence": None, "accuracy": None},
+                {"low": 0.5, "high": 1.0, "n": n, "confidence": 0.9, "accuracy": top1},
+            ],
+        },
+        "intervals": {
+            name: (value - 0.02, value + 0.02)
+            for name, value in (scores | {"top5": 0.9, "mean_class": top1}).items()
+        },
+        "views": {"frames": 8, "clips": 1, "crops": 1, "average": "probabilities"},
         "list_sha256": "ab" * 32,
+        "backbone": None,
+        "decoder": "pyav",
+        "stillmotion_version": "1",
         "backbone_sha256": None,
         "unreadable": [],
     }
@@ -98,6 +131,63 @@ def test_an_evaluation_without_a_time_check_or_with_an_empty_class_becomes_a_pic
     told["per_class"][1]["accuracy"] = None
     told["confusion"][1] = [0, 0, 0]
     assert size_of(visualise.evaluation_picture(told))[0] > 1500
+
+
+def test_the_score_that_the_data_set_quotes_stands_first() -> None:
+    for metric, first in (("top1", "right"), ("mean_class", "right, mean over classes")):
+        page = visualise.evaluation_page(evaluation(3, metric=metric))
+        assert page.index("<dl") < page.index(f"<dt>{first}<small>") < page.index("<dt>macro-F1")
+        assert page.count("<dt>") >= 4
+        assert page[page.index("<dl") :].split("<dt>")[1].startswith(first)
+
+
+def test_names_in_an_evaluations_page_are_words_and_nothing_runs_but_its_own_script() -> None:
+    nasty = "<script>alert(1)</script> & \"'"
+    told = evaluation(4, dataset=nasty, unreadable=[{"path": nasty, "reason": nasty}])
+    told["class_names"][0] = told["per_class"][0]["name"] = nasty
+    told["most_confused"][0] |= {"truth": nasty, "predicted": nasty}
+    told["parts"] = {nasty: told | {"intervals": told["intervals"]}}
+    told["breakdown"] = {
+        "camera": [{"name": n, "n": 3, "top1": 0.5, "interval": (0.1, 0.9), "mean_class": 0.5}
+                   for n in (nasty, None)]
+    }  # fmt: skip
+    told["none_of_these"] = {
+        "threshold": 0.4, "temperature": 1.0, "accepted": 1, "coverage": 0.1, "accuracy": None,
+        "kept": None, "same_videos": True,
+    }  # fmt: skip
+    page = visualise.evaluation_page(told)
+    read = Reader(page)
+    assert [tag for tag, _ in read.tags].count("script") == 1
+    assert page.count("alert(1)") == page.count("&lt;script&gt;alert(1)") >= 8
+    assert {"not stated", "None of these", "Where it works"} <= {w.strip() for w in read.words}
+    assert stands_alone(read, page)
+
+
+def stands_alone(read: "Reader", page: str) -> bool:
+    """No address outside, a policy that forbids all, and the hash of the one script in it."""
+    links = [v for v in read.values("src") + read.values("srcset") if v]
+    policy = next(v for v in read.values("content") if v and "default-src" in v)
+    script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert script is not None
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    return (
+        all(link.startswith("data:image/") for link in links)
+        and policy.startswith("default-src 'none'")
+        and f"script-src 'sha256-{digest}'" in policy
+        and "://" not in re.sub(r"data:image/[^\"]*", "", page)
+    )
+
+
+def test_every_table_of_a_page_can_be_sorted_by_every_column() -> None:
+    read = Reader(visualise.evaluation_page(evaluation(5)))
+    tables = [attrs for tag, attrs in read.tags if tag == "table"]
+    heads = [tag for tag, attrs in read.tags if tag == "th" and attrs.get("scope") == "col"]
+    buttons = [tag for tag, _ in read.tags if tag == "button"]
+    assert tables
+    assert all(attrs["class"] == "sortable" for attrs in tables)
+    assert len(buttons) == len(heads)
+    cells = [attrs for tag, attrs in read.tags if tag == "td"]
+    assert all("data-value" in attrs for attrs in cells)
 
 
 def texts(figure: Any) -> list[str]:

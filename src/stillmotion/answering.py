@@ -5,31 +5,40 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from stillmotion.data.dataset import Batch
+from stillmotion.metrics import in_parts, marginals
 
 Order = Literal["given", "shuffled", "reversed"]
+Average = Literal["probabilities", "logits"]
+"""What is averaged over the views of a video: what each of them says, or the evidence for it."""
 
 
 @dataclass(frozen=True)
 class Answers:
     """What a model says of each video that could be read.
 
+    W is the number of classes; where they are combinations, of all their parts' side by side (see
+    `stillmotion.metrics.combinations`).
+
     Attributes:
         index: which sample of the data set.
         label: the truth.
-        probabilities: (n, K) for each order of the frames, averaged over views.
+        probabilities: (n, W) for each order of the frames, averaged over views as was asked for.
+        mean_probabilities: (n, W), of the frames as given: the mean over views.
+        mean_logits: (n, W), likewise.
         failures: index and reason of each video that could not be read.
     """
 
     index: list[int]
     label: Tensor
     probabilities: dict[Order, Tensor]
+    mean_probabilities: Tensor
+    mean_logits: Tensor
     failures: dict[int, str]
 
 
@@ -39,12 +48,18 @@ def answer(
     batches: Iterable[Batch],
     *,
     orders: Sequence[Order] = ("given",),
+    average: Average = "probabilities",
+    sizes: Sequence[int] = (),
     accelerator: Accelerator,
 ) -> Answers:
-    """Show a model the views of each video, with frames in one or more orders.
+    """Show a model the views of each video, with frames in one or more orders, the given one first.
 
     The model maps clips, or the features of their frames where batches hold these, to logits. Each
     video counts once, however many processes share the work.
+
+    Args:
+        average: what is averaged over the views of a video.
+        sizes: where classes are combinations, how many each part has.
     """
     model.eval()
     rows: list[tuple[int, int, list[Tensor]]] = []
@@ -55,29 +70,44 @@ def answer(
             continue
         views = batch.clip.to(accelerator.device, non_blocking=True)
         with accelerator.autocast():
-            said = [average_of_views(model, reorder(views, o, batch.index)) for o in orders]
+            said = [logits_of_views(model, reorder(views, o, batch.index), sizes) for o in orders]
+        columns = [average_of_views(logits, average, sizes) for logits in said]
+        columns += [average_of_views(said[0], "probabilities", sizes), said[0].mean(dim=1)]
         for i, index in enumerate(batch.index.tolist()):
-            rows.append((index, int(batch.label[i]), [p[i] for p in said]))
+            rows.append((index, int(batch.label[i]), [column[i] for column in columns]))
     if accelerator.num_processes > 1:
         rows, failures = gather_object(rows), gather_object(failures)
     once = sorted({row[0]: row for row in rows}.values(), key=lambda row: row[0])
+
+    def column(number: int) -> Tensor:
+        return torch.stack([row[2][number] for row in once]) if once else torch.empty(0, 0)
+
     return Answers(
         index=[row[0] for row in once],
-        label=torch.tensor([row[1] for row in once]),
-        probabilities={
-            order: torch.stack([row[2][i] for row in once]) if once else torch.empty(0)
-            for i, order in enumerate(orders)
-        },
+        label=torch.tensor([row[1] for row in once], dtype=torch.long),
+        probabilities={order: column(i) for i, order in enumerate(orders)},
+        mean_probabilities=column(len(orders)),
+        mean_logits=column(len(orders) + 1),
         failures=dict(failures),
     )
 
 
+def logits_of_views(
+    model: nn.Module, views: Shaped[Tensor, "B V T *frame"], sizes: Sequence[int] = ()
+) -> Float[Tensor, "B V W"]:
+    """What is said of each view; float32 on the CPU."""
+    logits = marginals(model(views.flatten(0, 1)).float(), sizes)
+    return logits.unflatten(0, views.shape[:2]).cpu()
+
+
 def average_of_views(
-    model: nn.Module, views: Shaped[Tensor, "B V T *frame"]
-) -> Float[Tensor, "B K"]:
-    """Probabilities, averaged over the views of each video; float32 on the CPU."""
-    logits = model(views.flatten(0, 1)).float()
-    return F.softmax(logits, dim=-1).unflatten(0, views.shape[:2]).mean(dim=1).cpu()
+    logits: Float[Tensor, "B V W"], average: Average = "probabilities", sizes: Sequence[int] = ()
+) -> Float[Tensor, "B W"]:
+    """Probabilities of each video; each part adds up to 1."""
+    if average == "logits":
+        logits = logits.mean(dim=1, keepdim=True)
+    said = [part.softmax(dim=-1) for part in in_parts(logits, sizes)]
+    return torch.cat(said, dim=-1).mean(dim=1)
 
 
 def reorder(

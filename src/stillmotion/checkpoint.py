@@ -85,6 +85,16 @@ def save(model: VideoClassifier, directory: Path) -> None:
     write_text(directory / CONFIG, text)
 
 
+def update_info(directory: Path, info: Mapping[str, Any]) -> None:
+    """Write other plain values beside a checkpoint's tensors, which stay as they are.
+
+    Raises:
+        CheckpointError: there is no checkpoint in the directory, or it is damaged.
+    """
+    config = read_config(directory) | {"info": dict(info)}
+    write_text(directory / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+
+
 def load(
     source: str | PathLike[str],
     weights: str | PathLike[str] | None = None,

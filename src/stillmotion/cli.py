@@ -59,6 +59,14 @@ COMMANDS = {
         "score a trained model, and see whether it uses time",
         "stillmotion.commands.evaluate",
     ),
+    "compare": Command(
+        "say whether trained models differ on the same videos, and what they score together",
+        "stillmotion.commands.compare",
+    ),
+    "calibrate": Command(
+        "choose how sure a model must be before it names a class",
+        "stillmotion.commands.calibrate",
+    ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
     "merge": Command(
         "fold a trained model's adapters into its image model",

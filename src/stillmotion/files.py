@@ -1,11 +1,14 @@
 """Files that appear whole or not at all: written under a temporary name, then renamed."""
 
 import contextlib
+import csv
+import json
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from stillmotion.errors import StorageError
 
@@ -54,3 +57,22 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole UTF-8 file, or leave what was there."""
     with writing(path, "w") as file:
         file.write(text)
+
+
+def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """A CSV file with a header; what is None is empty."""
+    with writing(path, "w") as file:
+        writer = csv.DictWriter(file, list(columns), extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def as_json(told: Any) -> str:
+    """Indented JSON in which a row of numbers is a line: a matrix looks like one."""
+    text = json.dumps(told, indent=2, ensure_ascii=False)
+    # A line break never stands inside a string, so only lists are met.
+    return re.sub(r"\[\n\s*([-+.\deE,\s]+?)\s*\]", _in_a_line, text) + "\n"
+
+
+def _in_a_line(numbers: re.Match[str]) -> str:
+    return f"[{', '.join(numbers[1].replace(',', ' ').split())}]"

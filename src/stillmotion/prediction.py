@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,41 +11,76 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from stillmotion.answering import average_of_views
+from stillmotion.answering import average_of_views, logits_of_views
 from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_folder import is_frame_folder
 from stillmotion.data.mirror import find_mirror
 from stillmotion.data.rows import videos_below
 from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.loading import refuse_mirrored, sampling_of, view_dataset, views_of
+from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
+from stillmotion.rejection import NONE, Rejection, rejection_of
 
 if TYPE_CHECKING:
     from os import PathLike
 
+COMBINATIONS = 100
+"""The most classes of a prediction where classes are combinations: there may be thousands."""
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """Class probabilities of one video, the most probable first."""
+    """Class probabilities of one video, the most probable first.
+
+    Attributes:
+        confidence: how sure the model is of its first class, calibrated; None where it has no
+            threshold.
+        threshold: the least confidence of an answer.
+    """
 
     path: str
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
+    confidence: float | None = None
+    threshold: float = 0.0
 
     @property
     def label(self) -> str:
         """The most probable class."""
         return self.labels[0]
 
+    @property
+    def is_none(self) -> bool:
+        """Whether the model is less sure than it must be to name a class."""
+        return self.confidence is not None and self.confidence < self.threshold
+
+    @property
+    def answer(self) -> str:
+        """The most probable class, or "none of these"."""
+        return NONE if self.is_none else self.label
+
     def top(self, k: int) -> list[tuple[str, float]]:
         """The first ``k`` classes with their probabilities."""
         return list(zip(self.labels, self.probabilities, strict=True))[:k]
 
+    def line(self, *, top: int = 5) -> str:
+        """For people: the path, "none of these" where that is the answer, and the first classes."""
+        first = "  ".join(f"{name} {p:.1%}" for name, p in self.top(top))
+        if self.is_none:
+            first = f"{NONE} ({self.confidence:.1%} sure, {self.threshold:.1%} needed)  {first}"
+        return f"{self.path}: {first}"
+
     def to_dict(self, *, top: int = 5) -> dict[str, Any]:
-        """JSON-able: path, and the first classes with their probabilities."""
+        """JSON-able: path, the first classes with their probabilities; where there is a threshold,
+        the answer, which may be "none of these", and how sure it is."""
         first = [{"label": name, "probability": round(p, 6)} for name, p in self.top(top)]
-        return {"path": self.path, "predictions": first}
+        told: dict[str, Any] = {"path": self.path, "predictions": first}
+        if self.confidence is not None:
+            told |= {"answer": self.answer, "confidence": round(self.confidence, 6)}
+            told |= {"threshold": self.threshold}
+        return told
 
 
 class Predictor:
@@ -55,8 +90,10 @@ class Predictor:
 
     Args:
         model: a trained model.
-        views: clips and crops of a video whose probabilities are averaged; None: as in training.
+        views: clips and crops of a video that are averaged, and how; None: as in training.
         device: where to compute; None: a GPU where there is one.
+        threshold: the least confidence of an answer, below which it is "none of these"; 0: any;
+            None: as the model was calibrated.
 
     Raises:
         ConfigurationError: for a device that is not there.
@@ -68,6 +105,7 @@ class Predictor:
         *,
         views: Views | None = None,
         device: str | torch.device | None = None,
+        threshold: float | None = None,
     ) -> None:
         device = device or best_device()
         try:
@@ -77,6 +115,10 @@ class Predictor:
             raise ConfigurationError(f"cannot compute on {device}: {error}") from error
         self.views = views or views_of(model)
         refuse_mirrored(self.views, find_mirror(model.class_names))
+        self.sizes = tuple(len(part.classes) for part in model.parts)
+        self.rejection = rejection_of(model.info)
+        if threshold is not None:
+            self.rejection = replace(self.rejection or Rejection(threshold=0), threshold=threshold)
 
     def __call__(self, path: str | PathLike[str]) -> Prediction:
         """Classify one video file.
@@ -84,18 +126,24 @@ class Predictor:
         Raises:
             VideoError: where it cannot be read, with the reason.
         """
-        probabilities = self.probabilities(self.read(Path(path)))
-        order = probabilities.argsort(descending=True)
+        said = self.probabilities(self.read(Path(path)))[None]
+        first = min(len(self.model.class_names), COMBINATIONS) if self.sizes else said.shape[1]
+        probabilities, order = (t[0] for t in most_probable(said, self.sizes, first=first))
+        known = self.rejection if self.rejection and self.rejection.threshold > 0 else None
         return Prediction(
             path=str(path),
             labels=tuple(self.model.class_names[i] for i in order.tolist()),
-            probabilities=tuple(probabilities[order].tolist()),
+            probabilities=tuple(probabilities.tolist()),
+            confidence=float(known.confidence(said, self.sizes)[0]) if known else None,
+            threshold=known.threshold if known else 0.0,
         )
 
     @torch.inference_mode()
-    def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " K"]:
-        """Class probabilities of the views of one video."""
-        return average_of_views(self.model, views[None].to(self.device))[0]
+    def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " W"]:
+        """Class probabilities of the views of one video; where classes are combinations, those of
+        their parts side by side."""
+        logits = logits_of_views(self.model, views[None].to(self.device), self.sizes)
+        return average_of_views(logits, self.views.average, self.sizes)[0]
 
     def read(self, path: Path) -> UInt8[Tensor, "V T 3 height width"]:
         """The views of one video."""

@@ -22,9 +22,10 @@ def run(arguments: Arguments) -> int:
     parser = Parser(
         "evaluate",
         "RUN DATA --out FILE [options]",
-        "Score a trained model on labelled videos: top-1, top-5, mean over classes, calibration; "
-        "and the same with frames shuffled and reversed, which says whether it uses time. Writes "
-        "JSON, a picture, and each video's answer beside it.",
+        "Score a trained model on labelled videos: top-1, top-5, mean over classes, precision and "
+        "recall of each class, calibration, results by camera and subject; and the same with "
+        "frames shuffled and reversed, which says whether it uses time. Writes JSON and, beside "
+        "it, a page, a picture, CSV, each video's answer, and the scores that compare takes.",
     )
     parser.add_argument("run", help=RUN)
     parser.add_argument("data", help=DATA)
@@ -40,7 +41,7 @@ def run(arguments: Arguments) -> int:
     values = parser.parse(arguments)
     from stillmotion.checkpoint import load
     from stillmotion.evaluation import evaluate as run_evaluation
-    from stillmotion.loading import choose_split
+    from stillmotion.loading import choose_split, views_of
 
     model = load(values["run"], values["weights"])
     options = Videos(**values["videos"])
@@ -49,7 +50,7 @@ def run(arguments: Arguments) -> int:
         model,
         videos,
         split=split,
-        views=views_from(values),
+        views=views_from(values, views_of(model)),
         time_check=values["time_check"],
         workers=options.workers,
         batch_size=values["batch_size"],

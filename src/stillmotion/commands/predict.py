@@ -11,28 +11,18 @@ from stillmotion.parsing import Parser
 
 def run(arguments: Arguments) -> int:
     """Classify files and folders."""
-    parser = Parser(
-        "predict",
-        "RUN FILE... [options]",
-        "Say what happens in videos. A folder stands for all videos below it. A file that cannot "
-        "be read is reported and the others still answered; the exit status is then 2.",
-    )
-    parser.add_argument("run", help=RUN)
-    parser.add_argument("files", nargs="+", help="video files and folders")
-    parser.add_argument("--top", type=int, default=5, help="classes to show")
-    parser.add_argument("--json", action="store_true", help="a JSON object a line")
-    parser.add_argument("--weights", default=None, help=WEIGHTS)
-    parser.add_argument("--device", default=None, help="cpu, cuda, mps; by default the best")
-    add_views(parser)
-    values = parser.parse(arguments)
+    values = options().parse(arguments)
     from stillmotion.checkpoint import load
+    from stillmotion.loading import views_of
     from stillmotion.prediction import Predictor, video_files
 
     paths = list(video_files([Path(f) for f in values["files"]]))
+    model = load(values["run"], values["weights"])
     predictor = Predictor(
-        load(values["run"], values["weights"]),
-        views=views_from(values),
+        model,
+        views=views_from(values, views_of(model)),
         device=values["device"],
+        threshold=values["threshold"],
     )
     unreadable = 0
     for path in paths:
@@ -45,8 +35,32 @@ def run(arguments: Arguments) -> int:
         if values["json"]:
             print(json.dumps(prediction.to_dict(top=values["top"]), ensure_ascii=False))
         else:
-            first = "  ".join(f"{name} {p:.1%}" for name, p in prediction.top(values["top"]))
-            print(f"{path}: {first}")
+            print(prediction.line(top=values["top"]))
     if unreadable and len(paths) > 1:
         print(f"stillmotion: {unreadable} of {len(paths)} not read", file=sys.stderr)
     return 2 if unreadable else 0
+
+
+def options() -> Parser:
+    """What can be asked for."""
+    parser = Parser(
+        "predict",
+        "RUN FILE... [options]",
+        "Say what happens in videos. A folder stands for all videos below it. An answer that the "
+        'model is not sure enough of is "none of these"; see stillmotion calibrate. A file that '
+        "cannot be read is reported and the others still answered; the exit status is then 2.",
+    )
+    parser.add_argument("run", help=RUN)
+    parser.add_argument("files", nargs="+", help="video files and folders")
+    parser.add_argument("--top", type=int, default=5, help="classes to show")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line")
+    parser.add_argument(
+        "--threshold",
+        type=float | None,
+        default=None,
+        help="least confidence of an answer; 0: any; by default as the model was calibrated",
+    )
+    parser.add_argument("--weights", default=None, help=WEIGHTS)
+    parser.add_argument("--device", default=None, help="cpu, cuda, mps; by default the best")
+    add_views(parser)
+    return parser

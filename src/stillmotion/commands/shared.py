@@ -2,7 +2,8 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_type_hints
 
 from stillmotion.parsing import Parser
 from stillmotion.recipe import Videos, Views
@@ -12,6 +13,15 @@ RUN = "a directory written by train or save_pretrained, or a Hugging Face hub id
 DATA = "a folder with a folder for each class, or a list file"
 WEIGHTS = "the image model's weights, where they are not where the run says"
 
+
+VIEWS = {
+    "clips": "clips of a video",
+    "crops": "crops of a clip, 1, 3 or 10",
+    "spread": "where the clips begin: ends, middles or starts",
+    "short_side": "to what the shorter side is resized before cropping",
+    "average": "what is averaged over clips and crops",
+}
+"""What can be asked about the views of a video."""
 
 READING = ("root", "classes", "columns", "exclude")
 """What of `Videos` says how a list is read, and no more."""
@@ -25,12 +35,13 @@ def add_videos(parser: Parser, prefix: str | None, *fields: str) -> None:
 
 def add_views(parser: Parser) -> None:
     """Options for views; by default those of the training."""
-    for name, what in (("clips", "clips of a video"), ("crops", "crops of a clip, 1 or 3")):
-        told = f"{what} whose probabilities are averaged; by default as in training"
-        parser.add_argument(f"--views.{name}", type=int | None, default=None, help=told)
+    kinds = get_type_hints(Views)
+    for name, what in VIEWS.items():
+        told = f"{what}; by default as in training"
+        parser.add_argument(f"--views.{name}", type=kinds[name] | None, default=None, help=told)
 
 
-def views_from(values: dict[str, Any]) -> Views | None:
-    """The views asked for; None: those of the training."""
+def views_from(values: dict[str, Any], usual: Views) -> Views:
+    """The views asked for; what is not asked for is as usual."""
     given = {name: value for name, value in values["views"].items() if value is not None}
-    return Views(**given) if given else None
+    return replace(usual, **given)

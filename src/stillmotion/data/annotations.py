@@ -60,6 +60,11 @@ class VideoList:
     def __len__(self) -> int:
         return len(self.samples)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Where classes are combinations: how many each part has."""
+        return tuple(len(part.classes) for part in self.parts)
+
     @cached_property
     def relative_paths(self) -> tuple[str, ...]:
         """Each sample's path below the deepest folder that holds them all, with slashes."""

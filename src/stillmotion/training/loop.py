@@ -6,22 +6,22 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 from accelerate.data_loader import skip_first_batches
 from accelerate.utils import set_seed
 from torch import Tensor
 
-from stillmotion.answering import answer
-from stillmotion.checkpoint import TENSORS, load_tensors
+from stillmotion.answering import Answers, answer
+from stillmotion.checkpoint import TENSORS, load_tensors, update_info
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.mixing import strongest
-from stillmotion.errors import ConfigurationError
-from stillmotion.evaluation import Evaluation, evaluate
+from stillmotion.errors import ConfigurationError, DataError
+from stillmotion.evaluation import Evaluation, ask, summarise
 from stillmotion.loading import refuse_too_many
-from stillmotion.metrics import score
+from stillmotion.metrics import negative_log_likelihood, score
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.recipe import Recipe
+from stillmotion.rejection import KEY, calibrate_rejection
 from stillmotion.training import state
 from stillmotion.training.data import Splits, clip_info, read_splits, seed_epoch
 from stillmotion.training.log import Meter, RunLog
@@ -200,19 +200,25 @@ def validate(session: Session, log: RunLog) -> dict[str, float]:
     """Loss and accuracy on one view of each validation video; empty where there are none."""
     if session.val_batches is None or session.splits.val is None:
         return {}
-    answers = answer(session.learner, session.val_batches, accelerator=session.accelerator)
+    sizes = session.splits.val.sizes
+    answers = answer(
+        session.learner, session.val_batches, sizes=sizes, accelerator=session.accelerator
+    )
     most = session.recipe.videos.max_unreadable
     log.unreadable(refuse_too_many(answers.failures, session.splits.val, most))
     given = answers.probabilities["given"]
-    scores = score(given, answers.label)
-    loss = torch.nn.functional.nll_loss(given.clamp(min=1e-12).log(), answers.label)
-    return {"val_loss": float(loss), "val_top1": scores.top1, "val_mean_class": scores.mean_class}
+    scores = score(given, answers.label, sizes)
+    loss = negative_log_likelihood(given, answers.label, sizes)
+    return {"val_loss": loss, "val_top1": scores.top1, "val_mean_class": scores.mean_class}
 
 
 def evaluate_run(
     recipe: Recipe, model: VideoClassifier, splits: Splits, accelerator: Accelerator
 ) -> Evaluation:
-    """The test videos; without any, the validation videos."""
+    """The test videos; without any, the validation videos.
+
+    What is said of the validation videos decides when the model answers "none of these".
+    """
     videos, name = splits.scored
     if name == "val":
         logging.getLogger("stillmotion").warning(
@@ -223,13 +229,35 @@ def evaluate_run(
             "neither test nor validation videos: this score is of the TRAINING videos "
             "and says nothing about new ones"
         )
-    return evaluate(
-        model,
-        videos,
-        split=name,
-        views=recipe.views,
-        workers=recipe.videos.workers,
-        batch_size=recipe.training.batch_size,
-        max_unreadable=recipe.videos.max_unreadable,
-        accelerator=accelerator,
-    )
+    asked = {
+        "views": recipe.views,
+        "workers": recipe.videos.workers,
+        "batch_size": recipe.training.batch_size,
+        "accelerator": accelerator,
+    }
+    answers = ask(model, videos, time_check=True, **asked)
+    if splits.val is not None:
+        known = answers if name == "val" else ask(model, splits.val, time_check=False, **asked)
+        decide_rejection(recipe, model, splits.val, known)
+        if accelerator.is_main_process:
+            update_info(Path(recipe.out) / "best", model.info)
+    most = recipe.videos.max_unreadable
+    return summarise(model, videos, answers, split=name, views=recipe.views, max_unreadable=most)
+
+
+def decide_rejection(
+    recipe: Recipe, model: VideoClassifier, val: VideoList, answers: Answers
+) -> None:
+    """Let the model remember how sure it must be of an answer."""
+    refuse_too_many(answers.failures, val, recipe.videos.max_unreadable)
+    try:
+        found = calibrate_rejection(
+            answers.probabilities["given"],
+            answers.label,
+            sizes=val.sizes,
+            list_sha256=val.sha256,
+        )
+    except DataError as error:
+        logging.getLogger("stillmotion").warning("no threshold for 'none of these': %s", error)
+    else:
+        model.info |= {KEY: found.to_dict()}

@@ -1,4 +1,5 @@
-"""Arrays in, pictures out: charts of scores, clips, attention-map flow, and a demonstration's page.
+"""Arrays in, pictures out: charts of scores, clips, attention-map flow; pages of an evaluation, a
+comparison and a demonstration.
 
 Charts and flow pictures are matplotlib figures; a `Theme` turns them into PNG or SVG. Names load on
 first use; only `attention_flow`, which asks a model, needs torch.
@@ -21,16 +22,20 @@ _PUBLIC = {
     "attention_flow": "extract",
     "bars": "charts",
     "choose_examples": "demonstration",
+    "comparison_page": "comparison_html",
     "confusion_matrix": "charts",
     "curves": "charts",
     "demo_page": "page",
+    "evaluation_page": "evaluation_html",
     "evaluation_picture": "charts",
     "film_strip": "clips",
     "flow_as_heat": "flow",
     "flow_as_rgb": "flow",
     "flow_picture": "flow",
     "per_class": "charts",
+    "reliability": "charts",
     "summary_picture": "summary",
+    "time_check": "charts",
 }
 
 __all__ = [*sorted(_PUBLIC)]

@@ -19,11 +19,15 @@ from stillmotion.visualise.drawing import (
     draw_confusion_matrix,
     draw_curves,
     draw_per_class,
+    draw_reliability,
     series,
     shorten,
 )
 from stillmotion.visualise.sheet import Sheet
 from stillmotion.visualise.theme import LIGHT, Theme, percent
+
+TOP = 2.2
+"""Where the charts of an evaluation's picture begin, in inches."""
 
 TILED = 24
 """The most classes whose confusion matrix can be read; above, the worst pairs say more."""
@@ -106,6 +110,22 @@ def per_class(
     return figure
 
 
+def time_check(told: Mapping[str, Any], *, theme: Theme = LIGHT) -> Figure:
+    """The score with frames in order, shuffled and reversed, of an evaluation that checked it."""
+    return bars(_orders(told), references={"chance": 1 / told["num_classes"]}, theme=theme)
+
+
+def reliability(bins: Sequence[Mapping[str, Any]], *, theme: Theme = LIGHT) -> Figure:
+    """How often answers are right, by how sure the model is; `calibration.bins` of an evaluation.
+
+    Stronger colours are more videos.
+    """
+    with theme.active():
+        figure = theme.figure(4.4, 3.1)
+        draw_reliability(figure.subplots(), bins, theme=theme)
+    return figure
+
+
 def evaluation_picture(evaluation: Mapping[str, Any], *, theme: Theme = LIGHT) -> bytes:
     """What `evaluation.json` says, for people, as a PNG.
 
@@ -115,36 +135,46 @@ def evaluation_picture(evaluation: Mapping[str, Any], *, theme: Theme = LIGHT) -
     Args:
         evaluation: the dictionary of `Evaluation.to_dict`.
     """
-    classes = len(evaluation["class_names"])
+    classes = evaluation["num_classes"]
     side = min(max(2.4, 0.27 * classes), 5.6)
     with theme.active():
-        sheet = Sheet(theme, width=12.0 + max(0, side - 3.3), height=side + 4.2)
+        height = max(side + 4.3, TOP + 6.1)
+        sheet = Sheet(theme, width=12.0 + max(0, side - 3.3), height=height)
         _write_scores(sheet, evaluation)
         _draw_mistakes(sheet, evaluation, side=side)
         _draw_time_check(sheet, evaluation)
+        _draw_reliability(sheet, evaluation)
         sheet.write(_small_print(evaluation), left=0.4, top=sheet.height - 0.55, size=8.0)
     return theme.png(sheet.figure)
 
 
 def _write_scores(sheet: Sheet, told: Mapping[str, Any]) -> None:
-    low, high = told["intervals"]["top1"]
-    sheet.write(f"{told['n']} videos of “{told['split']}”", left=0.4, top=0.35, size=11.0)
+    low, high = told["intervals"][told["metric"]]
+    dataset = f", {told['dataset']}" if told["dataset"] else ""
+    parts = "".join(f";  {name} {percent(own['top1'])}" for name, own in told["parts"].items())
+    title = f"{told['n']} videos of “{told['split']}”{dataset}{parts}"
+    sheet.write(title, left=0.4, top=0.35, size=11.0)
+    words = {"top1": "right", "mean_class": "right, mean over classes"}
+    first = words.pop(told["metric"])
+    ((other, word),) = words.items()
     shown = {
-        f"right (95% interval {percent(low)} to {percent(high)})": told["top1"],
+        f"{first}\n95% interval {percent(low)} to {percent(high)}": told[told["metric"]],
+        word: told[other],
         "top-5": told["top5"],
-        "mean over classes": told["mean_class"],
+        "macro-F1": told["macro_f1"],
         "calibration error": told["calibration_error"],
     }
-    for left, (name, share) in zip((0.4, 4.0, 5.6, 7.8), shown.items(), strict=True):
+    for left, (name, share) in zip((0.4, 3.0, 5.4, 6.8, 8.3), shown.items(), strict=True):
         sheet.write(percent(share), left=left, top=0.72, size=21.0, strong=True)
         sheet.write(name, left=left, top=1.16, size=9.0)
 
 
 def _draw_mistakes(sheet: Sheet, told: Mapping[str, Any], *, side: float) -> None:
-    theme, names, top = sheet.theme, told["class_names"], 2.05
-    accuracy = np.array([row["accuracy"] for row in told["per_class"]], dtype=float)
-    matrix = np.array(told["confusion"])
-    if len(names) <= TILED:
+    theme, rows, top = sheet.theme, told["per_class"], TOP
+    names = [row["name"] for row in rows]
+    accuracy = np.array([row["accuracy"] for row in rows], dtype=float)
+    if told["num_classes"] <= TILED:
+        matrix = np.array(told["confusion"])
         tiles = sheet.axes(left=2.1, top=top, width=side, height=side)
         draw_confusion_matrix(tiles, matrix, names, title="Who is taken for whom", theme=theme)
         column = sheet.axes(left=2.25 + side, top=top, width=1.9, height=side)
@@ -153,28 +183,41 @@ def _draw_mistakes(sheet: Sheet, told: Mapping[str, Any], *, side: float) -> Non
     count = 18
     pairs = sheet.axes(left=3.6, top=top, width=1.7, height=side)
     title = f"The {count} commonest mistakes"
-    draw_confused_pairs(pairs, matrix, names, count=count, title=title, theme=theme)
-    hardest = np.argsort(accuracy, kind="stable")[:count]  # NaN last: no clip is no mistake
+    worst = told["most_confused"][:count]
+    draw_confused_pairs(pairs, worst, count=count, title=title, theme=theme)
+    videos = np.array([row["n"] for row in rows])
+    hardest = np.lexsort((-videos, accuracy))[:count]  # NaN last: no clip is no mistake
     column = sheet.axes(left=7.3, top=top, width=1.9, height=side)
-    title = f"The {count} hardest of {len(names)} classes"
+    title = f"The {count} hardest of {told['num_classes']} classes"
     draw_per_class(column, accuracy[hardest], title=title, theme=theme)
     column.set_yticks(np.arange(len(hardest)), [shorten(names[i]) for i in hardest])
 
 
 def _draw_time_check(sheet: Sheet, told: Mapping[str, Any]) -> None:
+    scores = _orders(told)
+    left, chance = sheet.width - 3.2, {"chance": 1 / told["num_classes"]}
+    axes = sheet.axes(left=left, top=TOP, width=2.8, height=0.6 + 0.3 * len(scores))
+    draw_bars(axes, scores, references=chance, title="Does it use time?", theme=sheet.theme)
+    sheet.write(time_verdict(told), left=left, top=TOP + 1.2 + 0.3 * len(scores), size=9.0)
+
+
+def _orders(told: Mapping[str, Any]) -> list[Score]:
+    """A bar an order of frames that was asked about."""
     orders = {"in order": "top1", "shuffled": "top1_shuffled", "reversed": "top1_reversed"}
-    scores = [
+    return [
         Score(group="Top-1", name=word, value=told[key], interval=tuple(told["intervals"][key]))
         for word, key in orders.items()
         if told[key] is not None
     ]
-    left, chance = sheet.width - 3.2, {"chance": 1 / len(told["class_names"])}
-    axes = sheet.axes(left=left, top=2.05, width=2.8, height=0.6 + 0.3 * len(scores))
-    draw_bars(axes, scores, references=chance, title="Does it use time?", theme=sheet.theme)
-    sheet.write(_time_verdict(told), left=left, top=3.25 + 0.3 * len(scores), size=9.0)
 
 
-def _time_verdict(told: Mapping[str, Any]) -> str:
+def _draw_reliability(sheet: Sheet, told: Mapping[str, Any]) -> None:
+    axes = sheet.axes(left=sheet.width - 3.2, top=TOP + 3.2, width=2.8, height=1.5)
+    title = "Is it as sure as it is right?"
+    draw_reliability(axes, told["calibration"]["bins"], title=title, theme=sheet.theme)
+
+
+def time_verdict(told: Mapping[str, Any]) -> str:
     """What the bars mean, by a comparison of their intervals."""
     if told["top1_shuffled"] is None:
         return "Whether order matters was not checked."

@@ -5,6 +5,7 @@ Scores are fractions in [0, 1]; they become per cent in print only.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -156,28 +157,41 @@ def draw_per_class(
 
 
 def draw_confused_pairs(
-    axes: Axes,
-    matrix: Matrix,
-    class_names: Sequence[str],
-    *,
-    count: int,
-    theme: Theme,
-    title: str = "",
+    axes: Axes, pairs: Sequence[Mapping[str, Any]], *, count: int, theme: Theme, title: str = ""
 ) -> None:
-    """The most frequent mistakes, by how many clips: what a large matrix would hide."""
-    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
-    # A stable sort, so that equals stay in the order of classes.
-    order = np.argsort(-wrong, axis=None, kind="stable")[:count]
-    pairs = [divmod(int(i), len(matrix)) for i in order if wrong.flat[i] > 0]
-    for place, (truth, said) in enumerate(pairs):
-        count_of_truth = matrix[truth].sum()
-        share = wrong[truth, said] / count_of_truth
+    """The most frequent mistakes, by how many clips: what a large matrix would hide.
+
+    Args:
+        pairs: as `most_confused` of an evaluation: ``truth``, ``predicted``, ``n``, ``of``.
+        count: room for so many.
+    """
+    for place, pair in enumerate(pairs):
         axes.barh(place, 1, height=0.62, color=theme.line)
-        axes.barh(place, share, height=0.62, color=theme.wrong)
-        axes.text(1.03, place, f"{wrong[truth, said]} of {count_of_truth}", va="center", fontsize=8)
-    labels = [f"{shorten(class_names[t])} → {shorten(class_names[s])}" for t, s in pairs]
+        axes.barh(place, pair["n"] / pair["of"], height=0.62, color=theme.wrong)
+        axes.text(1.03, place, f"{pair['n']} of {pair['of']}", va="center", fontsize=8)
+    labels = [f"{shorten(pair['truth'])} → {shorten(pair['predicted'])}" for pair in pairs]
     axes.set(title=title, xlim=(0, 1.3), ylim=(count - 0.5, -0.5), xticks=[])
     axes.set_yticks(np.arange(len(pairs)), labels)
+    axes.spines[:].set_visible(False)
+
+
+def draw_reliability(
+    axes: Axes, bins: Sequence[Mapping[str, Any]], *, theme: Theme, title: str = ""
+) -> None:
+    """How often answers are right, by how sure the model is of them; the line is what would be.
+
+    Args:
+        bins: as `calibration.bins` of an evaluation: ``low``, ``high``, ``n``, ``accuracy``.
+    """
+    most = max(bin["n"] for bin in bins)
+    for bin in (bin for bin in bins if bin["n"]):
+        width, middle = 0.86 * (bin["high"] - bin["low"]), (bin["low"] + bin["high"]) / 2
+        colour = theme.fade(0, 0.75 * (1 - (bin["n"] / most) ** 0.5))
+        axes.bar(middle, bin["accuracy"], width=width, color=colour)
+    axes.plot([0, 1], [0, 1], color=theme.muted, linewidth=1.0, linestyle=(0, (3, 3)))
+    axes.set(title=title, xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="right")
+    percent_axis(axes, "x")
+    percent_axis(axes, "y")
     axes.spines[:].set_visible(False)
 
 

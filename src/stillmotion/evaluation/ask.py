@@ -1,0 +1,100 @@
+"""Showing a model the views of labelled videos."""
+
+from __future__ import annotations
+
+from accelerate import Accelerator
+
+from stillmotion.answering import Answers, Order, answer
+from stillmotion.data.annotations import VideoList
+from stillmotion.data.mirror import find_mirror
+from stillmotion.errors import DataError
+from stillmotion.evaluation.result import Evaluation
+from stillmotion.evaluation.summary import summarise
+from stillmotion.loading import (
+    different_classes,
+    refuse_mirrored,
+    sampling_of,
+    view_loader,
+    views_of,
+)
+from stillmotion.model import VideoClassifier
+from stillmotion.recipe import Views
+
+
+def evaluate(
+    model: VideoClassifier,
+    videos: VideoList,
+    *,
+    split: str = "test",
+    views: Views | None = None,
+    time_check: bool = True,
+    workers: int = 2,
+    batch_size: int = 8,
+    max_unreadable: float = 0.05,
+    accelerator: Accelerator | None = None,
+) -> Evaluation:
+    """Score a model on labelled videos.
+
+    Args:
+        split: what these videos are, for the record.
+        views: clips and crops of each video that are averaged, and how; None: as in training.
+        time_check: also score the same clips with frames shuffled and reversed. A model whose score
+            stays does not use time.
+        batch_size: clips at once.
+        max_unreadable: refuse to score where more than this part of the videos cannot be read.
+
+    Raises:
+        DataError: other classes than the model's, or too many unreadable videos.
+    """
+    views = views or views_of(model)
+    answers = ask(
+        model,
+        videos,
+        views=views,
+        time_check=time_check,
+        workers=workers,
+        batch_size=batch_size,
+        accelerator=accelerator,
+    )
+    return summarise(
+        model, videos, answers, split=split, views=views, max_unreadable=max_unreadable
+    )
+
+
+def ask(
+    model: VideoClassifier,
+    videos: VideoList,
+    *,
+    views: Views,
+    time_check: bool,
+    workers: int = 2,
+    batch_size: int = 8,
+    accelerator: Accelerator | None = None,
+) -> Answers:
+    """What a model says of labelled videos; see `evaluate`.
+
+    Raises:
+        DataError: other classes than the model's.
+        ConfigurationError: views that these classes do not stand.
+    """
+    refuse_mirrored(views, find_mirror(model.class_names))
+    accelerator = accelerator or Accelerator()
+    if tuple(videos.classes) != model.class_names:
+        raise DataError(different_classes(model.class_names, videos.classes))
+    loader = view_loader(
+        videos.samples,
+        sampling=sampling_of(model),
+        image_size=model.backbone.image_size[0],
+        views=views,
+        workers=workers,
+        batch_size=batch_size,
+    )
+    orders: tuple[Order, ...] = ("given", "shuffled", "reversed") if time_check else ("given",)
+    return answer(
+        model.to(accelerator.device),
+        accelerator.prepare(loader),
+        orders=orders,
+        average=views.average,
+        sizes=videos.sizes,
+        accelerator=accelerator,
+    )

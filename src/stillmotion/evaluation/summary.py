@@ -1,0 +1,128 @@
+"""From answers to scores, with what they are scores of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from stillmotion.answering import Answers, Order
+from stillmotion.data.annotations import VideoList
+from stillmotion.data.video import available_decoders
+from stillmotion.evaluation.breakdown import breakdown
+from stillmotion.evaluation.result import Evaluation
+from stillmotion.loading import refuse_too_many
+from stillmotion.metrics import calibrate, most_probable, score
+from stillmotion.metrics.significance import mean_class_interval
+from stillmotion.model import VideoClassifier
+from stillmotion.recipe import Views
+from stillmotion.rejection import acceptance, rejection_of
+from stillmotion.saved_scores import SavedScores
+
+
+def summarise(
+    model: VideoClassifier,
+    videos: VideoList,
+    answers: Answers,
+    *,
+    split: str,
+    views: Views,
+    max_unreadable: float = 0.05,
+) -> Evaluation:
+    """The evaluation of what a model said.
+
+    Raises:
+        DataError: too many videos could not be read.
+    """
+    unreadable = refuse_too_many(answers.failures, videos, max_unreadable)
+    label, given = answers.label, answers.probabilities["given"]
+    sizes = videos.sizes
+    said = most_probable(given, sizes, first=1)[1][:, 0]
+
+    described: dict[str, Any] = {
+        "split": split,
+        "views": {"frames": model.num_frames} | asdict(views),
+        "list_sha256": videos.sha256,
+        "backbone": model.backbone.name,
+        "backbone_sha256": model.backbone.sha256,
+        "decoder": f"pyav {available_decoders()['pyav']}",
+    }
+    return Evaluation(
+        scores=score(given, label, sizes),
+        calibration=calibrate(given, label, sizes),
+        mean_class_interval=mean_class_interval((said == label).numpy(), label.numpy()),
+        top1_shuffled=top1_of(answers, "shuffled", sizes),
+        top1_reversed=top1_of(answers, "reversed", sizes),
+        breakdown=breakdown(
+            [videos.samples[i] for i in answers.index], label, said, num_classes=len(videos.classes)
+        ),
+        acceptance=accepted(model, videos, answers),
+        dataset=videos.dataset,
+        metric=videos.metric,
+        class_names=model.class_names,
+        unreadable=unreadable,
+        predictions=predictions(videos, answers),
+        saved=saved_scores(videos, answers, views, described | {"dataset": videos.dataset}),
+        **described,
+    )
+
+
+def top1_of(answers: Answers, order: Order, sizes: Sequence[int]) -> float | None:
+    """How often the answer to an order of frames is right; None where it was not asked for."""
+    if (found := answers.probabilities.get(order)) is None:
+        return None
+    said = most_probable(found, sizes, first=1)[1][:, 0]
+    return float((said == answers.label).double().mean())
+
+
+def accepted(model: VideoClassifier, videos: VideoList, answers: Answers) -> dict[str, Any] | None:
+    """What the model's `none of these` threshold does to these videos; None where it has none."""
+    rejection = rejection_of(model.info)
+    if rejection is None:
+        return None
+    told = acceptance(rejection, answers.probabilities["given"], answers.label, videos.sizes)
+    return told | {"same_videos": rejection.list_sha256 == videos.sha256}
+
+
+def predictions(videos: VideoList, answers: Answers) -> list[dict[str, Any]]:
+    """One row a video: its path, the truth, and what was answered to each order of frames.
+
+    A part of a video also has its start and end.
+    """
+    names, sizes = videos.classes, videos.sizes
+    best = {o: most_probable(p, sizes, first=1) for o, p in answers.probabilities.items()}
+    confidence, _ = best["given"]
+    rows = []
+    for i, index in enumerate(answers.index):
+        sample = videos.samples[index]
+        times = {"start": sample.start, "end": sample.end}
+        row = {
+            "path": videos.relative_paths[index],
+            **{name: seconds for name, seconds in times.items() if seconds is not None},
+            "label": names[int(answers.label[i])],
+            "predicted": names[int(best["given"][1][i, 0])],
+            "confidence": round(float(confidence[i, 0]), 4),
+        }
+        for order in best.keys() - {"given"}:
+            row[f"predicted_{order}"] = names[int(best[order][1][i, 0])]
+        rows.append(row)
+    return rows
+
+
+def saved_scores(
+    videos: VideoList, answers: Answers, views: Views, told: dict[str, Any]
+) -> SavedScores:
+    """Every video's scores, to compare and to join models without asking again."""
+    samples = [videos.samples[index] for index in answers.index]
+    paths = [videos.relative_paths[index] for index in answers.index]
+    return SavedScores(
+        videos=tuple((p, s.start, s.end) for p, s in zip(paths, samples, strict=True)),
+        labels=answers.label,
+        probabilities=answers.mean_probabilities,
+        logits=answers.mean_logits,
+        average=views.average,
+        classes=() if videos.parts else videos.classes,
+        parts=videos.parts,
+        metric=videos.metric,
+        told=told,
+    )
