@@ -24,7 +24,7 @@ LAYERS = (
     {"model"},
     {"checkpoint", "merging", "recipe", "official"},
     {"recipes", "visualise", "metrics", "accounting", "doctor"},
-    {"loading", "answering", "paper_figures", "rejection", "saved_scores"},
+    {"loading", "selection", "answering", "paper_figures", "rejection", "saved_scores"},
     {"prediction", "evaluation", "comparison", "streaming", "export", "published"},
     {"training", "calibrating"},
     {"demo", "repetition"},

@@ -1,5 +1,6 @@
 """Few videos of each class, overlaps that are refused, and leaks that are told."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,3 +109,27 @@ def test_shots_leave_the_test_as_it_is(few_videos, tmp_path):
     splits = read_splits(recipe)
     assert len(splits.train) == 2
     assert splits.val is None
+
+
+def test_a_run_is_not_scored_on_what_it_was_trained_on(finished_run, few_videos, tmp_path, capsys):
+    """Not even where the list says nothing of splits; and a copy is no way around it."""
+    copy = tmp_path / "copy"
+    shutil.copytree(few_videos, copy)
+    for data in (few_videos, copy):
+        assert stillmotion("evaluate", finished_run, data, "--out", tmp_path / "s.json") == 2
+        assert "in two splits: 6" in capsys.readouterr().err
+    assert not (tmp_path / "s.json").exists()
+    allowed = ("--videos.allow_overlap", "true", "--videos.workers", "0")
+    assert stillmotion("evaluate", finished_run, copy, "--out", tmp_path / "s.json", *allowed) == 0
+
+
+def test_faults_of_files_are_told_before_training(few_videos, tmp_path, capsys):
+    listing = tmp_path / "list.csv"
+    rows = [
+        f"{few_videos}/{c}/{n}.mp4,{c},0,{9 if n else ''}" for c in ("jump", "wave") for n in (0, 1)
+    ]
+    listing.write_text("\n".join(["path,label,start,end", *rows]) + "\n")
+    assert stillmotion("train", listing, "--out", tmp_path / "run") == 2
+    told = capsys.readouterr().err
+    assert "past the end: 2" in told
+    assert not (tmp_path / "run").exists()

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stillmotion.data.check import check_videos
+from stillmotion.data.contents import told_apart
 from stillmotion.data.frame_folder import _faults, is_frame_folder, is_numbered_image, problems
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import videos_below
-from stillmotion.data.splits import contents
 from stillmotion.data.video import open_video
 from stillmotion.errors import VideoError, some
 from stillmotion.prediction import video_files
@@ -191,7 +191,7 @@ def test_lists_check_split_and_predict_take_folders_of_frames(tmp_path):
     assert report.unreadable == ()
     assert len(report.duplicates) == 1, "the same frames, whatever their numbers"
     assert len(report.duplicates[0]) == 4
-    assert len(set(contents(videos.samples).values())) == 2
+    assert len(set(told_apart(s.path for s in videos.samples).values())) == 2
     assert list(video_files([tmp_path / "data/jump/a"])) == [tmp_path / "data/jump/a"]
     assert len(videos_below(tmp_path / "data")) == 5
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -16,13 +15,11 @@ from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.mirror import Mirror
 from stillmotion.data.orders import EpochOrder, balanced, by_shard, shards_of, shuffled
-from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, train_transform
-from stillmotion.data.verify import refuse_overlap
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Videos, Views
+from stillmotion.recipe import Views
 
 log = logging.getLogger("stillmotion")
 
@@ -189,53 +186,6 @@ def _workers(workers: int) -> dict[str, Any]:
         "num_workers": workers,
         "pin_memory": torch.cuda.is_available(),
     }
-
-
-def choose_split(
-    data: str | Path, options: Videos, model: VideoClassifier, split: str | None
-) -> tuple[VideoList, str]:
-    """The videos to score, and what they are: a split by name, else test, else val, else all.
-
-    Labels are names of the model's classes or indices into them, unless the options name others.
-
-    Raises:
-        DataError: where the data cannot be read, or has no such split.
-    """
-    videos = read_videos(
-        data,
-        root=options.root,
-        classes=options.classes or model.class_names,
-        columns=options.columns,
-        exclude=options.exclude,
-    )
-    if split is None:
-        split = next((name for name in ("test", "val") if name in videos.splits), None)
-    if split is None:
-        log.warning("%s names no splits: ALL its videos are scored, seen in training or not", data)
-        return videos, "all"
-    if split == "val":
-        log.warning("these videos chose the best epoch: the score may be a little too good")
-    scored = videos.only(split)
-    if split != "train":
-        scored_split = scored.samples[0].split
-        others = [sample for sample in videos.samples if sample.split != scored_split]
-        splits = {"another split": others, split: scored.samples}
-        refuse_overlap(splits, videos.source, allowed=options.allow_overlap)
-    return scored, split
-
-
-def different_classes(wanted: Sequence[str], given: Sequence[str]) -> str:
-    """Say how two lists of classes differ."""
-    missing, extra = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
-    what = "orders them otherwise"
-    if missing:
-        what = f"lacks {missing[:5]}"
-    elif extra:
-        what = f"adds {extra[:5]}"
-    return (
-        f"the model was trained on {len(wanted)} classes, this data has {len(given)} and {what}. "
-        "Name the model's classes: videos.classes=FILE"
-    )
 
 
 def refuse_too_many(

@@ -41,11 +41,14 @@ def run(arguments: Arguments) -> int:
     values = parser.parse(arguments)
     from stillmotion.checkpoint import load
     from stillmotion.evaluation import evaluate as run_evaluation
-    from stillmotion.loading import choose_split, views_of
+    from stillmotion.loading import views_of
+    from stillmotion.selection import choose_split, refuse_trained_on
 
     model = load(values["run"], values["weights"])
     options = Videos(**values["videos"])
     videos, split = choose_split(values["data"], options, model, values["split"])
+    if split != "train":
+        refuse_trained_on(values["run"], videos, allowed=options.allow_overlap)
     result = run_evaluation(
         model,
         videos,

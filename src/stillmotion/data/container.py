@@ -168,6 +168,19 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
+def stated_seconds(path: Path) -> float | None:
+    """How long a video is by its header; None where that does not say.
+
+    Raises:
+        VideoError: as `open_container`.
+    """
+    container, stream = open_container(path, num_threads=1)
+    with container:
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        return None if container.duration is None else container.duration / av.time_base
+
+
 def read_packets(path: Path) -> PacketList:
     """Reads the packets without decoding.
 

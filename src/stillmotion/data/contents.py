@@ -5,6 +5,8 @@ whether it has changed, and whether two are the same.
 """
 
 import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +14,9 @@ from typing import NamedTuple
 from stillmotion.data.frame_folder import frame_files, is_frame_folder
 from stillmotion.data.tar_member import members, open_member, split_member
 from stillmotion.errors import VideoError
+
+END = 16384
+"""Bytes at each end of a file by which it is told from others of the same size."""
 
 
 class Stamp(NamedTuple):
@@ -79,3 +84,39 @@ def sha256_of(path: Path) -> str:
     except OSError as error:
         raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def told_apart(paths: Iterable[Path]) -> dict[Path, tuple[int | str, ...]]:
+    """For each video something that only equal ones share.
+
+    Each is looked at no closer than it takes: its size; if others have the same, its first and last
+    `END` bytes; and if these are the same as well, all of it.
+
+    Raises:
+        VideoError: one of them cannot be read.
+    """
+    told: dict[Path, tuple[int | str, ...]] = dict.fromkeys(sorted(set(paths)), ())
+    looks: tuple[Callable[[Path], int | str], ...] = (_size_of, _ends_of, sha256_of)
+    for look in looks:
+        alike = Counter(told.values())
+        told = {
+            path: (*known, look(path)) if alike[known] > 1 else known
+            for path, known in told.items()
+        }
+    return told
+
+
+def _size_of(path: Path) -> int:
+    return stamp_of(path).size
+
+
+def _ends_of(path: Path) -> str:
+    if path.is_dir():
+        return ""
+    try:
+        with open_contents(path) as file:
+            first = file.read(END)
+            file.seek(max(0, stamp_of(path).size - END))
+            return hashlib.sha256(first + file.read(END)).hexdigest()
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read: {error.strerror}") from error

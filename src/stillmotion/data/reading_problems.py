@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from stillmotion.data.annotations import Sample
+from stillmotion.data.container import stated_seconds
 from stillmotion.data.frame_folder import problems as folder_problems
 from stillmotion.data.tar_member import extent_of, split_member
 from stillmotion.data.video import open_video
@@ -22,8 +23,9 @@ def reading_problems(
 ) -> list[Problem]:
     """Segments past the end, folders with gaps, members of tars that are not there.
 
-    Each file that has segments is opened once, its packets read and nothing decoded; other files
-    are not opened, folders and tars looked into alone. The order is that of the samples.
+    Each file that has segments is opened once; where its header is no proof that they fit, its
+    packets are read. Nothing is decoded. Other files are not opened, folders and tars looked into
+    alone. The order is that of the samples.
     """
     found = sample_problems(samples, threads=threads, on_progress=on_progress)
     return list(dict.fromkeys(problem for index in sorted(found) for problem in found[index]))
@@ -71,6 +73,9 @@ def _of_file(path: Path, samples: Sequence[Sample], open_all: bool) -> list[list
         if member := split_member(path):
             extent_of(*member)
         if not timed and not open_all:
+            return [[] for _ in samples]
+        stated = None if path.is_dir() or open_all else stated_seconds(path)
+        if stated is not None and not any(_past_the_end(sample, stated) for sample in samples):
             return [[] for _ in samples]
         with open_video(path) as video:
             duration = video.duration_seconds

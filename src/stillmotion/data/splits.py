@@ -2,12 +2,11 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from stillmotion.data.annotations import Sample, VideoList
-from stillmotion.data.contents import sha256_of, stamp_of
+from stillmotion.data.annotations import VideoList
+from stillmotion.data.contents import told_apart
 from stillmotion.errors import ConfigurationError
 
 
@@ -76,7 +75,7 @@ def _groups(videos: VideoList) -> list[list[int]]:
         return index
 
     first_with: dict[str, int] = {}
-    content = contents(videos.samples)
+    content = told_apart(sample.path for sample in videos.samples)
     for index, sample in enumerate(videos.samples):
         keys = [f"content {content[sample.path]}"]
         if sample.group is not None:
@@ -87,15 +86,3 @@ def _groups(videos: VideoList) -> list[list[int]]:
     for index in range(len(videos)):
         groups.setdefault(find(index), []).append(index)
     return list(groups.values())
-
-
-def contents(samples: Iterable[Sample]) -> dict[Path, str]:
-    """What tells the videos apart: the path, or the hash where several have the same size.
-
-    Raises:
-        VideoError: a file cannot be read.
-    """
-    paths = sorted({sample.path for sample in samples})
-    sizes = {path: stamp_of(path).size for path in paths}
-    shared = Counter(sizes.values())
-    return {path: sha256_of(path) if shared[sizes[path]] > 1 else str(path) for path in paths}

@@ -1,4 +1,4 @@
-"""What would spoil a score before anything trains: videos that several splits share.
+"""What would spoil a run or its score, before anything trains.
 
 The same part of the same video on both sides makes a score a memory test; it is refused. Videos of
 one group (a person, a scene, a recording) on both sides may; it is told.
@@ -10,13 +10,29 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from stillmotion.data.annotations import Sample
-from stillmotion.data.splits import contents
+from stillmotion.data.contents import told_apart
+from stillmotion.data.reading_problems import Progress, reading_problems
 from stillmotion.errors import Problem, ProblemsError, some
 
 log = logging.getLogger("stillmotion")
 
 Splits = Mapping[str, Sequence[Sample]]
 """The samples of each split, by its name."""
+
+
+def refuse_faults(
+    samples: Sequence[Sample], source: str, *, on_progress: Progress | None = None
+) -> None:
+    """What no training could make sense of: segments past the end, folders with gaps.
+
+    Files that cannot be read are not refused here: they are counted as they come.
+
+    Raises:
+        ProblemsError: all of it.
+    """
+    found = reading_problems(samples, on_progress=on_progress)
+    if faults := [problem for problem in found if problem.kind != "unreadable"]:
+        raise ProblemsError(source, faults)
 
 
 def refuse_overlap(splits: Splits, source: str, *, allowed: bool) -> None:
@@ -40,8 +56,8 @@ def overlaps(splits: Splits) -> list[Problem]:
     Raises:
         VideoError: a file cannot be read.
     """
-    content = contents([sample for samples in splits.values() for sample in samples])
-    seen: dict[str, list[tuple[str, Sample]]] = {}
+    content = told_apart(sample.path for samples in splits.values() for sample in samples)
+    seen: dict[object, list[tuple[str, Sample]]] = {}
     for split, samples in splits.items():
         for sample in samples:
             seen.setdefault(content[sample.path], []).append((split, sample))

@@ -11,7 +11,6 @@ from stillmotion.errors import DataError
 from stillmotion.evaluation.result import Evaluation
 from stillmotion.evaluation.summary import summarise
 from stillmotion.loading import (
-    different_classes,
     refuse_mirrored,
     sampling_of,
     view_loader,
@@ -19,6 +18,7 @@ from stillmotion.loading import (
 )
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
+from stillmotion.selection import different_classes
 
 
 def evaluate(

@@ -15,7 +15,7 @@ from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
-from stillmotion.data.verify import refuse_overlap
+from stillmotion.data.verify import refuse_faults, refuse_overlap
 from stillmotion.errors import DataError, unknown
 from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_dataset, view_loader
 from stillmotion.recipe import Recipe, Videos
@@ -58,7 +58,7 @@ class Splits:
         return (self.val, "val") if self.val is not None else (self.train, "train")
 
 
-def read_splits(recipe: Recipe) -> Splits:
+def read_splits(recipe: Recipe, *, on_progress: Progress | None = None) -> Splits:
     """Read the recipe's videos and set validation and test videos apart.
 
     A list without a validation split gives up ``val_fraction`` of its training videos, by group.
@@ -77,6 +77,7 @@ def read_splits(recipe: Recipe) -> Splits:
     )
     if options.ways:
         videos = some_classes(videos, options.ways, episode=options.episode)
+    refuse_faults(videos.samples, videos.source, on_progress=on_progress)
     named = {"test": canonical_split(options.test), "val": canonical_split(options.val)}
     for kind, name in named.items():
         if name != kind and name not in videos.splits:

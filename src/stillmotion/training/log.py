@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,18 @@ class RunLog:
         self.directory, self.is_main = directory, is_main
         self.console = Console(quiet=quiet or not is_main)
         self.left_out: set[str] = set()
-        self.board = SummaryWriter(str(directory / "tensorboard")) if is_main else None
 
     def __enter__(self) -> "RunLog":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.board is not None:
+        if "board" in vars(self):
             self.board.close()
+
+    @cached_property
+    def board(self) -> SummaryWriter:
+        """TensorBoard's files; nothing is written into the directory before they are."""
+        return SummaryWriter(str(self.directory / "tensorboard"))
 
     def say(self, text: Any) -> None:
         """Print a line, or anything rich can print."""
@@ -48,7 +53,7 @@ class RunLog:
     def epoch(self, history: list[dict[str, float]]) -> None:
         """Write all epochs so far, and print the last."""
         row = history[-1]
-        if self.board is not None:
+        if self.is_main:
             write_text(
                 self.directory / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in history)
             )

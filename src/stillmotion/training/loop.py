@@ -22,6 +22,7 @@ from stillmotion.metrics import negative_log_likelihood, score
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.recipe import Recipe
 from stillmotion.rejection import KEY, calibrate_rejection
+from stillmotion.selection import SPLIT
 from stillmotion.training import state
 from stillmotion.training.data import Splits, clip_info, read_splits, seed_epoch
 from stillmotion.training.log import Meter, RunLog
@@ -54,14 +55,15 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     out = Path(recipe.out)
     saved = state.earlier(out, recipe, resume=resume)
     accelerator = start(recipe.training)
-    splits = read_splits(recipe)
-    state.same_videos(saved, splits.fingerprint)
-    set_seed(recipe.seed)
-    model = build_model(recipe, splits.train)
     with RunLog(out, is_main=accelerator.is_main_process, quiet=quiet) as log:
+        with log.counting("looking into the videos") as on_progress:
+            splits = read_splits(recipe, on_progress=on_progress)
+        state.same_videos(saved, splits.fingerprint)
+        set_seed(recipe.seed)
+        model = build_model(recipe, splits.train)
         if accelerator.is_main_process:
             recipe.write(out / "recipe.yaml")
-            splits.together.write(out / "split.csv")
+            splits.together.write(out / SPLIT)
         session = prepare(recipe, model, splits, accelerator, log)
         progress = fit(session, log, saved)
         log.say(f"scoring epoch {progress.best_epoch}, the best")
