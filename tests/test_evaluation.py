@@ -27,12 +27,13 @@ from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.errors import DataError
 from stillmotion.evaluation import evaluate
-from stillmotion.loading import choose_split, view_loader
+from stillmotion.loading import view_loader
 from stillmotion.methods import LinearProbe
 from stillmotion.metrics import interval, score
 from stillmotion.prediction import Predictor
 from stillmotion.recipe import Videos, Views
 from stillmotion.saved_scores import read_scores
+from stillmotion.selection import choose_split
 
 DEMANDED = (
     "top1", "top5", "mean_class", "macro_f1", "top1_shuffled", "top1_reversed", "n", "split",
