@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stillmotion.data.check import CheckReport, check_videos
+from stillmotion.data.check_tables import class_table
 from stillmotion.data.contents import sha256_of
 from stillmotion.data.probe import VideoReport
 from stillmotion.data.probing import Prober, probe_all
@@ -209,3 +210,21 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path):
     _, errors = check.communicate()
     assert b"KeyboardInterrupt" in errors
     assert not any(runs(pid) for pid in pids)
+
+
+def test_segments_past_the_end_are_told(few_videos, tmp_path):
+    listing = tmp_path / "list.csv"
+    parts = [("jump", 0, ""), ("jump", 1, "0.5"), ("wave", 0, "9.0"), ("wave", 1, "")]
+    rows = [f"{few_videos}/{name}/{n}.mp4,{name},0,{end}" for name, n, end in parts]
+    listing.write_text("\n".join(["path,label,start,end", *rows]) + "\n")
+    report = check_videos(read_videos(listing), workers=1)
+    assert [fault.place for fault in report.faults] == [f"{few_videos}/wave/0.mp4"]
+    assert "past the end: 1" in report.text()
+    assert report.to_dict()["faults"][0]["kind"] == "past the end"
+
+
+def test_of_very_many_classes_the_rarest_are_listed():
+    told = class_table({f"class {n}": max(0, n - 9) for n in range(100)})
+    assert told.title == "The 60 rarest of 100 classes; 10 have no video"
+    assert told.row_count == 60
+    assert next(iter(told.columns[1].cells)).plain == "1"

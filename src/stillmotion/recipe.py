@@ -112,7 +112,7 @@ class Training:
     that batch; 0: after each epoch alone."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where the GPU has it, else fp32."""
-    best: Literal["loss", "top1"] = "loss"
+    best: Literal["loss", "top1", "mean_class"] = "loss"
     """What makes an epoch the best: the lowest validation loss, which tells epochs apart even where
     validation videos are few, or the highest accuracy."""
     patience: int = 0

@@ -15,10 +15,11 @@ from stillmotion.data.check_tables import tables
 from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.probe import VideoReport
 from stillmotion.data.probing import probe_all
+from stillmotion.data.reading_problems import past_the_end
 from stillmotion.data.rows import videos_below
 from stillmotion.data.splits import classes_missing, split_by_group
 from stillmotion.data.verify import leaks, overlaps
-from stillmotion.errors import DataError
+from stillmotion.errors import DataError, Problem
 
 FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
 """The split that is proposed. Test videos that the list names itself are left where they are."""
@@ -40,6 +41,14 @@ class CheckReport:
     def unreadable(self) -> tuple[VideoReport, ...]:
         """Files that do not decode, or not to their end, each with its reason."""
         return tuple(video for video in self.videos if video.reason)
+
+    @cached_property
+    def faults(self) -> tuple[Problem, ...]:
+        """Segments that are not in their videos."""
+        seconds = {v.path: v.duration_seconds for v in self.videos if v.duration_seconds}
+        samples = self.listing.samples if self.listing else ()
+        timed = [(s, seconds[str(s.path)]) for s in samples if str(s.path) in seconds]
+        return tuple(fault for sample, length in timed for fault in past_the_end(sample, length))
 
     @cached_property
     def duplicates(self) -> tuple[tuple[str, ...], ...]:
@@ -123,6 +132,7 @@ class CheckReport:
             "unreadable": {video.path: video.reason for video in self.unreadable},
             "duplicates": [list(paths) for paths in self.duplicates],
             "leaks": list(self.leaks),
+            "faults": [asdict(fault) for fault in self.faults],
             "too_small": {split: list(names) for split, names in self.too_small.items()},
             "mirror": self.mirror.to_dict() if self.mirror else {},
             "videos": [asdict(video) for video in self.videos],

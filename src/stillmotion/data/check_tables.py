@@ -8,9 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from stillmotion.data.probe import VideoReport
+from stillmotion.data.problem_tables import problem_tables
+from stillmotion.errors import some
 
 if TYPE_CHECKING:
     from stillmotion.data.check import CheckReport
+
+LISTED = 60
+"""The most classes that are listed one by one."""
 
 
 def tables(report: "CheckReport") -> list[Table | Text]:
@@ -20,7 +25,7 @@ def tables(report: "CheckReport") -> list[Table | Text]:
         Text(f"{report.source}: {len(report.videos)} videos, {len(report.unreadable)} unreadable")
     ]
     if report.counts:
-        parts.append(_table("Classes", ("class", "videos"), report.counts))
+        parts.append(class_table(report.counts))
     if report.mirror:
         note = Text(f"Mirrored, should augmentation.flip ask for it: {report.mirror.line()}")
         parts.append(note if report.mirror.is_plain else report.mirror.__rich__())
@@ -29,16 +34,28 @@ def tables(report: "CheckReport") -> list[Table | Text]:
     if report.unreadable:
         reasons = {_short(video.path, report): video.reason for video in report.unreadable}
         parts.append(_table("Unreadable", ("file", "reason"), reasons))
+    if report.faults:
+        parts += problem_tables(report.faults)
     notes = [
         f"Same bytes: {', '.join(_short(path, report) for path in paths)}"
         for paths in report.duplicates
     ]
     notes += [f"In more than one split: {_short(name, report)}" for name in report.leaks]
     notes += [
-        f"Too few videos for a part in {split}: {', '.join(names)}"
+        f"Too few videos for a part in {split}: {some(names, show=20)}"
         for split, names in report.too_small.items()
     ]
     return parts + [Text(note) for note in notes]
+
+
+def class_table(counts: Mapping[str, int]) -> Table:
+    """Every class with its videos; of very many classes the rarest, and how many are without."""
+    if len(counts) <= LISTED:
+        return _table("Classes", ("class", "videos"), counts)
+    rarest = sorted((n, name) for name, n in counts.items() if n)[:LISTED]
+    without = sum(n == 0 for n in counts.values())
+    title = f"The {len(rarest)} rarest of {len(counts)} classes; {without} have no video"
+    return _table(title, ("class", "videos"), {name: n for n, name in rarest})
 
 
 def _short(path: str, report: "CheckReport") -> str:

@@ -75,17 +75,18 @@ def _of_file(path: Path, samples: Sequence[Sample], open_all: bool) -> list[list
         if not timed and not open_all:
             return [[] for _ in samples]
         stated = None if path.is_dir() or open_all else stated_seconds(path)
-        if stated is not None and not any(_past_the_end(sample, stated) for sample in samples):
+        if stated is not None and not any(past_the_end(sample, stated) for sample in samples):
             return [[] for _ in samples]
         with open_video(path) as video:
             duration = video.duration_seconds
     except VideoError as error:
         what = str(error).removeprefix(f"{path}: ")
         return [[Problem(str(path), "unreadable", what)] for _ in samples]
-    return [_past_the_end(sample, duration) for sample in samples]
+    return [past_the_end(sample, duration) for sample in samples]
 
 
-def _past_the_end(sample: Sample, duration: float) -> list[Problem]:
+def past_the_end(sample: Sample, duration: float) -> list[Problem]:
+    """Whether a segment is in a video of so many seconds, give or take `ROUNDING` at its end."""
     start, end = sample.start or 0.0, sample.end
     if start < duration and (end is None or end <= duration + ROUNDING):
         return []

@@ -43,14 +43,14 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     """One row of metrics an epoch."""
 
-    def record(self, row: dict[str, float], *, best: Literal["loss", "top1"]) -> bool:
+    def record(self, row: dict[str, float], *, best: Literal["loss", "top1", "mean_class"]) -> bool:
         """Finish an epoch; whether it is the best so far (the later of equals).
 
         Without validation every epoch is better than the one before.
         """
         score = row["epoch"]
         if "val_loss" in row:
-            score = -row["val_loss"] if best == "loss" else row["val_top1"]
+            score = -row["val_loss"] if best == "loss" else row[f"val_{best}"]
         self.history.append(row)
         is_best = score >= self.best_score
         if is_best:
