@@ -90,7 +90,8 @@ def read_splits(recipe: Recipe, *, on_progress: Progress | None = None) -> Split
     if options.shots:
         train = few_shots(train, options.shots, episode=options.episode)
     elif val is None and options.val_fraction > 0:
-        refuse_single_videos(train)
+        if not videos.parts:
+            refuse_single_videos(train)
         train, val = hold_out(train, options.val_fraction, recipe.seed)
     absent = set(range(len(videos.classes))) - {s.label for s in train.samples}
     if absent and not videos.parts:  # of all combinations most are never seen
