@@ -86,7 +86,7 @@ def plan_repeats(
     repeats = []
     for seed, episode, (name, part) in product(seeds, range(episodes), parts):
         episode += recipe.videos.episode
-        words = [f"seed{seed}", f"episode{episode}"][: 1 + (episodes > 1)] + [name]
+        words = [f"seed{seed}", *([f"episode{episode}"] if episodes > 1 else []), name]
         out = Path(recipe.out, "-".join(words).replace(" ", "_"))
         videos = replace(part.videos, episode=episode)
         own = replace(part, seed=seed, out=str(out), videos=videos)
@@ -108,8 +108,8 @@ def _parts(recipe: Recipe, source: str, folds: bool) -> list[tuple[str, Recipe]]
     if len(splits) < 2 or named:
         what = f"its splits are {', '.join(splits)}" if splits else "it names none"
         raise DataError(
-            f"{source} has no folds, each of which is the test once: {what}. Make some: stillmotion "
-            "check DATA --folds 5 --out LIST"
+            f"{source} has no folds, each of which is the test once: {what}. Make some: "
+            "stillmotion check DATA --folds 5 --out LIST"
         )
     parts = [(f"{name} fold {fold}", replace(videos, test=fold)) for fold in splits]
     return [(words, replace(recipe, data=source, videos=part)) for words, part in parts]
