@@ -14,7 +14,7 @@ from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.verify import leaks, overlaps
 from stillmotion.errors import DataError, ProblemsError
 from stillmotion.recipe import Recipe, Videos
-from stillmotion.training.data import read_splits
+from stillmotion.training.splits import read_splits
 
 
 def listed(counts):
@@ -133,3 +133,36 @@ def test_faults_of_files_are_told_before_training(few_videos, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "past the end: 2" in told
     assert not (tmp_path / "run").exists()
+
+
+def splits_of(few_videos, tmp_path, *splits, classes="", **options):
+    """Four videos of each of two classes in these splits; and how they are used."""
+    pairs = [(name, n) for name in ("jump", "wave") for n in range(4)]
+    rows = [f"{few_videos}/{name}/{n}.mp4,{name},{splits[n]}" for name, n in pairs]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
+    if classes:
+        (tmp_path / "classes.txt").write_text(classes)
+        options["classes"] = str(tmp_path / "classes.txt")
+    listing = str(tmp_path / "list.csv")
+    return read_splits(Recipe(data=listing, out=str(tmp_path / "run"), videos=Videos(**options)))
+
+
+def test_a_slip_in_a_splits_name_does_not_train_on_test_videos(few_videos, tmp_path):
+    with pytest.raises(DataError, match="unknown split 'tets'; did you mean 'test'"):
+        splits_of(few_videos, tmp_path, "train", "train", "val", "tets")
+    folds = splits_of(few_videos, tmp_path, *"0123", test="0", val="1")
+    assert [len(part) for part in (folds.train, folds.val, folds.test)] == [4, 2, 2]
+    with pytest.raises(DataError, match="no video is left to train on beside those of test"):
+        splits_of(few_videos, tmp_path, "val", "val", "test", "test")
+
+
+def test_classes_without_a_video_can_be_left_out(few_videos, tmp_path):
+    """As in a part of a known data set, whose manifest names all classes."""
+    names = "fly\njump\nswim\nwave\n"
+    splits = ("train", "train", "val", "test")
+    with pytest.raises(DataError, match=r"2 of 4 classes \(fly, swim\).*videos.drop_empty=true"):
+        splits_of(few_videos, tmp_path, *splits, classes=names)
+    left = splits_of(few_videos, tmp_path, *splits, classes=names, drop_empty=True)
+    assert left.train.classes == left.test.classes == ("jump", "wave")
+    some = splits_of(few_videos, tmp_path, *splits, classes=names, ways=2)
+    assert some.train.classes == ("jump", "wave")

@@ -19,7 +19,8 @@ from stillmotion.data.frame_store import Progress
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
 from stillmotion.shapes import FrameFeatures, Logits
-from stillmotion.training.data import Loaders, Splits
+from stillmotion.training.data import Loaders
+from stillmotion.training.splits import Splits
 
 
 class FrameProbe(nn.Module):

@@ -23,10 +23,11 @@ from stillmotion.recipe import Recipe
 from stillmotion.rejection import KEY, calibrate_rejection
 from stillmotion.selection import SPLIT
 from stillmotion.training import state
-from stillmotion.training.data import Splits, clip_info, read_splits, seed_epoch
+from stillmotion.training.data import clip_info, seed_epoch
 from stillmotion.training.log import Meter, RunLog
 from stillmotion.training.position import Position, of_all_processes, of_this_process
 from stillmotion.training.session import Session, prepare, start
+from stillmotion.training.splits import Splits, read_splits
 from stillmotion.training.step import ready, take_step
 
 
