@@ -166,3 +166,25 @@ def test_classes_without_a_video_can_be_left_out(few_videos, tmp_path):
     assert left.train.classes == left.test.classes == ("jump", "wave")
     some = splits_of(few_videos, tmp_path, *splits, classes=names, ways=2)
     assert some.train.classes == ("jump", "wave")
+
+
+SEGMENTS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 12), st.integers(1, 6)), max_size=12
+)
+
+
+@given(SEGMENTS)
+def test_a_part_overlaps_where_a_slow_comparison_says_so(tmp_path_factory, given):
+    """Of each pair that shares a moment, the one that begins later is named, and once."""
+    file = tmp_path_factory.getbasetemp() / "long.mp4"
+    file.write_text("long")
+    splits = {}
+    for split, start, length in given:
+        splits.setdefault(split, []).append(Sample(file, 0, float(start), float(start + length)))
+    begun = [(s, p) for s, parts in splits.items() for p in parts]
+    begun.sort(key=lambda part: part[1].start)
+    wanted = sum(
+        any(s != t and q.start < p.end and p.start < q.end for t, q in begun[:n])
+        for n, (s, p) in enumerate(begun)
+    )
+    assert len(overlaps(splits)) == wanted

@@ -90,20 +90,26 @@ def told_apart(paths: Iterable[Path]) -> dict[Path, tuple[int | str, ...]]:
     """For each video something that only equal ones share.
 
     Each is looked at no closer than it takes: its size; if others have the same, its first and last
-    `END` bytes; and if these are the same as well, all of it.
-
-    Raises:
-        VideoError: one of them cannot be read.
+    `END` bytes; and if these are the same as well, all of it. What is empty or cannot be read is
+    like nothing else.
     """
     told: dict[Path, tuple[int | str, ...]] = dict.fromkeys(sorted(set(paths)), ())
     looks: tuple[Callable[[Path], int | str], ...] = (_size_of, _ends_of, sha256_of)
     for look in looks:
         alike = Counter(told.values())
         told = {
-            path: (*known, look(path)) if alike[known] > 1 else known
+            path: (*known, _seen(look, path)) if alike[known] > 1 else known
             for path, known in told.items()
         }
     return told
+
+
+def _seen(look: Callable[[Path], int | str], path: Path) -> int | str:
+    """What a look at a video gives; of one that is empty or cannot be read, its own name."""
+    try:
+        return look(path) or str(path)
+    except VideoError:
+        return str(path)
 
 
 def _size_of(path: Path) -> int:
@@ -111,8 +117,8 @@ def _size_of(path: Path) -> int:
 
 
 def _ends_of(path: Path) -> str:
-    if path.is_dir():
-        return ""
+    if path.is_dir():  # of images; each would have to be opened
+        return "folder"
     try:
         with open_contents(path) as file:
             first = file.read(END)

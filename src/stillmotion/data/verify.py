@@ -6,8 +6,7 @@ one group (a person, a scene, a recording) on both sides may; it is told.
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 
 from stillmotion.data.annotations import Sample
 from stillmotion.data.contents import told_apart
@@ -51,23 +50,29 @@ def refuse_overlap(splits: Splits, source: str, *, allowed: bool) -> None:
 
 
 def overlaps(splits: Splits) -> list[Problem]:
-    """Parts of videos that are in two splits, also as copies of a file under another name.
-
-    Raises:
-        VideoError: a file cannot be read.
-    """
+    """Parts of videos that are in two splits, also as copies of a file under another name: one
+    problem for each part that shares a moment with an earlier one of another split."""
     content = told_apart(sample.path for samples in splits.values() for sample in samples)
-    seen: dict[object, list[tuple[str, Sample]]] = {}
+    alike: dict[object, list[tuple[str, Sample]]] = {}
     for split, samples in splits.items():
         for sample in samples:
-            seen.setdefault(content[sample.path], []).append((split, sample))
-    return [
-        Problem(str(other.path), "in two splits", _words(split, sample, other_split, other))
-        for alike in seen.values()
-        if len({split for split, _ in alike}) > 1
-        for (split, sample), (other_split, other) in combinations(alike, 2)
-        if split != other_split and _share_time(sample, other)
-    ]
+            alike.setdefault(content[sample.path], []).append((split, sample))
+    return [problem for parts in alike.values() for problem in _overlaps_of(parts)]
+
+
+def _overlaps_of(parts: list[tuple[str, Sample]]) -> Iterator[Problem]:
+    """Of parts of one video, those that begin before one of another split has ended.
+
+    They are gone through as they begin; of each split the part that ends last is remembered.
+    """
+    latest: dict[str, Sample] = {}
+    for split, sample in sorted(parts, key=lambda part: part[1].start or 0.0):
+        others = [(s, other) for s, other in latest.items() if s != split]
+        met = next(((s, o) for s, o in others if _end(o) > (sample.start or 0.0)), None)
+        if met:
+            yield Problem(str(sample.path), "in two splits", _words(*met, split, sample))
+        if split not in latest or _end(sample) > _end(latest[split]):
+            latest[split] = sample
 
 
 def leaks(splits: Splits) -> dict[str, tuple[str, ...]]:
@@ -96,12 +101,6 @@ def _words(split: str, sample: Sample, other_split: str, other: Sample) -> str:
         f"in {split} and in {other_split}{copy}; take it out of one "
         "(videos.allow_overlap=true scores it all the same)"
     )
-
-
-def _share_time(sample: Sample, other: Sample) -> bool:
-    """Whether two parts of one video have a moment in common."""
-    first, last = (max(s.start or 0.0 for s in (sample, other)), min(map(_end, (sample, other))))
-    return first < last
 
 
 def _end(sample: Sample) -> float:
