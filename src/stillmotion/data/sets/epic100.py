@@ -11,11 +11,11 @@ from pathlib import Path
 
 from stillmotion.data.frame_folder import FRAME_RATE
 from stillmotion.data.parts import Part, combinations, combined
-from stillmotion.data.rows import VIDEO_SUFFIXES
 from stillmotion.data.sets.data_set import DataSet, Listing
 from stillmotion.data.sets.entries import Entry, listing
 from stillmotion.data.sets.lists import csv_records
 from stillmotion.data.sets.tree import Tree
+from stillmotion.data.suffixes import VIDEO_SUFFIXES
 from stillmotion.errors import DataError, Problem
 
 _SIZES = {"verb": 97, "noun": 300}

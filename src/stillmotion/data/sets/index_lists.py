@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stillmotion.data.class_lists import read_class_names
-from stillmotion.data.rows import VIDEO_SUFFIXES, canonical_split
+from stillmotion.data.rows import canonical_split
 from stillmotion.data.sets.lists import text_lines
 from stillmotion.data.sets.tree import Tree
+from stillmotion.data.suffixes import VIDEO_SUFFIXES
 from stillmotion.errors import DataError, Problem
 
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|val|validation|valid|test)(?![a-z])")

@@ -5,9 +5,9 @@ among the labels sorted after quotes were removed and spaces became underscores.
 Kinetics-600 are read from the owner's lists.
 
 Counts as commonly quoted; the papers are arXiv 1705.06950, 1808.01340 and 1907.06987. Every copy
-has fewer, since videos vanish from YouTube, and each copy lacks others: MMAction2's have 240,436 and
-19,796 of Kinetics-400, 383,393 and 27,910 of 600, 542,357 and 34,824 of 700
-(tools/data/kinetics/README.md).
+has fewer, since videos vanish from YouTube, and each copy lacks others: MMAction2's have 240,436
+and 19,796 of Kinetics-400, 383,393 and 27,910 of 600, 542,357 and 34,824 of 700 (its
+tools/data/kinetics/README.md).
 """
 
 from collections.abc import Iterator
