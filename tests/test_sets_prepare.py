@@ -178,6 +178,15 @@ def test_frames_with_a_gap_are_no_video(tmp_path):
     assert preparation_dict(prepared)["splits"]["train"]["lacking"] == 1
 
 
+def test_one_class_is_refused_as_train_would(tmp_path):
+    trees.video(tmp_path / "a.mp4")
+    trees.text(tmp_path / "train.csv", "a.mp4 0")
+    with pytest.raises(DataError, match="only one class, '0'; a classifier needs two or more"):
+        prepare(get_data_set("slowfast"), tmp_path)
+    trees.text(tmp_path / "classes.txt", "jump", "wave")
+    assert len(prepare(get_data_set("slowfast"), tmp_path).videos) == 1
+
+
 def test_nothing_to_use_is_not_written(tmp_path):
     source = trees.diving48(tmp_path)
     for path in (source / "rgb").iterdir():

@@ -150,7 +150,7 @@ def prepare(
         workers: files that are opened at once.
 
     Raises:
-        DataError: the lists are not there, or are those of another data set.
+        DataError: the lists are not there, are those of another data set, or name one class only.
         ConfigurationError: an unknown protocol.
     """
     name = data_set.protocol(protocol)
@@ -159,6 +159,10 @@ def prepare(
     except DataError as error:
         hint = f"`stillmotion prepare {data_set.name}` shows the files that it needs"
         raise DataError(f"{error}; {hint}") from error
+    if len(listing.classes) == 1:
+        raise DataError(
+            f"{source}: only one class, {listing.classes[0]!r}; a classifier needs two or more"
+        )
     found = sample_problems(
         listing.samples, open_all=True, threads=max(1, workers), on_progress=on_progress
     )
