@@ -1,6 +1,6 @@
-"""How long work says how far it is."""
+"""How long work tells how far it is."""
 
 from collections.abc import Callable
 
 Progress = Callable[[int, int], None]
-"""Called with how many files, batches or samples are done, and of how many."""
+"""Called with how much is done, and of how much: files, bytes, batches."""

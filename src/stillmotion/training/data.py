@@ -10,8 +10,9 @@ from torch.utils.data import DataLoader
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.frame_cache import FrameCache
-from stillmotion.data.frame_store import FrameStore, Progress
+from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.mirror import Mirror, find_mirror
+from stillmotion.data.progress import Progress
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
