@@ -89,7 +89,8 @@ def _parser() -> Parser:
     parser.add_argument(
         "--allow_missing",
         action="store_true",
-        help="write the manifest also where more than 5 percent of a split is of no use",
+        help="write the manifest also where more than 5 percent of a split is of no use, or is "
+        "missing from, or beyond, what its owners state",
     )
     parser.add_argument("--json", default=None, help="file to write the whole report to")
     parser.add_argument("--workers", type=int, default=4, help="files opened at once")

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from stillmotion.data.annotations import Sample
 from stillmotion.data.contents import told_apart
-from stillmotion.data.reading_problems import Progress, reading_problems
+from stillmotion.data.progress import Progress
+from stillmotion.data.reading_problems import reading_problems
 from stillmotion.errors import Problem, ProblemsError, some
 
 log = logging.getLogger("stillmotion")

@@ -8,8 +8,9 @@ from torch.utils.data import DataLoader
 
 from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_cache import FrameCache
-from stillmotion.data.frame_store import FrameStore, Progress
+from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.mirror import Mirror, find_mirror
+from stillmotion.data.progress import Progress
 from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_dataset, view_loader
 from stillmotion.recipe import Recipe, Videos
 from stillmotion.training.splits import Splits

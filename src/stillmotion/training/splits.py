@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.few_shot import few_shots, of_classes, some_classes
-from stillmotion.data.frame_store import Progress
+from stillmotion.data.progress import Progress
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.data.splits import split_by_group
