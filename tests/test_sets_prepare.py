@@ -251,3 +251,21 @@ def is_open(path):
             if link.readlink() == path:
                 return True
     return False
+
+
+def test_what_cannot_or_ought_not_be_written_is_said_before_reading(tmp_path, capsys):
+    source = trees.ucf101(tmp_path / "tree")
+    lists = next(source.rglob("trainlist02.txt"))
+    (tmp_path / "own.jsonl").write_text('{"path": "a.mp4", "label": "b"}\n')
+    wrong = {
+        lists: "name it trainlist02.jsonl",
+        tmp_path / "m.csv": "name it m.jsonl",
+        tmp_path / "own.jsonl": "is no manifest, and would be replaced",
+    }
+    before = lists.read_bytes()
+    for out, what in wrong.items():
+        assert stillmotion("prepare", "ucf101", source, out) == 2
+        told = capsys.readouterr()
+        assert what in told.err
+        assert told.out == ""
+    assert lists.read_bytes() == before
