@@ -17,7 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from stillmotion.data.manifest import Metric
-from stillmotion.data.parts import Part, combinations
+from stillmotion.data.parts import Part, combinations, sizes_of
 from stillmotion.errors import DataError
 from stillmotion.files import write_bytes
 from stillmotion.metrics import in_parts
@@ -53,7 +53,7 @@ class SavedScores:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Classes of each part; nothing where classes are no combinations."""
-        return tuple(len(part.classes) for part in self.parts)
+        return sizes_of(self.parts)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def marginals(
     Logits do as well as logarithms of probabilities; what comes out is then off by a constant, as
     logits are.
     """
-    if not sizes:
+    if len(sizes) < 2:
         return log_probabilities
     joint = log_probabilities.unflatten(-1, tuple(sizes))
     axes = range(-len(sizes), 0)
