@@ -13,7 +13,7 @@ from stillmotion.data.video import available_decoders
 from stillmotion.evaluation.breakdown import breakdown
 from stillmotion.evaluation.result import Evaluation
 from stillmotion.loading import refuse_too_many
-from stillmotion.metrics import calibrate, most_probable, score
+from stillmotion.metrics import measure_calibration, most_probable, score
 from stillmotion.metrics.significance import mean_class_interval
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
@@ -50,7 +50,7 @@ def summarise(
     }
     return Evaluation(
         scores=score(given, label, sizes),
-        calibration=calibrate(given, label, sizes),
+        calibration=measure_calibration(given, label, sizes),
         mean_class_interval=mean_class_interval((said == label).numpy(), label.numpy()),
         top1_shuffled=top1_of(answers, "shuffled", sizes),
         top1_reversed=top1_of(answers, "reversed", sizes),
