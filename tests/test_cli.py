@@ -154,3 +154,27 @@ def test_a_check_writes_over_nothing(outputs, what, few_videos, tmp_path, monkey
 def test_a_run_is_not_put_among_other_files(few_videos, capsys):
     assert stillmotion("train", few_videos, "--out", few_videos / "jump") == 2
     assert "holds files that are no run's" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("evaluate", "RUN", "DATA", "--batch_size", "0"),
+        ("predict", "RUN", "DATA", "--top", "0"),
+        ("compare", "RUN", "RUN", "--seed", "-1"),
+        ("calibrate", "RUN", "DATA", "--batch_size", "-3"),
+        ("prepare", "ucf101", "DATA", "m.jsonl", "--workers", "0"),
+    ],
+)
+def test_a_count_that_counts_nothing_is_refused(arguments, capsys):
+    assert stillmotion(*arguments) == 2
+    assert arguments[-2] in capsys.readouterr().err
+
+
+def test_scores_replace_no_list(finished_run, few_videos, tmp_path, capsys):
+    listing = tmp_path / "split.csv"
+    listing.write_text("path,label\n")
+    assert stillmotion("evaluate", finished_run, few_videos, "--out", listing) == 2
+    assert "is there already, and no .json file" in capsys.readouterr().err
+    assert stillmotion("compare", finished_run, finished_run, "--out", listing) == 2
+    assert listing.read_text() == "path,label\n"

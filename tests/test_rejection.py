@@ -142,7 +142,12 @@ def test_training_remembers_a_threshold_and_evaluation_reports_it(finished_run):
 
 def test_calibrate_writes_what_predict_uses(run, few_videos, capsys):
     before = (run / "best/adapter_model.safetensors").read_bytes()
-    quiet = ("--videos.workers", "0")
+    chosen = rejection_of(sm.load(run).info).list_sha256
+    assert stillmotion("calibrate", run, few_videos) == 2
+    assert "in two splits: 6" in capsys.readouterr().err
+    assert stillmotion("calibrate", run, few_videos, "--split", "train") == 2
+    assert rejection_of(sm.load(run).info).list_sha256 == chosen
+    quiet = ("--videos.workers", "0", "--videos.allow_overlap", "true")
     assert stillmotion("calibrate", run, few_videos, "--keep", "0.5", *quiet) == 0
     assert "an answer needs a confidence of" in capsys.readouterr().out
     assert (run / "best/adapter_model.safetensors").read_bytes() == before
@@ -174,7 +179,7 @@ def test_videos_under_a_label_of_their_own_are_of_no_class(run, few_videos, tmp_
     rows = [f"{path},{path.parent.name}" for path in few_videos.rglob("*.mp4")]
     listed = tmp_path / "list.csv"
     listed.write_text("\n".join(["path,label", *rows, f"{tmp_path / 'empty.mp4'},nothing"]))
-    told = ("--none_label", "nothing", "--videos.workers", "0")
+    told = ("--none_label", "nothing", "--videos.workers", "0", "--videos.allow_overlap", "true")
     assert stillmotion("calibrate", run, listed, *told) == 0
     assert "of 1 videos of none of these" in capsys.readouterr().out
     assert rejection_of(sm.load(run).info).none == 1

@@ -35,6 +35,8 @@ def choose_split(
         log.warning("%s names no splits: all its videos are scored", data)
         refuse_faults(videos.samples, videos.source)
         return videos, "all"
+    if split == "train":
+        log.warning("these are training videos: the score says nothing about new ones")
     if split == "val":
         log.warning("these videos chose the best epoch: the score may be a little too good")
     scored = videos.only(split)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
+
 from stillmotion.commands.shared import (
     DATA,
     WEIGHTS,
@@ -10,7 +12,7 @@ from stillmotion.commands.shared import (
     add_views,
     views_from,
 )
-from stillmotion.errors import CheckpointError
+from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.parsing import Parser
 from stillmotion.recipe import Videos
 
@@ -22,6 +24,7 @@ def run(arguments: Arguments) -> int:
     from stillmotion.checkpoint import find, load, update_info
     from stillmotion.loading import views_of
     from stillmotion.rejection import KEY
+    from stillmotion.selection import refuse_trained_on
 
     if not Path(values["run"]).is_dir():
         raise CheckpointError(
@@ -34,6 +37,9 @@ def run(arguments: Arguments) -> int:
     known, none = known_and_none(
         values["data"], asked, model, split=values["split"], none_label=values["none_label"]
     )
+    if values["split"] == "train":
+        raise ConfigurationError("--split train: a threshold chosen on training videos is too low")
+    refuse_trained_on(directory, known, allowed=asked.allow_overlap)
     found = calibrate(
         model,
         known,
@@ -73,7 +79,7 @@ def options() -> Parser:
         "--none_label", default=None, help="label of videos that show none of the classes"
     )
     parser.add_argument("--weights", default=None, help=WEIGHTS)
-    parser.add_argument("--batch_size", type=int, default=8, help="clips at once")
+    parser.add_argument("--batch_size", type=PositiveInt, default=8, help="clips at once")
     add_views(parser)
-    add_videos(parser, "videos", "workers", "max_unreadable")
+    add_videos(parser, "videos", "workers", "max_unreadable", "allow_overlap")
     return parser

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from jsonargparse.typing import NonNegativeInt
 from rich.console import Console
 
-from stillmotion.commands.shared import Arguments
+from stillmotion.commands.shared import Arguments, keep_apart, refuse_other_file
 from stillmotion.parsing import Parser
 
 
@@ -26,8 +27,10 @@ def run(arguments: Arguments) -> int:
     parser.add_argument(
         "--common", action="store_true", help="compare on the videos that all of them have scored"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap's draws")
+    parser.add_argument("--seed", type=NonNegativeInt, default=0, help="of the bootstrap's draws")
     values = parser.parse(arguments)
+    keep_apart(inputs=values["runs"], outputs={"--out": values["out"]})
+    refuse_other_file(Path(values["out"]), ".json")
     from stillmotion.comparison import compare
 
     found = compare(values["runs"], common=values["common"], seed=values["seed"])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
 from stillmotion.commands.shared import (
@@ -11,6 +12,8 @@ from stillmotion.commands.shared import (
     Arguments,
     add_videos,
     add_views,
+    keep_apart,
+    refuse_other_file,
     views_from,
 )
 from stillmotion.parsing import Parser
@@ -35,10 +38,12 @@ def run(arguments: Arguments) -> int:
     )
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--time_check", type=bool, default=True, help="also shuffle and reverse")
-    parser.add_argument("--batch_size", type=int, default=8, help="clips at once")
+    parser.add_argument("--batch_size", type=PositiveInt, default=8, help="clips at once")
     add_views(parser)
     add_videos(parser, "videos", "workers", "max_unreadable", "allow_overlap")
     values = parser.parse(arguments)
+    keep_apart(inputs=[values["data"]], outputs={"--out": values["out"]})
+    refuse_other_file(Path(values["out"]), ".json")
     from stillmotion.checkpoint import load
     from stillmotion.evaluation import evaluate as run_evaluation
     from stillmotion.loading import views_of

@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
+
 from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, add_views, views_from
 from stillmotion.errors import VideoError
 from stillmotion.parsing import Parser
@@ -52,7 +54,7 @@ def options() -> Parser:
     )
     parser.add_argument("run", help=RUN)
     parser.add_argument("files", nargs="+", help="video files and folders")
-    parser.add_argument("--top", type=int, default=5, help="classes to show")
+    parser.add_argument("--top", type=PositiveInt, default=5, help="classes to show")
     parser.add_argument("--json", action="store_true", help="a JSON object a line")
     parser.add_argument(
         "--threshold",

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jsonargparse.typing import PositiveFloat, PositiveInt
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -108,7 +109,7 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--seconds_per_file",
-        type=float,
+        type=PositiveFloat,
         default=60.0,
         help="time limit of decoding one file; EPIC-KITCHENS' hour-long ones need more",
     )
@@ -119,7 +120,7 @@ def _parser() -> Parser:
         "missing from, or beyond, what its owners state",
     )
     parser.add_argument("--json", default=None, help="file to write the whole report to")
-    parser.add_argument("--workers", type=int, default=4, help="files opened at once")
+    parser.add_argument("--workers", type=PositiveInt, default=4, help="files opened at once")
     return parser
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from stillmotion.errors import ConfigurationError
@@ -51,6 +52,18 @@ def keep_apart(*, inputs: Iterable[str | None], outputs: Mapping[str, str | None
         if other := taken.get(os.path.realpath(path)):
             raise ConfigurationError(f"{option} {path} would replace {other}; name another file")
         taken[os.path.realpath(path)] = f"{option} {path}"
+
+
+def refuse_other_file(path: Path, suffix: str) -> None:
+    """Refuse to write over a file of another kind, which the user may have made.
+
+    Raises:
+        ConfigurationError: the file is there, and its name ends otherwise.
+    """
+    if path.is_file() and path.suffix.lower() != suffix:
+        raise ConfigurationError(
+            f"{path} is there already, and no {suffix} file; name another place to write to"
+        )
 
 
 def add_views(parser: Parser) -> None:
