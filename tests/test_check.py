@@ -228,3 +228,19 @@ def test_of_very_many_classes_the_rarest_are_listed():
     assert told.title == "The 60 rarest of 100 classes; 10 have no video"
     assert told.row_count == 60
     assert next(iter(told.columns[1].cells)).plain == "1"
+
+
+def test_a_folder_of_frames_with_a_gap_is_reported_like_any_other_fault(folder, tmp_path):
+    """Also where the list has splits, which are searched for copies."""
+    for number in (1, 3):
+        (tmp_path / "gap").mkdir(exist_ok=True)
+        (tmp_path / "gap" / f"{number}.jpg").write_bytes(b"x")
+    listing = tmp_path / "list.csv"
+    listing.write_text(
+        "path,label,split\n"
+        f"gap,wave,train\n{folder}/wave/0.mp4,wave,test\n{folder}/jump/0.mp4,jump,train\n"
+    )
+    report = check_videos(read_videos(listing), workers=1)
+    assert "frames are missing" in report.text()
+    assert [Path(path).name for path in report.to_dict()["unreadable"]] == ["gap"]
+    assert report.to_dict()["leaks"] == []

@@ -32,3 +32,12 @@ def test_files_of_different_sizes_are_not_opened(tmp_path, monkeypatch):
     assert opened == []
     assert contents.sha256_of(tmp_path / "1") != contents.sha256_of(tmp_path / "2")
     assert len(opened) == 2
+
+
+def test_what_is_empty_or_cannot_be_read_equals_nothing(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+        for number in (1, 3):
+            (tmp_path / f"gap {name}").mkdir(exist_ok=True)
+            (tmp_path / f"gap {name}" / f"{number}.jpg").write_bytes(b"x")
+    assert len(set(told_apart([*tmp_path.iterdir(), tmp_path / "gone"]).values())) == 5

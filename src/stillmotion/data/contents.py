@@ -5,6 +5,7 @@ whether it has changed, and whether two are the same.
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from io import BufferedReader
@@ -17,6 +18,10 @@ from stillmotion.errors import VideoError
 
 END = 16384
 """Bytes at each end of a file by which it is told from others of the same size."""
+
+
+Content = tuple[int | str, ...]
+"""What tells a video from others; see `told_apart`."""
 
 
 class Stamp(NamedTuple):
@@ -34,7 +39,7 @@ def is_there(path: Path) -> bool:
     Raises:
         VideoError: it leads into a tar that is damaged or refused.
     """
-    if path.is_file() or is_frame_folder(path):
+    if os.path.isfile(path) or (os.path.isdir(path) and is_frame_folder(path)):
         return True
     found = split_member(path)
     return found is not None and found[1] in members(found[0])
@@ -86,28 +91,34 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def told_apart(paths: Iterable[Path]) -> dict[Path, tuple[int | str, ...]]:
+def told_apart(paths: Iterable[Path]) -> dict[Path, Content]:
     """For each video something that only equal ones share.
 
     Each is looked at no closer than it takes: its size; if others have the same, its first and last
-    `END` bytes; and if these are the same as well, all of it.
-
-    Raises:
-        VideoError: one of them cannot be read.
+    `END` bytes; and if these are the same as well, all of it. What is empty or cannot be read
+    equals nothing else.
     """
-    told: dict[Path, tuple[int | str, ...]] = dict.fromkeys(sorted(set(paths)), ())
+    told: dict[Path, Content] = dict.fromkeys(sorted(set(paths)), ())
     looks: tuple[Callable[[Path], int | str], ...] = (_size_of, _ends_of, sha256_of)
     for look in looks:
         alike = Counter(told.values())
         told = {
-            path: (*known, look(path)) if alike[known] > 1 else known
+            path: (*known, _seen(path, look)) if alike[known] > 1 else known
             for path, known in told.items()
         }
     return told
 
 
-def _size_of(path: Path) -> int:
-    return stamp_of(path).size
+def _seen(path: Path, look: Callable[[Path], int | str]) -> int | str:
+    """What a look tells of a video, or its own path, which no other has."""
+    try:
+        return look(path)
+    except VideoError:
+        return str(path)
+
+
+def _size_of(path: Path) -> int | str:
+    return stamp_of(path).size or str(path)
 
 
 def _ends_of(path: Path) -> str:

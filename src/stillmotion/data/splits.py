@@ -25,7 +25,6 @@ def split_by_group(
 
     Raises:
         ConfigurationError: fractions that are not positive or do not add up to 1.
-        VideoError: a file cannot be read.
     """
     if any(share <= 0 for share in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
         raise ConfigurationError(f"fractions must be positive and add up to 1, got {fractions}")

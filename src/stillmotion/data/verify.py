@@ -51,11 +51,7 @@ def refuse_overlap(splits: Splits, source: str, *, allowed: bool) -> None:
 
 
 def overlaps(splits: Splits) -> list[Problem]:
-    """Parts of videos that are in two splits, also as copies of a file under another name.
-
-    Raises:
-        VideoError: a file cannot be read.
-    """
+    """Parts of videos that are in two splits, also as copies of a file under another name."""
     content = told_apart(sample.path for samples in splits.values() for sample in samples)
     seen: dict[object, list[tuple[str, Sample]]] = {}
     for split, samples in splits.items():
