@@ -1,5 +1,6 @@
 """Few videos of each class, overlaps that are refused, and leaks that are told."""
 
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runs import stillmotion
+from stillmotion.data import contents
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.verify import leaks, overlaps
@@ -81,6 +83,47 @@ def test_a_copy_or_a_part_in_two_splits_is_found(files):
     assert f"a copy of {files[0]}" in found[0].what
     assert set(leaks({"train": train, "test": test})) == {"group anna", f"file {files[2]}"}
     assert overlaps({"train": train, "test": test[3:]}) == []
+
+
+PARTS = st.tuples(
+    st.sampled_from(["train", "val", "test"]),
+    st.sampled_from([None, 0.0, 1.0, 2.0, 3.0, 4.0]),
+    st.sampled_from([None, 0.5, 1.0, 2.0, 3.0]),
+)
+"""Split, start and length."""
+
+
+@given(st.lists(PARTS, max_size=12))
+def test_each_part_that_meets_an_earlier_one_of_another_split_is_told_once(parts):
+    splits = {"train": [], "val": [], "test": []}
+    for n, (split, start, length) in enumerate(parts):
+        end = None if length is None else (start or 0.0) + length
+        splits[split].append(Sample(Path(f"{n}.mp4"), 0, start, end))
+    found = overlaps(splits, content=dict.fromkeys((Path(f"{n}.mp4") for n in range(12)), ()))
+    used = [(split, s) for split, samples in splits.items() for s in samples]
+    used.sort(key=lambda entry: entry[1].start or 0.0)
+    meeting = [
+        str(sample.path)
+        for n, (split, sample) in enumerate(used)
+        if any(
+            split != other_split and (sample.start or 0.0) < (other.end or math.inf)
+            for other_split, other in used[:n]
+        )
+    ]
+    assert [problem.place for problem in found] == meeting
+
+
+def test_training_looks_at_each_video_once_and_says_how_far_it_is(
+    few_videos, tmp_path, monkeypatch
+):
+    sized, told = [], []
+    look = contents._size_of
+    monkeypatch.setattr(contents, "_size_of", lambda path: sized.append(path) or look(path))
+    recipe = Recipe(data=str(few_videos), out=str(tmp_path), videos=Videos(val_fraction=0.5))
+    splits = read_splits(recipe, on_progress=lambda *count: told.append(count))
+    assert splits.val is not None
+    assert sorted(sized) == sorted(sample.path for sample in splits.together.samples)
+    assert told.count((len(sized), len(sized))) >= 2, "faults, and then sizes"
 
 
 def test_training_refuses_what_is_scored(few_videos, tmp_path, caplog):

@@ -29,7 +29,7 @@ LABELLED = st.fixed_dictionaries(
 )
 HEADER = st.fixed_dictionaries(
     {"stillmotion_manifest": st.just(1) | VALUES, "classes": st.just(["a", "b"]) | VALUES},
-    optional={name: VALUES for name in ("dataset", "metric", "parts")},
+    optional=dict.fromkeys(("dataset", "metric", "parts"), VALUES),
 )
 
 

@@ -82,8 +82,8 @@ def read_header(path: Path) -> Header | None:
         return None
     if told[MANIFEST] != VERSION:
         raise DataError(
-            f"{path}: a manifest of version {shortened(told[MANIFEST])}; this version of stillmotion "
-            f"reads {VERSION}: make it again with stillmotion prepare"
+            f"{path}: a manifest of version {shortened(told[MANIFEST])}; this version of "
+            f"stillmotion reads {VERSION}: make it again with stillmotion prepare"
         )
     parts, classes = told.get("parts", {}), told.get("classes", [])
     lists = [*parts.values(), classes] if isinstance(parts, dict) else [None]

@@ -6,11 +6,11 @@ one group (a person, a scene, a recording) on both sides may; it is told.
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from stillmotion.data.annotations import Sample
-from stillmotion.data.contents import told_apart
+from stillmotion.data.contents import Content, told_apart
 from stillmotion.data.reading_problems import Progress, reading_problems
 from stillmotion.errors import Problem, ProblemsError, some
 
@@ -35,13 +35,18 @@ def refuse_faults(
         raise ProblemsError(source, faults)
 
 
-def refuse_overlap(splits: Splits, source: str, *, allowed: bool) -> None:
+def refuse_overlap(
+    splits: Splits, source: str, *, allowed: bool, content: Mapping[Path, Content] | None = None
+) -> None:
     """What is trained on cannot be scored; groups on both sides are told of.
+
+    Args:
+        content: see `overlaps`.
 
     Raises:
         ProblemsError: a video, or a copy of it, is in two splits, and this is not allowed.
     """
-    problems = overlaps(splits)
+    problems = overlaps(splits, content=content)
     if problems and not allowed:
         raise ProblemsError(source, problems)
     if problems:
@@ -50,20 +55,31 @@ def refuse_overlap(splits: Splits, source: str, *, allowed: bool) -> None:
         log.warning("%s: %s", source, _leaks_in_words(found))
 
 
-def overlaps(splits: Splits) -> list[Problem]:
-    """Parts of videos that are in two splits, also as copies of a file under another name."""
-    content = told_apart(sample.path for samples in splits.values() for sample in samples)
-    seen: dict[object, list[tuple[str, Sample]]] = {}
+def overlaps(splits: Splits, *, content: Mapping[Path, Content] | None = None) -> list[Problem]:
+    """Parts of videos that are in two splits, also as copies of a file under another name.
+
+    Args:
+        content: what `told_apart` says of all videos, where that is known already.
+    """
+    if content is None:
+        content = told_apart(sample.path for samples in splits.values() for sample in samples)
+    seen: dict[Content, list[tuple[str, Sample]]] = {}
     for split, samples in splits.items():
         for sample in samples:
             seen.setdefault(content[sample.path], []).append((split, sample))
-    return [
-        Problem(str(other.path), "in two splits", _words(split, sample, other_split, other))
-        for alike in seen.values()
-        if len({split for split, _ in alike}) > 1
-        for (split, sample), (other_split, other) in combinations(alike, 2)
-        if split != other_split and _share_time(sample, other)
-    ]
+    return [problem for alike in seen.values() for problem in _meetings(alike)]
+
+
+def _meetings(alike: Sequence[tuple[str, Sample]]) -> Iterator[Problem]:
+    """A problem for each part of one video that begins while one of another split goes on."""
+    last_to_end: dict[str, Sample] = {}
+    for split, sample in sorted(alike, key=lambda used: used[1].start or 0.0):
+        for other_split, other in last_to_end.items():
+            if other_split != split and _end(other) > (sample.start or 0.0):
+                what = _words(other_split, other, split, sample)
+                yield Problem(str(sample.path), "in two splits", what)
+                break
+        last_to_end[split] = max(last_to_end.get(split, sample), sample, key=_end)
 
 
 def leaks(splits: Splits) -> dict[str, tuple[str, ...]]:
@@ -92,12 +108,6 @@ def _words(split: str, sample: Sample, other_split: str, other: Sample) -> str:
         f"in {split} and in {other_split}{copy}; take it out of one "
         "(videos.allow_overlap=true scores it all the same)"
     )
-
-
-def _share_time(sample: Sample, other: Sample) -> bool:
-    """Whether two parts of one video have a moment in common."""
-    first, last = (max(s.start or 0.0 for s in (sample, other)), min(map(_end, (sample, other))))
-    return first < last
 
 
 def _end(sample: Sample) -> float:

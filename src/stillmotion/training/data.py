@@ -1,13 +1,16 @@
 """The videos of a run: read, split without leaks, and turned into loaders."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 
 from stillmotion.data.annotations import Sample, VideoList
+from stillmotion.data.contents import Content, told_apart
 from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore, Progress
@@ -78,6 +81,7 @@ def read_splits(recipe: Recipe, *, on_progress: Progress | None = None) -> Split
     if options.ways:
         videos = some_classes(videos, options.ways, episode=options.episode)
     refuse_faults(videos.samples, videos.source, on_progress=on_progress)
+    content = told_apart((sample.path for sample in videos.samples), on_progress=on_progress)
     named = {"test": canonical_split(options.test), "val": canonical_split(options.val)}
     for kind, name in named.items():
         if name != kind and name not in videos.splits:
@@ -91,7 +95,7 @@ def read_splits(recipe: Recipe, *, on_progress: Progress | None = None) -> Split
         train = few_shots(train, options.shots, episode=options.episode)
     elif val is None and options.val_fraction > 0:
         refuse_single_videos(train)
-        train, val = hold_out(train, options.val_fraction, recipe.seed)
+        train, val = hold_out(train, options.val_fraction, recipe.seed, content)
     absent = set(range(len(videos.classes))) - {s.label for s in train.samples}
     if absent and not videos.parts:  # of all combinations most are never seen
         names = ", ".join(videos.classes[label] for label in sorted(absent)[:5])
@@ -105,6 +109,7 @@ def read_splits(recipe: Recipe, *, on_progress: Progress | None = None) -> Split
         {name: part.samples for name, part in splits.parts.items()},
         videos.source,
         allowed=options.allow_overlap,
+        content=content,
     )
     return splits
 
@@ -128,9 +133,13 @@ def having(videos: VideoList, split: str) -> VideoList | None:
     return replace(videos, samples=samples) if samples else None
 
 
-def hold_out(videos: VideoList, fraction: float, seed: int) -> tuple[VideoList, VideoList | None]:
+def hold_out(
+    videos: VideoList, fraction: float, seed: int, content: Mapping[Path, Content]
+) -> tuple[VideoList, VideoList | None]:
     """Set validation videos apart, group by group."""
-    parted = split_by_group(videos, fractions={"train": 1 - fraction, "val": fraction}, seed=seed)
+    parted = split_by_group(
+        videos, fractions={"train": 1 - fraction, "val": fraction}, seed=seed, content=content
+    )
     return parted.only("train"), having(parted, "val")
 
 
