@@ -113,9 +113,7 @@ def test_each_part_that_meets_an_earlier_one_of_another_split_is_told_once(parts
     assert [problem.place for problem in found] == meeting
 
 
-def test_training_looks_at_each_video_once_and_says_how_far_it_is(
-    few_videos, tmp_path, monkeypatch
-):
+def test_training_looks_at_each_video_once_and_says_so(few_videos, tmp_path, monkeypatch):
     sized, told = [], []
     look = contents._size_of
     monkeypatch.setattr(contents, "_size_of", lambda path: sized.append(path) or look(path))

@@ -55,9 +55,7 @@ def read_videos(
         raise DataError(f"{source}: no videos are listed")
     if classes is None and header:
         classes = [name for name in header.classes if name not in exclude]
-    elif (
-        classes is None and source.is_dir()
-    ):  # a folder's name is a name, also where it is a number
+    elif classes is None and source.is_dir():  # a name, also where it is a number
         classes = sorted({str(row.label) for row in rows})
     names = class_names(rows, classes)
     if len(names) < 2:
