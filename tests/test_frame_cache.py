@@ -10,9 +10,9 @@ from functools import partial
 import av
 import pytest
 import torch
-from PIL import Image
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from runs import files_below, tiny
 from sharded import write_small_shards

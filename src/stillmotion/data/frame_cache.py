@@ -1,13 +1,14 @@
 """Decoded frames on disk, small, as JPEG: from the second epoch on, no video is decoded.
 
-    cache/<path, decoder>/<state of the file>/timeline.records     when each frame is shown
-                                              256-00003.records    frames 96 to 127, their short side 256
+    cache/<video>/<state of the file>/timeline.records     when each frame is shown
+                                      256-00003.records    frames 96 to 127, their short side 256
 
 The unit is a part of `PART` frames in a row. It is made when one of its frames is first asked for,
 so that a segment of an hour-long video takes room for the segment and not for the hour. Files are
 written under temporary names and renamed, and carry checksums: an interruption leaves no bad part,
 two processes that make the same one write the same bytes, and a damaged one is made anew. A video
-that has changed has another state; what was kept of the old one is removed.
+that has changed has another state; what was kept of the old one is removed. Another decoder, or
+another rate of a folder of images, makes it another video.
 
 Frames come out as their JPEG says whether or not they were kept: results do not depend on what the
 cache holds. Where the room is used up nothing more is added and nothing thrown out. Each epoch asks
