@@ -34,9 +34,9 @@ from stillmotion.methods import AMFlow, LinearProbe, Method
 from stillmotion.metrics import interval
 from stillmotion.recipe import Recipe, Training, Videos, Views
 from stillmotion.training import train
-from stillmotion.training.data import read_splits
 from stillmotion.training.loop import build_model
 from stillmotion.training.probe import fit_head, frozen_features
+from stillmotion.training.splits import read_splits
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "egogestar.jsonl"

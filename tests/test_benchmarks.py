@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stillmotion.metrics import interval
-from stillmotion.training.data import read_splits
+from stillmotion.training.splits import read_splits
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = sorted(FOLDER.glob("*.py"))

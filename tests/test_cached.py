@@ -17,10 +17,10 @@ from stillmotion.methods import METHODS, LinearProbe, TemporalProbe
 from stillmotion.methods.parts import Readout
 from stillmotion.training import train
 from stillmotion.training.cached import FrameProbe, frozen
-from stillmotion.training.data import read_splits
 from stillmotion.training.log import RunLog
 from stillmotion.training.loop import build_model, fit
 from stillmotion.training.session import prepare, start
+from stillmotion.training.splits import read_splits
 
 CAN = [name for name, method in METHODS.items() if method().reads_frozen_frames]
 METHOD = TemporalProbe(dropout=0.0)

@@ -18,6 +18,7 @@ from stillmotion.data.probe import VideoReport
 from stillmotion.data.probing import Prober, probe_all
 from stillmotion.data.reading import read_videos
 from stillmotion.errors import DataError
+from test_frame_folder import write_frames
 from videos import write_classes, write_sound, write_video
 
 
@@ -230,17 +231,13 @@ def test_of_very_many_classes_the_rarest_are_listed():
     assert next(iter(told.columns[1].cells)).plain == "1"
 
 
-def test_a_folder_of_frames_with_a_gap_is_reported_like_any_other_fault(folder, tmp_path):
-    """Also where the list has splits, which are searched for copies."""
-    for number in (1, 3):
-        (tmp_path / "gap").mkdir(exist_ok=True)
-        (tmp_path / "gap" / f"{number}.jpg").write_bytes(b"x")
+def test_a_folder_with_a_gap_is_reported_like_any_other_fault(few_videos, tmp_path):
+    gap = write_frames(tmp_path / "gap", count=5)
+    (gap / "img_00003.jpg").unlink()
+    rows = [f"{few_videos}/jump/0.mp4,jump,train", f"{few_videos}/wave/0.mp4,wave,test"]
     listing = tmp_path / "list.csv"
-    listing.write_text(
-        "path,label,split\n"
-        f"gap,wave,train\n{folder}/wave/0.mp4,wave,test\n{folder}/jump/0.mp4,jump,train\n"
-    )
+    listing.write_text("\n".join(["path,label,split", *rows, f"{gap},wave,train"]) + "\n")
     report = check_videos(read_videos(listing), workers=1)
+    assert [Path(video.path).name for video in report.unreadable] == ["gap"]
     assert "frames are missing" in report.text()
-    assert [Path(path).name for path in report.to_dict()["unreadable"]] == ["gap"]
     assert report.to_dict()["leaks"] == []

@@ -131,3 +131,26 @@ def test_ctrl_c_ends_in_a_word_and_its_own_status(command, capsys, monkeypatch):
     monkeypatch.setattr("stillmotion.doctor.diagnose", stop)
     assert stillmotion(command) == 130
     assert capsys.readouterr().err == "\nstopped\n"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "what"),
+    [
+        (("--out", "list.csv"), "--out list.csv would replace what is read"),
+        (("--out", "a/../new", "--json", "new"), "--json new would replace --out a/../new"),
+    ],
+)
+def test_a_check_writes_over_nothing(outputs, what, few_videos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    rows = [f"{few_videos}/{name}/{n}.mp4,{name}" for name in ("jump", "wave") for n in (0, 1)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    assert stillmotion("check", "list.csv", *outputs) == 2
+    assert what in capsys.readouterr().err
+    assert (tmp_path / "list.csv").read_text().startswith("path,label")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_is_not_put_among_other_files(few_videos, capsys):
+    assert stillmotion("train", few_videos, "--out", few_videos / "jump") == 2
+    assert "holds files that are no run's" in capsys.readouterr().err

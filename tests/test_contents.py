@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from stillmotion.data import contents
 from stillmotion.data.contents import END, told_apart
+from test_frame_folder import write_frames
 
 
 @given(st.lists(st.binary(max_size=3), max_size=8))
@@ -34,10 +35,11 @@ def test_files_of_different_sizes_are_not_opened(tmp_path, monkeypatch):
     assert len(opened) == 2
 
 
-def test_what_is_empty_or_cannot_be_read_equals_nothing(tmp_path):
+def test_what_is_empty_or_cannot_be_read_is_like_nothing_else(tmp_path):
+    """Downloads that failed are no copies of each other, and a folder with a gap ends nothing."""
     for name in ("a", "b"):
-        (tmp_path / name).touch()
-        for number in (1, 3):
-            (tmp_path / f"gap {name}").mkdir(exist_ok=True)
-            (tmp_path / f"gap {name}" / f"{number}.jpg").write_bytes(b"x")
-    assert len(set(told_apart([*tmp_path.iterdir(), tmp_path / "gone"]).values())) == 5
+        (tmp_path / f"{name}.mp4").touch()
+    gap = write_frames(tmp_path / "gap", count=4)
+    (gap / "img_00002.jpg").unlink()
+    paths = [tmp_path / "a.mp4", tmp_path / "b.mp4", gap, tmp_path / "nowhere.mp4"]
+    assert len(set(told_apart(paths).values())) == 4

@@ -1,6 +1,5 @@
 """Few videos of each class, overlaps that are refused, and leaks that are told."""
 
-import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.verify import leaks, overlaps
 from stillmotion.errors import DataError, ProblemsError
 from stillmotion.recipe import Recipe, Videos
-from stillmotion.training.data import read_splits
+from stillmotion.training.splits import read_splits
 
 
 def listed(counts):
@@ -85,34 +84,6 @@ def test_a_copy_or_a_part_in_two_splits_is_found(files):
     assert overlaps({"train": train, "test": test[3:]}) == []
 
 
-PARTS = st.tuples(
-    st.sampled_from(["train", "val", "test"]),
-    st.sampled_from([None, 0.0, 1.0, 2.0, 3.0, 4.0]),
-    st.sampled_from([None, 0.5, 1.0, 2.0, 3.0]),
-)
-"""Split, start and length."""
-
-
-@given(st.lists(PARTS, max_size=12))
-def test_each_part_that_meets_an_earlier_one_of_another_split_is_told_once(parts):
-    splits = {"train": [], "val": [], "test": []}
-    for n, (split, start, length) in enumerate(parts):
-        end = None if length is None else (start or 0.0) + length
-        splits[split].append(Sample(Path(f"{n}.mp4"), 0, start, end))
-    found = overlaps(splits, content=dict.fromkeys((Path(f"{n}.mp4") for n in range(12)), ()))
-    used = [(split, s) for split, samples in splits.items() for s in samples]
-    used.sort(key=lambda entry: entry[1].start or 0.0)
-    meeting = [
-        str(sample.path)
-        for n, (split, sample) in enumerate(used)
-        if any(
-            split != other_split and (sample.start or 0.0) < (other.end or math.inf)
-            for other_split, other in used[:n]
-        )
-    ]
-    assert [problem.place for problem in found] == meeting
-
-
 def test_training_looks_at_each_video_once_and_says_so(few_videos, tmp_path, monkeypatch):
     sized, told = [], []
     look = contents._size_of
@@ -174,3 +145,58 @@ def test_faults_of_files_are_told_before_training(few_videos, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "past the end: 2" in told
     assert not (tmp_path / "run").exists()
+
+
+def splits_of(few_videos, tmp_path, *splits, classes="", **options):
+    """Four videos of each of two classes in these splits; and how they are used."""
+    pairs = [(name, n) for name in ("jump", "wave") for n in range(4)]
+    rows = [f"{few_videos}/{name}/{n}.mp4,{name},{splits[n]}" for name, n in pairs]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
+    if classes:
+        (tmp_path / "classes.txt").write_text(classes)
+        options["classes"] = str(tmp_path / "classes.txt")
+    listing = str(tmp_path / "list.csv")
+    return read_splits(Recipe(data=listing, out=str(tmp_path / "run"), videos=Videos(**options)))
+
+
+def test_a_slip_in_a_splits_name_does_not_train_on_test_videos(few_videos, tmp_path):
+    with pytest.raises(DataError, match="unknown split 'tets'; did you mean 'test'"):
+        splits_of(few_videos, tmp_path, "train", "train", "val", "tets")
+    folds = splits_of(few_videos, tmp_path, *"0123", test="0", val="1")
+    assert [len(part) for part in (folds.train, folds.val, folds.test)] == [4, 2, 2]
+    with pytest.raises(DataError, match="no video is left to train on beside those of test"):
+        splits_of(few_videos, tmp_path, "val", "val", "test", "test")
+
+
+def test_classes_without_a_video_can_be_left_out(few_videos, tmp_path):
+    """As in a part of a known data set, whose manifest names all classes."""
+    names = "fly\njump\nswim\nwave\n"
+    splits = ("train", "train", "val", "test")
+    with pytest.raises(DataError, match=r"2 of 4 classes \(fly, swim\).*videos.drop_empty=true"):
+        splits_of(few_videos, tmp_path, *splits, classes=names)
+    left = splits_of(few_videos, tmp_path, *splits, classes=names, drop_empty=True)
+    assert left.train.classes == left.test.classes == ("jump", "wave")
+    some = splits_of(few_videos, tmp_path, *splits, classes=names, ways=2)
+    assert some.train.classes == ("jump", "wave")
+
+
+SEGMENTS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 12), st.integers(1, 6)), max_size=12
+)
+
+
+@given(SEGMENTS)
+def test_a_part_overlaps_where_a_slow_comparison_says_so(tmp_path_factory, given):
+    """Of each pair that shares a moment, the one that begins later is named, and once."""
+    file = tmp_path_factory.getbasetemp() / "long.mp4"
+    file.write_text("long")
+    splits = {}
+    for split, start, length in given:
+        splits.setdefault(split, []).append(Sample(file, 0, float(start), float(start + length)))
+    begun = [(s, p) for s, parts in splits.items() for p in parts]
+    begun.sort(key=lambda part: part[1].start)
+    wanted = sum(
+        any(s != t and q.start < p.end and p.start < q.end for t, q in begun[:n])
+        for n, (s, p) in enumerate(begun)
+    )
+    assert len(overlaps(splits)) == wanted

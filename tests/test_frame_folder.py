@@ -15,6 +15,7 @@ from stillmotion.data.contents import told_apart
 from stillmotion.data.frame_folder import _faults, is_frame_folder, is_numbered_image, problems
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import videos_below
+from stillmotion.data.sets.tree import Tree
 from stillmotion.data.video import open_video
 from stillmotion.errors import VideoError, some
 from stillmotion.prediction import video_files
@@ -194,6 +195,29 @@ def test_lists_check_split_and_predict_take_folders_of_frames(tmp_path):
     assert len(set(told_apart(s.path for s in videos.samples).values())) == 2
     assert list(video_files([tmp_path / "data/jump/a"])) == [tmp_path / "data/jump/a"]
     assert len(videos_below(tmp_path / "data")) == 5
+
+
+@pytest.mark.parametrize("beside", ["Thumbs.db", ".DS_Store", "cover.jpg", "0.txt", "a.csv"])
+@pytest.mark.parametrize("name", ["{:05}.jpg", "img_{}.webp", "{:03}.BMP", "frame{:010}.png"])
+def test_everybody_sees_the_same_folders_of_frames(name, beside, tmp_path):
+    folder = write_frames(tmp_path / "class" / "clip", count=3, name=name)
+    (folder / beside).touch()
+    assert is_frame_folder(folder)
+    assert videos_below(tmp_path) == [folder] == Tree(tmp_path).videos
+    (folder / "clip.mp4").touch()  # then they are its thumbnails
+    assert not is_frame_folder(folder)
+    assert videos_below(tmp_path) == [folder / "clip.mp4"] == Tree(tmp_path).videos
+
+
+def test_images_beside_lists_are_no_video_and_hide_no_list(tmp_path):
+    write_frames(tmp_path, count=2, name="figure{}.png")
+    write_frames(tmp_path / "annotations", count=2, name="plot{}.png")
+    for folder in (tmp_path, tmp_path / "annotations"):
+        (folder / f"{folder.name}.csv").touch()
+    tree = Tree(tmp_path)
+    assert tmp_path not in tree.videos
+    assert tree.find_list("annotations.csv")
+    assert tree.find_list(f"{tmp_path.name}.csv")
 
 
 def test_what_is_no_folder_of_frames(tmp_path):

@@ -28,8 +28,9 @@ from stillmotion.loading import view_dataset, view_loader
 from stillmotion.methods import LinearProbe
 from stillmotion.recipe import Views
 from stillmotion.training import train
-from stillmotion.training.data import make_loaders, read_splits, seed_epoch
+from stillmotion.training.data import make_loaders, seed_epoch
 from stillmotion.training.session import start
+from stillmotion.training.splits import read_splits
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60)
 

@@ -71,6 +71,16 @@ def test_files_without_segments_are_opened_only_when_asked(tmp_path):
     assert problem.what.startswith("the file is damaged")
 
 
+def test_headers_are_proof_enough_of_what_they_state(tmp_path):
+    path = write_video(tmp_path / "a.webm", num_frames=20, codec="libvpx-vp9")
+    header, mark, _ = path.read_bytes().partition(b"\x1f\x43\xb6\x75")  # then frames would follow
+    path.write_bytes(header + mark)
+    fits, past = Sample(path, 0, 0.0, 1.0), Sample(path, 0, 5.0, 6.0)
+    assert sample_problems([Sample(path, 0), fits], open_all=True) == {}
+    (problem,) = sample_problems([past], open_all=True)[0]
+    assert problem.kind == "unreadable", "its packets were looked for"
+
+
 def test_a_file_with_many_segments_is_one_problem(video, tmp_path):
     copy = shutil.copy(video, tmp_path / "b.mp4")
     copy.write_bytes(b"")

@@ -48,16 +48,21 @@ def test_lists_of_one_name_stay_apart(tmp_path):
     assert len({repeat.recipe.out for repeat in planned}) == 2
 
 
-def test_parts_are_averaged_within_a_draw():
-    def row(draw, part, top1):
-        return {"draw": draw, "part": part, "top1": top1}
-
-    rows = [row("s0", "a", 0.25), row("s0", "b", 0.75), row("s1", "a", 0.5), row("s1", "b", 1.0)]
-    told = summarise(rows)
-    assert told["interval_over"] == "2 draws"
-    assert told["mean"]["top1"] == vars(mean_of([0.5, 0.75]))
-    assert summarise(rows[:2])["interval_over"] == "2 parts"
-    assert summarise(rows[:2])["mean"]["top1"] == vars(mean_of([0.25, 0.75]))
+def test_the_interval_is_over_what_is_independent():
+    rows = [
+        {"seed": seed, "episode": episode, "part": part, "top1": top1}
+        for episode, seed, part, top1 in [
+            (0, 0, "a", 0.25), (0, 0, "b", 0.75), (0, 1, "a", 0.5), (0, 1, "b", 1.0),
+            (1, 0, "a", 0.0), (1, 0, "b", 0.5), (1, 1, "a", 0.0), (1, 1, "b", 0.5),
+        ]
+    ]  # fmt: skip
+    over_parts, over_seeds, over_episodes = (summarise(rows[:n]) for n in (2, 4, 8))
+    assert over_parts["interval_over"] == "2 parts"
+    assert over_parts["mean"]["top1"] == vars(mean_of([0.25, 0.75]))
+    assert over_seeds["interval_over"] == "2 seeds"
+    assert over_seeds["mean"]["top1"] == vars(mean_of([0.5, 0.75]))
+    assert over_episodes["interval_over"] == "2 episodes", "seeds share an episode's videos"
+    assert over_episodes["mean"]["top1"] == vars(mean_of([0.625, 0.25]))
 
 
 def test_folds_are_the_test_once_and_nothing_is_run_twice(few_videos, tmp_path, capsys):
@@ -79,5 +84,15 @@ def test_folds_are_the_test_once_and_nothing_is_run_twice(few_videos, tmp_path, 
 
 
 def test_folds_of_a_list_without_any(few_videos, tmp_path):
-    with pytest.raises(DataError, match="has no folds"):
-        plan_repeats(tiny(few_videos, tmp_path), data=[str(few_videos)], seeds=[0], folds=True)
+    recipe = tiny(few_videos, tmp_path)
+    with pytest.raises(DataError, match=r"has no folds, .*: it names none"):
+        plan_repeats(recipe, data=[str(few_videos)], seeds=[0], folds=True)
+    listing = tmp_path / "list.csv"
+    for splits in (("train", "val"), ("0", "1")):
+        rows = [
+            f"{few_videos}/{c}/{n}.mp4,{c},{splits[n]}" for c in ("jump", "wave") for n in (0, 1)
+        ]
+        listing.write_text("\n".join(["path,label,split", *rows]) + "\n")
+        taken = replace(recipe, videos=replace(recipe.videos, val="1"))
+        with pytest.raises(DataError, match=f"its splits are {splits[0]}, {splits[1]}"):
+            plan_repeats(taken, data=[str(listing)], seeds=[0], folds=True)

@@ -17,7 +17,7 @@ from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.methods import AMFlow, TemporalProbe
 from stillmotion.training import train
-from stillmotion.training.data import read_splits
+from stillmotion.training.splits import read_splits
 from stillmotion.training.state import FILE, Progress, read_state, same_videos
 
 ADAPTER = "adapter_model.safetensors"

@@ -63,6 +63,11 @@ def test_several_labels_are_refused(tmp_path):
     trees.text(root / "ours_train_list_videos.txt", "class a/clip 1.mp4 0 4 7")
     with pytest.raises(DataError, match="several labels for a video"):
         read("mmaction_videos", root)
+    trees.text(root / "ours_train_list_videos.txt", "class a/clip 1 0", "class b/clip 2 1 4 7")
+    with pytest.raises(
+        DataError, match=r"line 2: several labels for a video \('class b/clip 2 1 4"
+    ):
+        read("mmaction_videos", root)
 
 
 def test_folders_of_frames_listed_as_videos_are_told_their_reader(tmp_path):
@@ -104,7 +109,7 @@ def test_a_list_for_slowfast_has_blanks_in_spite_of_its_name(tmp_path):
     assert "whole number" in read("slowfast", tmp_path / "lists").problems[-1].what
     (tmp_path / "lists" / "classes.txt").unlink()
     trees.text(tmp_path / "lists" / "val.csv", "videos/clip 2.mp4 1718000000")
-    with pytest.raises(DataError, match="is another column the label"):
+    with pytest.raises(DataError, match="is it another column"):
         read("slowfast", tmp_path / "lists")
 
 

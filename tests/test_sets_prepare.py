@@ -13,9 +13,11 @@ import pytest
 
 import trees
 from runs import stillmotion
+from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.reading import read_videos
-from stillmotion.data.sets import DATA_SETS, get_data_set
-from stillmotion.data.sets.preparing import prepare
+from stillmotion.data.reading_problems import reading_problems
+from stillmotion.data.sets import DATA_SETS, Listing, get_data_set
+from stillmotion.data.sets.preparing import Preparation, prepare
 from stillmotion.data.sets.report import preparation_dict
 from stillmotion.errors import DataError
 
@@ -24,9 +26,10 @@ from stillmotion.errors import DataError
 def test_a_prepared_manifest_reads_as_what_was_prepared(name, tmp_path, capsys):
     source = trees.TREES[name](tmp_path / "tree")
     out = tmp_path / "manifests" / "all.jsonl"
-    assert stillmotion("prepare", name, source, out) == 0
+    assert stillmotion("prepare", name, source, out, "--allow_missing") == 0
     videos, prepared = read_videos(out), prepare(get_data_set(name), source)
     assert videos.samples == prepared.videos.samples
+    assert reading_problems(videos.samples) == [], "train would refuse it"
     assert videos.classes == prepared.listing.classes
     assert videos.parts == prepared.listing.parts
     assert videos.dataset == get_data_set(name).full_name(prepared.protocol)
@@ -47,7 +50,8 @@ def test_protocols_give_other_splits(tmp_path):
     source = trees.ucf101(tmp_path)
     for protocol, trained in (("1", 2), ("2", 1)):
         out = tmp_path / f"{protocol}.jsonl"
-        assert stillmotion("prepare", "ucf101", source, out, "--protocol", protocol) == 0
+        flags = ["--protocol", protocol, "--allow_missing"]
+        assert stillmotion("prepare", "ucf101", source, out, *flags) == 0
         assert len(read_videos(out).only("train")) == trained
         assert read_videos(out).dataset == f"ucf101/{protocol}"
 
@@ -79,16 +83,62 @@ def test_too_many_missing_videos_are_refused_unless_allowed(tmp_path, capsys):
 
 
 def test_a_few_missing_videos_are_said_and_left_out(tmp_path, capsys):
-    source = trees.diving48(tmp_path)
-    told = [{"vid_name": f"dive{n}", "label": 0} for n in range(40)]
-    (source / "Diving48_V2_train.json").write_text(json.dumps(told))
+    lines = [f"{n}.mp4 {n % 2}" for n in range(40)]
+    trees.text(tmp_path / "train.csv", *lines)
     for n in range(39):
-        trees.video(source / "rgb" / f"dive{n}.mp4")
-    assert stillmotion("prepare", "diving48", source, tmp_path / "out.jsonl") == 0
+        trees.video(tmp_path / f"{n}.mp4")
+    assert stillmotion("prepare", "slowfast", tmp_path, tmp_path / "out.jsonl") == 0
     told = capsys.readouterr().out
     assert "missing: 1" in told
     assert "1 (2.5%)" in told
-    assert len(read_videos(tmp_path / "out.jsonl")) == 40
+    assert len(read_videos(tmp_path / "out.jsonl")) == 39
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "split", "count", "comparable"),
+    [
+        ("kinetics400", "", "val", 19_877, True),
+        ("kinetics400", "", "val", 19_796, True),
+        ("kinetics400", "", "val", 18_990, False),
+        ("diving48", "", "test", 1_970, True),
+        ("diving48", "", "test", 2_080, False),  # another version
+        ("smarthome", "cs", "train", 16_000, True),  # of 16,115 in both splits
+        ("smarthome", "cs", "train", 15_000, False),
+        ("smarthome", "cv1", "train", 5, True),  # nobody states how many
+    ],
+)
+def test_far_fewer_or_more_videos_than_official_are_refused_unless_allowed(
+    name, protocol, split, count, comparable, tmp_path
+):
+    data_set, out = get_data_set(name), tmp_path / "out.jsonl"
+    samples = tuple(Sample(tmp_path / f"{n}.mp4", n % 2, split=split) for n in range(count))
+    listing = Listing(samples, ("bow", "jump"), (), {split: count, "all": count})
+    videos = VideoList(samples, listing.classes, "here")
+    prepared = Preparation(data_set, protocol, tmp_path, listing, (), videos)
+    if not comparable:
+        with pytest.raises(DataError, match=rf"{count:,} .*a score is no longer comparable"):
+            prepared.write(out)
+        assert not out.exists()
+    prepared.write(out, allow_missing=not comparable)
+    assert out.exists()
+
+
+def test_five_files_are_not_smarthome(tmp_path, capsys):
+    source, out = trees.smarthome(tmp_path), tmp_path / "out.jsonl"
+    assert stillmotion("prepare", "smarthome", source, out) == 2
+    told = capsys.readouterr().err
+    assert "5 videos can be used where the owners state 16,115 (-100.0%)" in told
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("decode", [False, True])
+def test_segments_past_the_end_are_lacking_and_the_others_are_used(decode, tmp_path):
+    prepared = prepare(get_data_set("epic100"), trees.epic100(tmp_path), decode=decode)
+    (problem,) = prepared.problems
+    assert problem.kind == "past the end"
+    assert "from 3542.5 s to 3600 s" in problem.what
+    train = prepared.splits["train"]
+    assert (train.listed, train.usable, train.lacking) == (4, 3, 1)
 
 
 @pytest.mark.parametrize("decode", [False, True])
@@ -124,11 +174,17 @@ def test_frames_with_a_gap_are_no_video(tmp_path):
     (source / "20bn-jester-v1" / "2" / "00002.jpg").unlink()
     prepared = prepare(get_data_set("jester"), source)
     (problem,) = prepared.problems
-    assert (problem.kind, problem.place) == (
-        "unreadable",
-        str(source / "20bn-jester-v1" / "2"),
-    )
+    assert (problem.kind, problem.place) == ("gaps", str(source / "20bn-jester-v1" / "2"))
     assert preparation_dict(prepared)["splits"]["train"]["lacking"] == 1
+
+
+def test_one_class_is_refused_as_train_would(tmp_path):
+    trees.video(tmp_path / "a.mp4")
+    trees.text(tmp_path / "train.csv", "a.mp4 0")
+    with pytest.raises(DataError, match="only one class, '0'; a classifier needs two or more"):
+        prepare(get_data_set("slowfast"), tmp_path)
+    trees.text(tmp_path / "classes.txt", "jump", "wave")
+    assert len(prepare(get_data_set("slowfast"), tmp_path).videos) == 1
 
 
 def test_nothing_to_use_is_not_written(tmp_path):
@@ -148,7 +204,7 @@ def test_progress_counts_every_file_once(tmp_path):
         trees.epic100(tmp_path),
         on_progress=lambda done, of: seen.append((done, of)),
     )
-    assert seen == [(1, 2), (2, 2)]  # three segments share a file
+    assert seen == [(1, 2), (2, 2)]  # four segments share a file
 
 
 def test_the_command_alone_lists_the_data_sets_and_a_name_shows_its_files(capsys):
@@ -195,3 +251,21 @@ def is_open(path):
             if link.readlink() == path:
                 return True
     return False
+
+
+def test_what_cannot_or_ought_not_be_written_is_said_before_reading(tmp_path, capsys):
+    source = trees.ucf101(tmp_path / "tree")
+    lists = next(source.rglob("trainlist02.txt"))
+    (tmp_path / "own.jsonl").write_text('{"path": "a.mp4", "label": "b"}\n')
+    wrong = {
+        lists: "name it trainlist02.jsonl",
+        tmp_path / "m.csv": "name it m.jsonl",
+        tmp_path / "own.jsonl": "is no manifest, and would be replaced",
+    }
+    before = lists.read_bytes()
+    for out, what in wrong.items():
+        assert stillmotion("prepare", "ucf101", source, out) == 2
+        told = capsys.readouterr()
+        assert what in told.err
+        assert told.out == ""
+    assert lists.read_bytes() == before

@@ -16,8 +16,8 @@ from stillmotion.errors import DataError
 from stillmotion.methods import METHODS, AMFlow
 from stillmotion.recipe import Recipe, Videos
 from stillmotion.training import train
-from stillmotion.training.data import read_splits
 from stillmotion.training.optimisation import peak_rate
+from stillmotion.training.splits import read_splits
 from videos import write_video
 
 RESULT = {

@@ -212,16 +212,20 @@ EPIC_COLUMNS = (
 
 
 def epic_row(segment, *, start="00:00:00.14", stop="00:00:03.37", verb=3, noun=3):
-    """A segment as EPIC-KITCHENS lists it; `segment` is its narration's id, such as P01_01_0."""
+    """A segment as EPIC-KITCHENS lists it; `segment` is its narration's id, such as P01_01_0.
+
+    By its frames it lasts from the 8th to the 20th.
+    """
     person, number, _ = segment.split("_")
     return (
-        segment, person, f"{person}_{number}", "00:00:01.089", start, stop, 8, 202, "open door",
+        segment, person, f"{person}_{number}", "00:00:01.089", start, stop, 8, 20, "open door",
         "open", verb, "door", noun, "['door', 'tap']", [3, 0],
     )  # fmt: skip
 
 
 def epic100(root):
-    """Three segments of one video to train, two of them at once; one of frames to validate."""
+    """Four segments of one video to train, two of them at once and one past the video's end; one of
+    frames to validate."""
     for part, size in (("verb", 97), ("noun", 300)):
         rows = [(index, f"{part}:{index}", "['a', 'b']", "all") for index in range(size)]
         table(root / f"EPIC_100_{part}_classes.csv", ("id", "key", "instances", "category"), *rows)
@@ -229,13 +233,16 @@ def epic100(root):
         root / "EPIC_100_train.csv",
         EPIC_COLUMNS,
         epic_row("P01_01_0"),
-        epic_row("P01_01_1", start="00:01:02.50", stop="01:00:00.00", verb=96, noun=299),
-        epic_row("P01_01_2", start="00:01:02.50", stop="01:00:00.00"),  # at the same time
+        epic_row("P01_01_1", start="00:01:02.50", stop="00:01:10.00", verb=96, noun=299),
+        epic_row("P01_01_2", start="00:01:02.50", stop="00:01:10.00"),  # at the same time
+        epic_row("P01_01_3", start="00:59:02.50", stop="01:00:00.00"),  # past the end
     )
     table(root / "EPIC_100_validation.csv", EPIC_COLUMNS, epic_row("P02_101_0", verb=0))
-    video(root / "P01" / "videos" / "P01_01.MP4")
+    path = root / "P01" / "videos" / "P01_01.MP4"
+    path.parent.mkdir(parents=True)
+    write_video(path, num_frames=2, height=16, width=16, pts=[0, 7000])  # 70 seconds
     frames(root / "P01" / "rgb_frames" / "P01_01", name="frame_{:010}.jpg")
-    frames(root / "P02" / "rgb_frames" / "P02_101", name="frame_{:010}.jpg")
+    frames(root / "P02" / "rgb_frames" / "P02_101", name="frame_{:010}.jpg", count=20)
     return root
 
 

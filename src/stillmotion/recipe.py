@@ -58,6 +58,8 @@ class Videos:
     """Take this many classes, drawn at random, for training and test; 0: all."""
     episode: int = 0
     """Which draw of shots and ways; runs that share it share their videos, whatever the seed."""
+    drop_empty: bool = False
+    """Leave out classes without a training video, such as those of a part of a known data set."""
     allow_overlap: bool = False
     """Go on where a test video is among the training videos."""
     max_unreadable: float = 0.05

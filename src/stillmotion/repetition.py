@@ -1,9 +1,10 @@
 """The same recipe several times: other seeds, other draws of few shots, other splits of the data.
 
-One number from one run says little about a method on a small set. Runs that differ by chance (seed,
-episode) are draws; what a protocol asks to be averaged (three splits of UCF101, five folds) are
-parts. A draw's score is the mean over its parts; the interval is over draws, or over parts where
-there is a single draw.
+One number from one run says little about a method on a small set. Episodes draw videos, seeds draw
+weights and clips, and what a protocol asks to be averaged (three splits of UCF101, five folds) are
+parts. The interval is over episodes where there are several, of the mean over their seeds and
+parts: runs on the same videos are not independent. Without episodes it is over seeds, and with a
+single seed over parts.
 """
 
 import json
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stillmotion.data.reading import read_videos
+from stillmotion.data.rows import canonical_split
 from stillmotion.errors import ConfigurationError, DataError
 from stillmotion.files import write_text
 from stillmotion.recipe import Recipe
@@ -30,11 +32,17 @@ SCORES = ("top1", "top5", "mean_class", "macro_f1")
 
 @dataclass(frozen=True)
 class Repeat:
-    """One run: which draw of chance it belongs to, and which part of the protocol."""
+    """One run: its draws of chance, and which part of the protocol it is."""
 
-    draw: str
+    seed: int
+    episode: int
     part: str
     recipe: Recipe
+
+    @property
+    def words(self) -> str:
+        """All of it, for people."""
+        return f"seed {self.seed}, episode {self.episode}, {self.part}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ def plan_repeats(
 
     Raises:
         ConfigurationError: nothing to repeat, a seed twice, or episodes without shots and ways.
-        DataError: folds of a list that has none.
+        DataError: folds of a list that has none, but perhaps train, val and test.
     """
     if not seeds or len(set(seeds)) < len(seeds) or episodes < 1:
         raise ConfigurationError(f"seeds {list(seeds)}, {episodes} episodes: give each seed once")
@@ -78,11 +86,11 @@ def plan_repeats(
     repeats = []
     for seed, episode, (name, part) in product(seeds, range(episodes), parts):
         episode += recipe.videos.episode
-        draw = f"seed {seed}" + (f", episode {episode}" if episodes > 1 else "")
-        words = [draw.replace(", ", "-")] + ([name] if len(parts) > 1 else [])
-        out = Path(recipe.out, "-".join(words).replace(" ", ""))
+        words = [f"seed{seed}", *([f"episode{episode}"] if episodes > 1 else []), name]
+        out = Path(recipe.out, "-".join(words).replace(" ", "_"))
         videos = replace(part.videos, episode=episode)
-        repeats.append(Repeat(draw, name, replace(part, seed=seed, out=str(out), videos=videos)))
+        own = replace(part, seed=seed, out=str(out), videos=videos)
+        repeats.append(Repeat(seed, episode, name, own))
     return repeats
 
 
@@ -96,8 +104,13 @@ def _parts(recipe: Recipe, source: str, folds: bool) -> list[tuple[str, Recipe]]
         source, root=videos.root, columns=videos.columns, classes=videos.classes,
         exclude=videos.exclude,
     ).splits  # fmt: skip
-    if len(splits) < 2:
-        raise DataError(f"{source} has no folds: stillmotion check DATA --folds 5 --out LIST")
+    named = {"train", "val", "test", canonical_split(videos.val)}.intersection(splits)
+    if len(splits) < 2 or named:
+        what = f"its splits are {', '.join(splits)}" if splits else "it names none"
+        raise DataError(
+            f"{source} has no folds, each of which is the test once: {what}. Make some: "
+            "stillmotion check DATA --folds 5 --out LIST"
+        )
     parts = [(f"{name} fold {fold}", replace(videos, test=fold)) for fold in splits]
     return [(words, replace(recipe, data=source, videos=part)) for words, part in parts]
 
@@ -116,13 +129,14 @@ def run_repeats(repeats: Sequence[Repeat], out: Path, *, quiet: bool = False) ->
     """
     console, rows = Console(quiet=quiet), []
     for number, repeat in enumerate(repeats, start=1):
-        console.print(f"[bold]run {number} of {len(repeats)}[/]  {repeat.draw}, {repeat.part}")
+        console.print(f"[bold]run {number} of {len(repeats)}[/]  {repeat.words}")
         told = _finished(repeat.recipe)
         if told is None:
             begun = Path(repeat.recipe.out, "recipe.yaml").is_file()
             told = train(repeat.recipe, resume=begun, quiet=quiet).evaluation.to_dict()
         scores = {name: told[name] for name in SCORES if told.get(name) is not None}
-        rows.append({"draw": repeat.draw, "part": repeat.part, "out": repeat.recipe.out, **scores})
+        place = {"seed": repeat.seed, "episode": repeat.episode, "part": repeat.part}
+        rows.append({**place, "out": repeat.recipe.out, **scores})
         summary = summarise(rows)
         write_text(out / "repeats.json", json.dumps(summary, indent=2) + "\n")
     console.print(table(summary))
@@ -139,18 +153,16 @@ def _finished(recipe: Recipe) -> dict[str, Any] | None:
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over draws of the means over parts; over parts where there is one draw."""
-    draws = list(dict.fromkeys(row["draw"] for row in rows))
-    names = [name for name in SCORES if all(name in row for row in rows)]
-    over = "draws" if len(draws) > 1 else "parts"
+    """Means over episodes, seeds or parts, the first of which there are several."""
+    several = (kind for kind in ("episode", "seed") if len({row[kind] for row in rows}) > 1)
+    over = next(several, "part")
+    units = list(dict.fromkeys(row[over] for row in rows))
     means = {}
-    for name in names:
-        values = [row[name] for row in rows]
-        if over == "draws":
-            values = [fmean(r[name] for r in rows if r["draw"] == draw) for draw in draws]
-        means[name] = vars(mean_of(values))
-    count = len(draws) if over == "draws" else len(rows)
-    return {"mean": means, "interval_over": f"{count} {over}", "runs": list(rows)}
+    for name in SCORES:
+        if all(name in row for row in rows):
+            values = [fmean(row[name] for row in rows if row[over] == unit) for unit in units]
+            means[name] = vars(mean_of(values))
+    return {"mean": means, "interval_over": f"{len(units)} {over}s", "runs": list(rows)}
 
 
 def mean_of(values: Sequence[float]) -> Mean:
@@ -179,7 +191,8 @@ def table(summary: dict[str, Any]) -> Table:
     names = list(summary["mean"])
     shown = Table("", *names, title=f"mean, with its 95 % interval over {summary['interval_over']}")
     for row in summary["runs"]:
-        shown.add_row(f"{row['draw']}, {row['part']}", *(f"{row[name]:.1%}" for name in names))
+        words = f"seed {row['seed']}, episode {row['episode']}, {row['part']}"
+        shown.add_row(words, *(f"{row[name]:.1%}" for name in names))
     shown.add_section()
     shown.add_row("mean", *(_words(summary["mean"][name]) for name in names), style="bold")
     return shown

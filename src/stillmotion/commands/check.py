@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from stillmotion.commands.shared import DATA, READING, Arguments, add_videos
+from stillmotion.commands.shared import DATA, READING, Arguments, add_videos, keep_apart
 from stillmotion.parsing import Parser
 
 
@@ -29,6 +29,8 @@ def run(arguments: Arguments) -> int:
     parser.add_argument("--seconds_per_file", type=float, default=60.0, help="time limit of each")
     add_videos(parser, None, "workers")
     values = parser.parse(arguments)
+    outputs = {f"--{name}": values[name] for name in ("out", "json")}
+    keep_apart(inputs=[values["data"]], outputs=outputs)
     from stillmotion.data.check import check_videos
     from stillmotion.data.reading import read_videos
     from stillmotion.files import write_text

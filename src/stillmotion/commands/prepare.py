@@ -1,6 +1,7 @@
 """stillmotion prepare: a known data set becomes one manifest."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from stillmotion.commands.shared import Arguments
+from stillmotion.commands.shared import Arguments, keep_apart
+from stillmotion.data.manifest import read_header
+from stillmotion.errors import ConfigurationError, StorageError
 from stillmotion.parsing import Parser
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ def run(arguments: Arguments) -> int:
         return 0
     if values["out"] is None:
         parser.error(f"where to write the manifest is not said, such as {data_set.name}.jsonl")
+    outputs = {"OUT": values["out"], "--json": values["json"]}
+    keep_apart(inputs=[values["source"]], outputs=outputs)
+    refuse_place(Path(values["out"]))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading lists", total=None)
         prepared = prepare(
@@ -54,6 +60,26 @@ def run(arguments: Arguments) -> int:
     prepared.write(values["out"], allow_missing=values["allow_missing"])
     console.print(Text(f"{len(prepared.videos):,} videos in {values['out']}"), soft_wrap=True)
     return 0
+
+
+def refuse_place(out: Path) -> None:
+    """Said before hours of reading: where no manifest can be written, or ought to be.
+
+    Raises:
+        ConfigurationError: another ending than .jsonl, or a file that is no manifest.
+        StorageError: the folder cannot be written to.
+    """
+    if out.suffix.lower() != ".jsonl":
+        raise ConfigurationError(f"{out}: a manifest is JSON lines; name it {out.stem}.jsonl")
+    if out.is_file() and read_header(out) is None:
+        raise ConfigurationError(f"{out} is no manifest, and would be replaced; name another file")
+    if out.is_dir() or not os.access(nearest_folder(out), os.W_OK):
+        raise StorageError(f"cannot write {out}: name a file in a folder that can be written to")
+
+
+def nearest_folder(path: Path) -> Path:
+    """The closest folder above a path that is there."""
+    return next(folder for folder in path.absolute().parents if folder.is_dir())
 
 
 def _parser() -> Parser:
@@ -89,7 +115,8 @@ def _parser() -> Parser:
     parser.add_argument(
         "--allow_missing",
         action="store_true",
-        help="write the manifest also where more than 5 percent of a split is of no use",
+        help="write the manifest also where more than 5 percent of a split is of no use, or is "
+        "missing from, or beyond, what its owners state",
     )
     parser.add_argument("--json", default=None, help="file to write the whole report to")
     parser.add_argument("--workers", type=int, default=4, help="files opened at once")

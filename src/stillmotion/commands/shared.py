@@ -1,10 +1,12 @@
 """What several commands say and ask for."""
 
 import dataclasses
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_type_hints
 
+from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
 from stillmotion.recipe import Videos, Views
 
@@ -31,6 +33,24 @@ def add_videos(parser: Parser, prefix: str | None, *fields: str) -> None:
     """Options for some fields of `Videos`, those of `READING` always."""
     every = {field.name for field in dataclasses.fields(Videos)}
     parser.add_class_arguments(Videos, prefix, skip=every - {*READING, *fields})
+
+
+def keep_apart(*, inputs: Iterable[str | None], outputs: Mapping[str, str | None]) -> None:
+    """Refuse to write over what is read, or twice to one place.
+
+    Args:
+        outputs: where to write, by the option that says it.
+
+    Raises:
+        ConfigurationError: an output is an input, or another output.
+    """
+    taken = {os.path.realpath(path): "what is read" for path in inputs if path is not None}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        if other := taken.get(os.path.realpath(path)):
+            raise ConfigurationError(f"{option} {path} would replace {other}; name another file")
+        taken[os.path.realpath(path)] = f"{option} {path}"
 
 
 def add_views(parser: Parser) -> None:

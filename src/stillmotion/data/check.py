@@ -1,7 +1,6 @@
 """Looking through a data set before training: what it holds, and what is wrong with it."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from io import StringIO
@@ -15,6 +14,7 @@ from stillmotion.data.check_tables import tables
 from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.probe import VideoReport
 from stillmotion.data.probing import probe_all
+from stillmotion.data.progress import Progress
 from stillmotion.data.reading_problems import past_the_end
 from stillmotion.data.rows import videos_below
 from stillmotion.data.splits import classes_missing, split_by_group
@@ -155,7 +155,7 @@ def check_videos(
     folds: int = 0,
     workers: int = 2,
     seconds_per_file: float = 60.0,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> CheckReport:
     """Decodes every video to its end, and reports.
 

@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stillmotion.data.frame_folder import frame_files, is_frame_folder
+from stillmotion.data.progress import Progress
 from stillmotion.data.tar_member import members, open_member, split_member
 from stillmotion.errors import VideoError
 
 END = 16384
 """Bytes at each end of a file by which it is told from others of the same size."""
 
-
-Progress = Callable[[int, int], None]
-"""Called with how many videos are done, and of how many."""
 
 Content = tuple[int | str, ...]
 """What tells a video from others; see `told_apart`."""
@@ -102,8 +100,8 @@ def told_apart(
     """For each video something that only equal ones share.
 
     Each is looked at no closer than it takes: its size; if others have the same, its first and last
-    `END` bytes; and if these are the same as well, all of it. What is empty or cannot be read
-    equals nothing else.
+    `END` bytes; and if these are the same as well, all of it. What is empty or cannot be read is
+    like nothing else.
 
     Args:
         threads: videos that are read at the same time: disks and networks answer several.
@@ -115,7 +113,7 @@ def told_apart(
         for look in looks:
             alike = Counter(told.values())
             doubtful = [path for path, known in told.items() if alike[known] > 1]
-            seen = pool.map(partial(_seen, look=look), doubtful)
+            seen = pool.map(partial(_seen, look), doubtful)
             for done, (path, more) in enumerate(zip(doubtful, seen, strict=True), start=1):
                 told[path] = (*told[path], more)
                 if on_progress:
@@ -123,21 +121,21 @@ def told_apart(
     return told
 
 
-def _seen(path: Path, look: Callable[[Path], int | str]) -> int | str:
-    """What a look tells of a video, or its own path, which no other has."""
+def _seen(look: Callable[[Path], int | str], path: Path) -> int | str:
+    """What a look at a video gives; of one that is empty or cannot be read, its own name."""
     try:
-        return look(path)
+        return look(path) or str(path)
     except VideoError:
         return str(path)
 
 
-def _size_of(path: Path) -> int | str:
-    return stamp_of(path).size or str(path)
+def _size_of(path: Path) -> int:
+    return stamp_of(path).size
 
 
 def _ends_of(path: Path) -> str:
-    if path.is_dir():
-        return ""
+    if path.is_dir():  # of images; each would have to be opened
+        return "folder"
     try:
         with open_contents(path) as file:
             first = file.read(END)

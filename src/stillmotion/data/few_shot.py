@@ -1,6 +1,6 @@
 """A few videos of each class, or of some classes only: what is left when data is scarce."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -8,20 +8,31 @@ from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.errors import DataError, some
 
 
+def of_classes(videos: VideoList, labels: Collection[int]) -> VideoList:
+    """The videos of some classes, which keep their order.
+
+    Raises:
+        DataError: fewer than two.
+    """
+    kept = sorted(labels)
+    if len(kept) < 2:
+        raise DataError(f"{videos.source}: {len(kept)} classes are left, and it takes two")
+    place = {label: new for new, label in enumerate(kept)}
+    samples = tuple(replace(s, label=place[s.label]) for s in videos.samples if s.label in place)
+    classes = tuple(videos.classes[label] for label in kept)
+    return replace(videos, samples=samples, classes=classes, parts=())
+
+
 def some_classes(videos: VideoList, ways: int, *, episode: int) -> VideoList:
-    """The videos of ``ways`` classes, drawn by the episode's number; classes keep their order.
+    """The videos of ``ways`` of the classes that have some, drawn by the episode's number.
 
     Raises:
         DataError: there are fewer classes, or fewer than two are asked for.
     """
-    if not 2 <= ways <= len(videos.classes):
-        raise DataError(f"{videos.source}: ways={ways} of {len(videos.classes)} classes: from 2 up")
-    drawn = sorted(Random(f"ways {episode}").sample(range(len(videos.classes)), ways))
-    place = {label: new for new, label in enumerate(drawn)}
-    samples = tuple(replace(s, label=place[s.label]) for s in videos.samples if s.label in place)
-    return replace(
-        videos, samples=samples, classes=tuple(videos.classes[label] for label in drawn), parts=()
-    )
+    there = sorted({sample.label for sample in videos.samples})
+    if not 2 <= ways <= len(there):
+        raise DataError(f"{videos.source}: ways={ways} of {len(there)} classes with videos")
+    return of_classes(videos, Random(f"ways {episode}").sample(there, ways))
 
 
 def few_shots(videos: VideoList, shots: int, *, episode: int) -> VideoList:

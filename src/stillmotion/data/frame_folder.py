@@ -8,7 +8,7 @@ them, as dense-flow tools write both into one folder.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -19,11 +19,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError, __version__
 
 from stillmotion.data.container import MAX_PIXELS
 from stillmotion.data.decoder import Decodable, Decoder, Frame, scaled_size
+from stillmotion.data.suffixes import is_image_name, is_video_name
 from stillmotion.data.timeline import Timeline
 from stillmotion.errors import Problem, VideoError, some
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""What counts as a frame, by the end of its name; case does not matter."""
 FRAME_RATE = 30.0
 """Frames a second where nobody says otherwise. It turns a segment's seconds into frames, and is of
 no consequence where a sample is a whole folder."""
@@ -124,16 +123,25 @@ class _Listing(NamedTuple):
 
 
 def is_frame_folder(path: Path) -> bool:
-    """Whether numbered images lie directly in a folder; false for everything else."""
+    """Whether the files that lie directly in a folder are frames; false for everything else."""
     if not path.is_dir():
         return False
     with os.scandir(path) as entries:
-        return any(is_numbered_image(entry.name) for entry in entries)
+        return are_frames([entry.name for entry in entries if not entry.is_dir()])
+
+
+def are_frames(names: Collection[str]) -> bool:
+    """Whether files of these names, together in a folder, are the frames of a video.
+
+    There are numbered images, and no video whose thumbnails these might be; whatever else lies
+    beside them is of no consequence.
+    """
+    return not any(map(is_video_name, names)) and any(map(is_numbered_image, names))
 
 
 def is_numbered_image(name: str) -> bool:
     """Whether a file's name is that of a frame."""
-    return _is_image(Path(name)) and bool(_NUMBERED.match(Path(name).stem))
+    return is_image_name(name) and bool(_NUMBERED.match(Path(name).stem))
 
 
 def frame_files(folder: Path) -> list[Path]:
@@ -153,13 +161,9 @@ def problems(folder: Path) -> list[Problem]:
     return [Problem(str(folder), kind, what) for kind, what in _listing(folder).faults]
 
 
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
-
-
 def _listing(folder: Path) -> _Listing:
     try:
-        images = sorted(file for file in folder.iterdir() if _is_image(file))
+        images = sorted(file for file in folder.iterdir() if is_image_name(file.name))
     except OSError as error:
         raise VideoError(f"{folder}: cannot be read: {error.strerror}") from error
     if not images:

@@ -1,6 +1,6 @@
 """Small data kept in memory: every video decoded once, to a few small frames."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from math import prod
 from typing import NamedTuple
@@ -10,12 +10,10 @@ import torch
 from stillmotion.data.annotations import Sample
 from stillmotion.data.decoder import scaled_size
 from stillmotion.data.indices import uniform_indices
+from stillmotion.data.progress import Progress
 from stillmotion.data.video import Video, open_video
 from stillmotion.errors import DataError, StorageError, VideoError
 from stillmotion.shapes import Frames
-
-Progress = Callable[[int, int], None]
-"""Called with how many are done, and of how many."""
 
 
 class _Place(NamedTuple):

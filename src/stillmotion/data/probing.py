@@ -4,7 +4,7 @@ import json
 import queue
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +12,7 @@ from threading import Event, Lock, Timer
 from types import TracebackType
 
 from stillmotion.data.probe import VideoReport
+from stillmotion.data.progress import Progress
 
 PROBE = (sys.executable, "-m", "stillmotion.data.probe")
 
@@ -109,7 +110,7 @@ def probe_all(
     *,
     workers: int = 2,
     seconds_per_file: float = 60.0,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
     command: Sequence[str] = PROBE,
 ) -> list[VideoReport]:
     """Probes files in several processes; the reports are in the order of the paths.

@@ -13,7 +13,9 @@ def problem_tables(problems: Sequence[Problem], *, most: int = 10) -> list[Table
     """A table for each kind of problem, the most frequent kind first."""
     tables = []
     for kind, count in Counter(problem.kind for problem in problems).most_common():
-        table = Table("where", "what", title=f"{kind}: {count}", title_justify="left")
+        table = Table(title=f"{kind}: {count}", title_justify="left")
+        for column in ("where", "what"):
+            table.add_column(column, overflow="fold")
         for problem in [p for p in problems if p.kind == kind][:most]:
             table.add_row(Text(problem.place), Text(problem.what))
         if count > most:

@@ -1,21 +1,19 @@
 """What is wrong with the files behind a list, as far as it can be known without decoding them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from stillmotion.data.annotations import Sample
 from stillmotion.data.container import stated_seconds
 from stillmotion.data.frame_folder import problems as folder_problems
+from stillmotion.data.progress import Progress
 from stillmotion.data.tar_member import extent_of, split_member
 from stillmotion.data.video import open_video
 from stillmotion.errors import Problem, VideoError
 
 ROUNDING = 1.0
 """Seconds by which a segment may end after its video: lists round, and the end is cut there."""
-
-Progress = Callable[[int, int], None]
-"""Called with how many files are done, and of how many."""
 
 
 def reading_problems(
@@ -41,7 +39,8 @@ def sample_problems(
     """The same for each sample that has a problem, by its index.
 
     Args:
-        open_all: open files without segments, too: "unreadable" are those that do not open.
+        open_all: open files without segments, too, by their headers: "unreadable" are those that
+            do not open.
     """
     indices: dict[Path, list[int]] = {}
     for index, sample in enumerate(samples):
@@ -72,9 +71,9 @@ def _of_file(path: Path, samples: Sequence[Sample], open_all: bool) -> list[list
             return [faults for _ in samples]
         if member := split_member(path):
             extent_of(*member)
-        if not timed and not open_all:
+        if not timed and (not open_all or path.is_dir()):
             return [[] for _ in samples]
-        stated = None if path.is_dir() or open_all else stated_seconds(path)
+        stated = None if path.is_dir() else stated_seconds(path)
         if stated is not None and not any(past_the_end(sample, stated) for sample in samples):
             return [[] for _ in samples]
         with open_video(path) as video:

@@ -14,14 +14,9 @@ from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any
 
-from stillmotion.data.frame_folder import is_numbered_image
+from stillmotion.data.frame_folder import are_frames
+from stillmotion.data.suffixes import VIDEO_SUFFIXES, is_video_name
 from stillmotion.errors import ConfigurationError, DataError, unknown
-
-VIDEO_SUFFIXES = (
-    ".mp4", ".webm", ".mkv", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv",
-    ".3gp", ".ogv", ".gif",
-)  # fmt: skip
-"""What counts as a video in a folder, by the end of its name; case does not matter."""
 
 COLUMNS = {
     "path": ("path", "video", "file_name", "filename", "video_path", "file"),
@@ -86,16 +81,11 @@ def videos_below(folder: Path) -> list[Path]:
     """
     found: list[Path] = []
     for place, _, names in os.walk(folder):
-        inside = [Path(place, name) for name in names if _is_video_name(name)]
-        videos = [path for path in inside if path.is_file()]
-        if not videos and Path(place) != folder and any(map(is_numbered_image, names)):
-            videos = [Path(place)]
-        found += videos
+        if Path(place) != folder and are_frames(names):
+            found.append(Path(place))
+        inside = [Path(place, name) for name in names if is_video_name(name)]
+        found += [path for path in inside if path.is_file()]
     return sorted(found)
-
-
-def _is_video_name(name: str) -> bool:
-    return Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith(".")
 
 
 def rows_of_folder(folder: Path) -> list[Row]:

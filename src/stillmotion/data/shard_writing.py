@@ -12,21 +12,19 @@ that is whole, and writes the others. The manifest comes last.
 
 import io
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.contents import open_contents
+from stillmotion.data.progress import Progress
 from stillmotion.data.shard_plan import Packed, Shard, plan_shards
 from stillmotion.data.tar_member import members
 from stillmotion.errors import ConfigurationError, StorageError, VideoError, some
 from stillmotion.files import writing
 
 MANIFEST = "manifest.jsonl"
-
-Progress = Callable[[int, int], None]
-"""Called with how many bytes are done, and of how many."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from stillmotion.data.annotations import Sample
 from stillmotion.data.contents import Content, told_apart
-from stillmotion.data.reading_problems import Progress, reading_problems
+from stillmotion.data.progress import Progress
+from stillmotion.data.reading_problems import reading_problems
 from stillmotion.errors import Problem, ProblemsError, some
 
 log = logging.getLogger("stillmotion")
@@ -56,30 +57,34 @@ def refuse_overlap(
 
 
 def overlaps(splits: Splits, *, content: Mapping[Path, Content] | None = None) -> list[Problem]:
-    """Parts of videos that are in two splits, also as copies of a file under another name.
+    """Parts of videos that are in two splits, also as copies of a file under another name: one
+    problem for each part that shares a moment with an earlier one of another split.
 
     Args:
         content: what `told_apart` says of all videos, where that is known already.
     """
     if content is None:
         content = told_apart(sample.path for samples in splits.values() for sample in samples)
-    seen: dict[Content, list[tuple[str, Sample]]] = {}
+    alike: dict[Content, list[tuple[str, Sample]]] = {}
     for split, samples in splits.items():
         for sample in samples:
-            seen.setdefault(content[sample.path], []).append((split, sample))
-    return [problem for alike in seen.values() for problem in _meetings(alike)]
+            alike.setdefault(content[sample.path], []).append((split, sample))
+    return [problem for parts in alike.values() for problem in _overlaps_of(parts)]
 
 
-def _meetings(alike: Sequence[tuple[str, Sample]]) -> Iterator[Problem]:
-    """A problem for each part of one video that begins while one of another split goes on."""
-    last_to_end: dict[str, Sample] = {}
-    for split, sample in sorted(alike, key=lambda used: used[1].start or 0.0):
-        for other_split, other in last_to_end.items():
-            if other_split != split and _end(other) > (sample.start or 0.0):
-                what = _words(other_split, other, split, sample)
-                yield Problem(str(sample.path), "in two splits", what)
-                break
-        last_to_end[split] = max(last_to_end.get(split, sample), sample, key=_end)
+def _overlaps_of(parts: list[tuple[str, Sample]]) -> Iterator[Problem]:
+    """Of parts of one video, those that begin before one of another split has ended.
+
+    They are gone through as they begin; of each split the part that ends last is remembered.
+    """
+    latest: dict[str, Sample] = {}
+    for split, sample in sorted(parts, key=lambda part: part[1].start or 0.0):
+        others = [(s, other) for s, other in latest.items() if s != split]
+        met = next(((s, o) for s, o in others if _end(o) > (sample.start or 0.0)), None)
+        if met:
+            yield Problem(str(sample.path), "in two splits", _words(*met, split, sample))
+        if split not in latest or _end(sample) > _end(latest[split]):
+            latest[split] = sample
 
 
 def leaks(splits: Splits) -> dict[str, tuple[str, ...]]:

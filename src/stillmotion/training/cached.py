@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from stillmotion.data.dataset import Batch, Item, collate, separate
-from stillmotion.data.frame_store import Progress
+from stillmotion.data.progress import Progress
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
 from stillmotion.shapes import FrameFeatures, Logits
-from stillmotion.training.data import Loaders, Splits
+from stillmotion.training.data import Loaders
+from stillmotion.training.splits import Splits
 
 
 class FrameProbe(nn.Module):

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 from accelerate.data_loader import skip_first_batches
-from accelerate.utils import set_seed
-from torch import Tensor
+from accelerate.utils import gather_object, set_seed
 
 from stillmotion.answering import Answers, answer
 from stillmotion.checkpoint import TENSORS, load_tensors, update_info
@@ -24,10 +23,12 @@ from stillmotion.recipe import Recipe
 from stillmotion.rejection import KEY, calibrate_rejection
 from stillmotion.selection import SPLIT
 from stillmotion.training import state
-from stillmotion.training.data import Splits, clip_info, read_splits, seed_epoch
+from stillmotion.training.data import clip_info, seed_epoch
 from stillmotion.training.log import Meter, RunLog
 from stillmotion.training.position import Position, of_all_processes, of_this_process
 from stillmotion.training.session import Session, prepare, start
+from stillmotion.training.splits import Splits, read_splits
+from stillmotion.training.step import ready, take_step
 
 
 @dataclass(frozen=True)
@@ -156,17 +157,17 @@ def train_epoch(
     for number, batch in enumerate(log.batches(batches, meter, title), start=done + 1):
         failures |= dict(batch.failures)
         is_due |= options.save_every > 0 and number % options.save_every == 0
-        if len(batch) == 0:
+        if len(batch) == 0 and accelerator.num_processes == 1:
             continue
-        clip, label = (
-            t.to(accelerator.device, non_blocking=True) for t in (batch.clip, batch.label)
-        )
-        clip, label = session.mix(clip, label)
-        loss, logits = take_step(session, clip, label)
-        meter.add(loss, logits, strongest(label))
+        clip, label, weight = ready(session, batch)
+        loss, logits = take_step(session, clip, label, weight=weight)
+        if weight > 0:
+            meter.add(loss, logits, strongest(label))
         if is_due and accelerator.sync_gradients:  # gradients that wait for others are not saved
             save(session, progress, Position.now(number, meter, failures))
             is_due = False
+    if accelerator.num_processes > 1:
+        failures = {k: v for each in gather_object([failures]) for k, v in each.items()}
     most = session.recipe.videos.max_unreadable
     log.unreadable(refuse_too_many(failures, session.splits.train, most))
     row = meter.row(accelerator.reduce(meter.totals(), reduction="sum"))
@@ -177,25 +178,6 @@ def train_epoch(
         )
     rate = float(max(session.schedule.get_last_lr()))
     return {**row, "learning_rate": rate, "unreadable": float(len(failures))}
-
-
-def take_step(session: Session, clip: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Forward, backward and, once enough batches have come together, a step of the optimizer.
-
-    Returns the loss, and the logits (B, K).
-    """
-    accelerator, optimizer = session.accelerator, session.optimizer
-    with accelerator.accumulate(session.step):
-        loss, logits = session.step(clip, label)
-        accelerator.backward(loss)
-        if accelerator.sync_gradients and session.recipe.training.clip_norm > 0:
-            longest = session.recipe.training.clip_norm
-            accelerator.clip_grad_norm_(session.step.parameters(), longest)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        if accelerator.sync_gradients and not accelerator.optimizer_step_was_skipped:
-            session.schedule.step()
-    return loss, logits
 
 
 def validate(session: Session, log: RunLog) -> dict[str, float]:

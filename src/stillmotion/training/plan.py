@@ -9,8 +9,9 @@ from rich.table import Table
 
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe, Training
-from stillmotion.training.data import Loaders, Splits
+from stillmotion.training.data import Loaders
 from stillmotion.training.optimisation import Objective
+from stillmotion.training.splits import Splits
 
 
 def plan(

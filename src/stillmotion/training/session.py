@@ -17,7 +17,7 @@ from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe, Training
 from stillmotion.shapes import Clip, FrameFeatures, Labels, SoftLabels
 from stillmotion.training.cached import FrameProbe, freeze_clips
-from stillmotion.training.data import Loaders, Splits, make_loaders
+from stillmotion.training.data import Loaders, make_loaders
 from stillmotion.training.log import RunLog
 from stillmotion.training.optimisation import (
     Objective,
@@ -26,6 +26,7 @@ from stillmotion.training.optimisation import (
     warm_cosine,
 )
 from stillmotion.training.plan import plan
+from stillmotion.training.splits import Splits
 
 
 def start(options: Training) -> Accelerator:

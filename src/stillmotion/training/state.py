@@ -172,6 +172,8 @@ def earlier(out: Path, recipe: Recipe, *, resume: bool) -> SavedState | None:
             raise ConfigurationError(
                 f"{out} holds a run already: go on with it (--resume), or choose another --out"
             )
+        if out.is_dir() and any(out.iterdir()) and not (out / "recipe.yaml").exists():
+            raise ConfigurationError(f"{out} holds files that are no run's: choose another --out")
         return None
     if not (out / FILE).exists():
         if (out / "recipe.yaml").exists():

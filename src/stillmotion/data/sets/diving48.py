@@ -1,6 +1,7 @@
 """Diving48 V2: dives, told apart by take-off, somersaults, twists and position (Li et al., 2018).
 
-V2 of October 2020 corrected the labels; V1 is not read. Counts: 15,027 to train, 1,970 to test.
+V2 of October 2020 corrected the labels; V1 is not read. Counts as commonly quoted for its lists:
+15,027 to train, 1,970 to test.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
 """EPIC-KITCHENS-100: segments of long videos, each with a verb and a noun (Damen et al., 2022).
 
 An action is the pair of both; there are 97 verbs and 300 nouns, named by the owner's own files.
-67,217 segments to train, 9,668 to validate; the labels of the 13,092 test segments are withheld.
+Counts as commonly quoted (paper: arXiv 2006.13256): 67,217 segments to train, 9,668 to validate;
+the labels of the 13,092 test segments are withheld.
 """
 
 import re
@@ -10,11 +11,11 @@ from pathlib import Path
 
 from stillmotion.data.frame_folder import FRAME_RATE
 from stillmotion.data.parts import Part, combinations, combined
-from stillmotion.data.rows import VIDEO_SUFFIXES
 from stillmotion.data.sets.data_set import DataSet, Listing
 from stillmotion.data.sets.entries import Entry, listing
 from stillmotion.data.sets.lists import csv_records
 from stillmotion.data.sets.tree import Tree
+from stillmotion.data.suffixes import VIDEO_SUFFIXES
 from stillmotion.errors import DataError, Problem
 
 _SIZES = {"verb": 97, "noun": 300}

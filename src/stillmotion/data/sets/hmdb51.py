@@ -2,7 +2,8 @@
 (Kuehne et al., 2011).
 
 A list a class and split: <class>_test_split1.txt with lines of a file's name and 1 (train), 2
-(test) or 0 (not used). There is no index of classes: they are sorted by name.
+(test) or 0 (not used). There is no index of classes: they are sorted by name. Counts follow from 51
+classes with 70 and 30 clips each.
 """
 
 from collections import Counter

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stillmotion.data.class_lists import read_class_names
-from stillmotion.data.rows import VIDEO_SUFFIXES, canonical_split
+from stillmotion.data.labels import class_names
+from stillmotion.data.rows import Row, canonical_split
+from stillmotion.data.sets.entries import Entry
 from stillmotion.data.sets.lists import text_lines
 from stillmotion.data.sets.tree import Tree
+from stillmotion.data.suffixes import VIDEO_SUFFIXES
 from stillmotion.errors import DataError, Problem
 
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|val|validation|valid|test)(?![a-z])")
@@ -83,14 +85,35 @@ def read_lines(lists: Sequence[Path], *, numbers: int) -> list[Line | Problem]:
 def _read(path: Path, split: str, *, numbers: int) -> Iterator[Line | Problem]:
     for place, line in text_lines(path):
         if numbers == 1 and _LABELS.fullmatch(line):
-            raise DataError(
-                f"{path}: {place}: several labels for a video ({line!r}); stillmotion learns one "
-                "class for each video: keep one label, or make a list for each"
-            )
+            raise _several_labels(f"{path}: {place}", line)
         try:
             yield Line(place, *parse_line(line, numbers=numbers), split)
         except ValueError as error:
             yield Problem(place, "line", str(error))
+
+
+def video_entry(line: Line, roots: Sequence[Path]) -> Entry:
+    """The entry of a line of video files, found below the first of these folders that has it.
+
+    Raises:
+        DataError: the file is there without the last numbers of its name: they are labels, too.
+    """
+    path = find_video(roots, line.video)
+    bare = line.video
+    while path is None and (found := _LABEL.fullmatch(bare)):
+        bare = found[1]
+        if find_video(roots, bare):
+            raise _several_labels(line.place, f"{line.video} {line.numbers[-1]}")
+    return Entry(
+        place=line.place, path=path, name=line.video, label=line.numbers[-1], split=line.split
+    )
+
+
+def _several_labels(place: str, line: str) -> DataError:
+    return DataError(
+        f"{place}: several labels for a video ({line!r}); stillmotion learns one class for each "
+        "video: keep one label, or make a list for each"
+    )
 
 
 def find_video(roots: Sequence[Path], name: str) -> Path | None:
@@ -103,23 +126,18 @@ def find_video(roots: Sequence[Path], name: str) -> Path | None:
     return None
 
 
-def names_or_indices(tree: Tree, labels: Sequence[int]) -> tuple[str, ...]:
+def classes_of(tree: Tree, lines: Sequence[Line | Problem]) -> tuple[str, ...]:
     """The classes that a label map beside the lists names, or else their indices.
 
     Raises:
         DataError: no labels, an index too large to be one, or several label maps.
     """
-    if not labels:
+    rows = [
+        Row(line.place, line.video, line.numbers[-1]) for line in lines if isinstance(line, Line)
+    ]
+    if not rows:
         raise tree.lacks("line with a video and a label")
     maps = tree.lists_like(r"label_map.*\.txt|classes\.txt")
     if len(maps) > 1:
         raise DataError(f"{tree.source}: several label maps: {', '.join(map(str, maps))}; keep one")
-    if maps:
-        return read_class_names(maps[0])
-    if max(labels) >= MOST_CLASSES:
-        raise DataError(f"{tree.source}: label {max(labels)}: is another column the label?")
-    return tuple(str(index) for index in range(max(labels) + 1))
-
-
-MOST_CLASSES = 10_000
-"""An index beyond this is a wrong column, not a class."""
+    return class_names(rows, maps[0] if maps else None)

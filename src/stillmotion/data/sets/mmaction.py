@@ -13,7 +13,7 @@ from pathlib import Path
 from stillmotion.data.frame_folder import frame_files
 from stillmotion.data.sets.data_set import DataSet, Listing
 from stillmotion.data.sets.entries import Entry, listing
-from stillmotion.data.sets.index_lists import Line, find_video, names_or_indices, read_lines
+from stillmotion.data.sets.index_lists import Line, classes_of, read_lines, video_entry
 from stillmotion.data.sets.tree import Tree
 from stillmotion.errors import DataError, Problem, VideoError, some
 
@@ -27,15 +27,18 @@ def read_videos_lists(source: Path, protocol: str) -> Listing:
     """Reads lists of video files."""
     tree = Tree(source)
     lines = _lines(tree, _VIDEO_LISTS, numbers=1)
-    entries = [_video(tree.source, line) if isinstance(line, Line) else line for line in lines]
-    return listing(entries, classes=_classes(tree, lines))
+    entries = [
+        video_entry(line, _roots(source, line, "videos")) if isinstance(line, Line) else line
+        for line in lines
+    ]
+    return listing(entries, classes=classes_of(tree, lines))
 
 
 def read_frames_lists(source: Path, protocol: str) -> Listing:
     """Reads lists of folders of frames."""
     tree = Tree(source)
     lines = _lines(tree, _FRAME_LISTS, numbers=2)
-    return listing(_folders(tree.source, lines), classes=_classes(tree, lines))
+    return listing(_folders(tree.source, lines), classes=classes_of(tree, lines))
 
 
 def _lines(tree: Tree, pattern: str, *, numbers: int) -> list[Line | Problem]:
@@ -52,22 +55,8 @@ def _lines(tree: Tree, pattern: str, *, numbers: int) -> list[Line | Problem]:
     return lines
 
 
-def _classes(tree: Tree, lines: list[Line | Problem]) -> tuple[str, ...]:
-    return names_or_indices(tree, [line.numbers[-1] for line in lines if isinstance(line, Line)])
-
-
 def _roots(source: Path, line: Line, kind: str) -> list[Path]:
     return [source, source / f"{kind}_{line.split}", source / kind, source / line.split]
-
-
-def _video(source: Path, line: Line) -> Entry:
-    return Entry(
-        place=line.place,
-        path=find_video(_roots(source, line, "videos"), line.video),
-        name=line.video,
-        label=line.numbers[-1],
-        split=line.split,
-    )
 
 
 def _folders(source: Path, lines: list[Line | Problem]) -> Iterator[Entry | Problem]:

@@ -2,26 +2,23 @@
 ones, and one manifest written."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from stillmotion.data.annotations import Sample, VideoList
-from stillmotion.data.container import open_container
-from stillmotion.data.frame_folder import frame_files
 from stillmotion.data.manifest import write_manifest
 from stillmotion.data.probing import probe_all
+from stillmotion.data.progress import Progress
+from stillmotion.data.reading_problems import sample_problems
 from stillmotion.data.sets.data_set import DataSet, Listing
-from stillmotion.errors import DataError, Problem, VideoError
+from stillmotion.errors import DataError, Problem
 
 MOST_LACKING = 0.05
 """The share of a split that may lack without anybody's asking for it: some videos of Kinetics are
-missing everywhere, but a split of which more is missing is another test."""
-
-Progress = Callable[[int, int], None]
-"""Called with how many files are done, and of how many."""
+missing everywhere, but a split of which more is missing is another test. So is a split of which as
+much more is there than its owners state."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +48,16 @@ class Preparation:
     protocol: str
     source: Path
     listing: Listing
-    unreadable: tuple[Problem, ...]
-    """Files that do not open, or with a full decode do not decode to their end."""
+    faults: tuple[Problem, ...]
+    """Files that do not open, or with a full decode do not decode to their end; folders of frames
+    with gaps; segments past the end."""
     videos: VideoList
     """What can be used."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong, in the lists and with the files."""
-        return (*self.listing.problems, *self.unreadable)
+        return (*self.listing.problems, *self.faults)
 
     @cached_property
     def splits(self) -> dict[str, SplitCount]:
@@ -92,10 +90,11 @@ class Preparation:
         """Writes the manifest, whole or not at all.
 
         Args:
-            allow_missing: also where more than `MOST_LACKING` of a split's videos cannot be used.
+            allow_missing: also where scores are not comparable.
 
         Raises:
-            DataError: nothing can be used, or too much of a split cannot.
+            DataError: nothing can be used, or more than `MOST_LACKING` of a split's videos cannot,
+                or their number is as far from the official one.
             StorageError: the file cannot be written.
         """
         if not len(self.videos):
@@ -103,15 +102,32 @@ class Preparation:
                 f"{self.source}: none of {self.splits['all'].listed} listed videos can be used, "
                 "so there is nothing to write; is the folder of the videos below it?"
             )
-        for name, count in self.splits.items():
-            if count.lacking > MOST_LACKING * count.listed and not allow_missing:
-                raise DataError(
-                    f"{path} was not written: {count.lacking} of {count.listed} {name} videos "
-                    f"({count.lacking / count.listed:.1%}) cannot be used, and above "
-                    f"{MOST_LACKING:.0%} a score is no longer comparable; mend that, or write the "
-                    "rest with --allow_missing"
-                )
+        if not allow_missing and (why := self._incomparable()):
+            raise DataError(
+                f"{path} was not written: {why}, and above {MOST_LACKING:.0%} a score is no longer "
+                "comparable; mend that, or write what there is with --allow_missing"
+            )
         write_manifest(self.videos, path)
+
+    def _incomparable(self) -> str | None:
+        """Why a score on some split would be that of another test; None where it would not.
+
+        A split that no list names is none that anybody is scored on.
+        """
+        official = self.data_set.official.get(self.protocol, {})
+        for name, count in self.splits.items():
+            videos = "videos" if name == "all" else f"{name} videos"
+            if count.lacking > MOST_LACKING * count.listed:
+                share = f"{count.lacking / count.listed:.1%}"
+                return f"{count.lacking:,} of {count.listed:,} {videos} ({share}) cannot be used"
+            stated = official.get(name)
+            if stated and count.listed and abs(count.usable / stated - 1) > MOST_LACKING:
+                share = f"{count.usable / stated - 1:+.1%}"
+                return (
+                    f"{count.usable:,} {videos} can be used where the owners state {stated:,} "
+                    f"({share})"
+                )
+        return None
 
 
 def prepare(
@@ -129,12 +145,12 @@ def prepare(
     Args:
         source: the folder with the lists and, somewhere below it, the videos.
         protocol: one of the data set's; None: the usual one.
-        decode: decode every frame instead of reading headers alone; that takes long.
+        decode: decode every frame, too, instead of reading headers alone; that takes long.
         seconds_per_file: time limit of decoding one file.
         workers: files that are opened at once.
 
     Raises:
-        DataError: the lists are not there, or are those of another data set.
+        DataError: the lists are not there, are those of another data set, or name one class only.
         ConfigurationError: an unknown protocol.
     """
     name = data_set.protocol(protocol)
@@ -143,66 +159,45 @@ def prepare(
     except DataError as error:
         hint = f"`stillmotion prepare {data_set.name}` shows the files that it needs"
         raise DataError(f"{error}; {hint}") from error
-    paths = sorted({sample.path for sample in listing.samples})
-    look = partial(_decode_all, seconds=seconds_per_file) if decode else _open_all
-    reasons = look(paths, workers=workers, on_progress=on_progress)
-    unreadable = tuple(Problem(str(path), "unreadable", why) for path, why in reasons.items())
+    if len(listing.classes) == 1:
+        raise DataError(
+            f"{source}: only one class, {listing.classes[0]!r}; a classifier needs two or more"
+        )
+    found = sample_problems(
+        listing.samples, open_all=True, threads=max(1, workers), on_progress=on_progress
+    )
+    faults = [problem for index in sorted(found) for problem in found[index]]
+    usable = [sample for index, sample in enumerate(listing.samples) if index not in found]
+    if decode:
+        paths = {sample.path for sample in usable}
+        broken = _undecodable(paths, seconds_per_file, workers, on_progress)
+        faults += broken.values()
+        usable = [sample for sample in usable if sample.path not in broken]
     videos = VideoList(
-        tuple(sample for sample in listing.samples if sample.path not in reasons),
+        tuple(sorted(usable, key=_place)),
         listing.classes,
         str(source),
         data_set.full_name(name),
         data_set.metric,
         listing.parts,
     )
-    return Preparation(data_set, name, Path(source), listing, unreadable, _in_order(videos))
+    return Preparation(data_set, name, Path(source), listing, tuple(dict.fromkeys(faults)), videos)
 
 
-def _in_order(videos: VideoList) -> VideoList:
-    """Sorted by path and time, so that equal trees give equal manifests."""
-
-    def place(sample: Sample) -> tuple[str, float]:
-        return str(sample.path), sample.start or 0.0
-
-    return replace(videos, samples=tuple(sorted(videos.samples, key=place)))
+def _place(sample: Sample) -> tuple[str, float]:
+    """What sorts samples, so that equal trees give equal manifests."""
+    return str(sample.path), sample.start or 0.0
 
 
-def _decode_all(
-    paths: Sequence[Path], *, seconds: float, workers: int, on_progress: Progress | None
-) -> dict[Path, str]:
-    """Why files do not decode to their end, in processes of their own."""
+def _undecodable(
+    paths: Iterable[Path], seconds: float, workers: int, on_progress: Progress | None
+) -> dict[Path, Problem]:
+    """The files that do not decode to their end; they are decoded in processes of their own."""
     reports = probe_all(
-        paths, workers=max(1, workers), seconds_per_file=seconds, on_progress=on_progress
+        sorted(paths), workers=max(1, workers), seconds_per_file=seconds, on_progress=on_progress
     )
-    return {Path(report.path): report.reason for report in reports if report.reason}
-
-
-def _open_all(
-    paths: Sequence[Path], *, workers: int, on_progress: Progress | None
-) -> dict[Path, str]:
-    """Why files do not open."""
-    reasons = {}
-    pool = ThreadPoolExecutor(max(1, workers))
-    try:
-        jobs = {pool.submit(why_closed, path): path for path in paths}
-        for done, job in enumerate(as_completed(jobs), start=1):
-            if why := job.result():
-                reasons[jobs[job]] = why
-            if on_progress:
-                on_progress(done, len(jobs))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    return dict(sorted(reasons.items()))
-
-
-def why_closed(path: Path) -> str | None:
-    """Why a file's header, or a folder's row of frames, cannot be read; None where it can."""
-    try:
-        if path.is_dir():
-            frame_files(path)
-        else:
-            container, _ = open_container(path, num_threads=1)
-            container.close()
-    except VideoError as error:
-        return str(error).removeprefix(f"{path}: ")
-    return None
+    return {
+        Path(report.path): Problem(report.path, "unreadable", report.reason)
+        for report in reports
+        if report.reason
+    }

@@ -4,8 +4,8 @@ a path, a blank, and the index of the class, in spite of their name."""
 from pathlib import Path
 
 from stillmotion.data.sets.data_set import DataSet, Listing
-from stillmotion.data.sets.entries import Entry, listing
-from stillmotion.data.sets.index_lists import Line, find_video, names_or_indices, read_lines
+from stillmotion.data.sets.entries import listing
+from stillmotion.data.sets.index_lists import Line, classes_of, read_lines, video_entry
 from stillmotion.data.sets.tree import Tree
 
 
@@ -17,20 +17,8 @@ def read_slowfast(source: Path, protocol: str) -> Listing:
         raise tree.lacks("train.csv, val.csv or test.csv")
     lines = read_lines(lists, numbers=1)
     roots = list(dict.fromkeys([source, *(path.parent for path in lists)]))
-    entries = [
-        Entry(
-            place=line.place,
-            path=find_video(roots, line.video),
-            name=line.video,
-            label=line.numbers[-1],
-            split=line.split,
-        )
-        if isinstance(line, Line)
-        else line
-        for line in lines
-    ]
-    labels = [line.numbers[-1] for line in lines if isinstance(line, Line)]
-    return listing(entries, classes=names_or_indices(tree, labels))
+    entries = [video_entry(line, roots) if isinstance(line, Line) else line for line in lines]
+    return listing(entries, classes=classes_of(tree, lines))
 
 
 SLOWFAST = DataSet(

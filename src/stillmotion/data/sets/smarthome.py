@@ -2,7 +2,8 @@
 
 A file's name says all: <activity>_p<subject>_r<repeat>_v<video>_c<camera>.mp4. The camera is c; v
 is not. Classes stand in alphabetical order, Usetablet (27) before Usetelephone (28); one public
-code base has them the other way round. Papers quote mean class accuracy.
+code base has them the other way round. Papers quote mean class accuracy. The paper speaks of 16K
+clips; 16,115 is as commonly quoted.
 
     cs    31 classes; 11 subjects to train, the other 7 to test
     cv1   19 classes; camera 1 to train, 5 to validate, 2 to test

@@ -1,7 +1,8 @@
 """Something-Something V1: what hands do with things, in folders of frames (12 a second).
 
-Counts as 20BN states them: 108,499 videos in 174 classes, in the order of the owner's labels.csv
-(MMAction2's tools/data/sthv1/label_map.txt), which is not that of V2.
+Counts as commonly quoted for 20BN's lists: 108,499 videos, 86,017 to train, 11,522 to validate
+(paper: arXiv 1706.04261). The 174 classes are in the order of the owner's labels.csv (MMAction2's
+tools/data/sthv1/label_map.txt), which is not that of V2.
 """
 
 from functools import partial

@@ -1,8 +1,8 @@
 """Something-Something V2: what hands do with things; classes are templates such as
 "Holding [something] next to [something]", looked up without their brackets.
 
-Counts as 20BN states them: 168,913 to train, 24,777 to validate, 27,157 to test. The test labels
-came later, in test-answers.csv.
+Counts as the owner's page states them, and many quote: 168,913 to train, 24,777 to validate, 27,157
+to test (paper: arXiv 1706.04261). The test labels came later, in test-answers.csv.
 """
 
 from collections.abc import Iterator

@@ -3,17 +3,15 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from stillmotion.data.rows import VIDEO_SUFFIXES
+from stillmotion.data.frame_folder import are_frames
+from stillmotion.data.suffixes import VIDEO_SUFFIXES
 from stillmotion.errors import DataError
 
 LIST_SUFFIXES = (".csv", ".json", ".jsonl", ".txt")
 ARCHIVE_SUFFIXES = (".rar", ".zip", ".tar", ".gz", ".tgz", ".7z")
-_FRAME = re.compile(r"\d+\.(jpe?g|png)$", re.IGNORECASE)
-_FIRST_ENTRIES = 8
-"""So many entries say whether a folder holds frames: a folder may have tens of thousands."""
+_WANTED = (*VIDEO_SUFFIXES, *LIST_SUFFIXES, *ARCHIVE_SUFFIXES)
 
 
 class Tree:
@@ -35,6 +33,8 @@ class Tree:
         self._ambiguous: dict[str, list[Path]] = {}
         self._notes: list[str] = []
         for path in _walk(source, seen=set()):
+            if path == source:  # images beside the lists are no video
+                continue
             suffix = path.suffix.lower()
             if suffix in LIST_SUFFIXES:
                 self._lists.setdefault(path.name.lower(), []).append(path)
@@ -148,25 +148,17 @@ def _stem(name: str) -> str:
 
 
 def _walk(folder: Path, *, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Videos, lists, archives, and folders of frames, which are not looked into."""
+    """Videos, lists, archives, and folders of frames."""
     status = folder.stat()
     if (status.st_dev, status.st_ino) in seen:  # a link led back
         return
     seen.add((status.st_dev, status.st_ino))
-    with os.scandir(folder) as entries:
-        first = list(islice(entries, _FIRST_ENTRIES))
-        if first and all(_FRAME.search(entry.name) for entry in first):
-            yield folder
-            return
-        rest = [*first, *entries]
-    folders = []
-    for entry in rest:
-        suffix = os.path.splitext(entry.name)[1].lower()
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            folders.append(entry.name)
-        elif suffix in VIDEO_SUFFIXES or suffix in LIST_SUFFIXES or suffix in ARCHIVE_SUFFIXES:
-            yield Path(entry.path)
-    for name in sorted(folders):
+    with os.scandir(folder) as found:
+        entries = [entry for entry in found if not entry.name.startswith(".")]
+    folders = sorted(entry.name for entry in entries if entry.is_dir())
+    files = [entry.name for entry in entries if not entry.is_dir()]
+    if are_frames(files):
+        yield folder
+    yield from (folder / name for name in files if name.lower().endswith(_WANTED))
+    for name in folders:
         yield from _walk(folder / name, seen=seen)

@@ -1,7 +1,8 @@
 """UCF101: 13,320 videos of 101 actions in three splits (Soomro et al., 2012).
 
 Indices in the owner's files begin at 1. Videos of one group (g08) show one scene; the official
-splits keep groups whole.
+splits keep groups whole. The 13,320 videos are the paper's (arXiv 1212.0402); how many a split has
+is as commonly quoted.
 """
 
 import re

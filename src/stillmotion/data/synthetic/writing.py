@@ -9,7 +9,7 @@ directory/index.csv                            path, label, shape, split, twin
 import csv
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import av
 from torch import Generator
 
+from stillmotion.data.progress import Progress
 from stillmotion.data.synthetic.drawing import SHAPES
 from stillmotion.data.synthetic.motions import MOTIONS, PARTNER, draw_clip
 from stillmotion.errors import ConfigurationError, StorageError
@@ -57,7 +58,7 @@ def write_motion_videos(
     num_heldout_pairs: int = 200,
     seed: int = 0,
     size: int = 80,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> list[MotionVideo]:
     """Draw and write videos; the same arguments write the same frames.
 
