@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runs import TINY, stillmotion
 from stillmotion import load
 from stillmotion.calibrating import known_and_none
+from stillmotion.data import contents
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.verify import leaks, overlaps
@@ -86,6 +87,17 @@ def test_a_copy_or_a_part_in_two_splits_is_found(files):
     assert f"a copy of {files[0]}" in found[0].what
     assert set(leaks({"train": train, "test": test})) == {"group anna", f"file {files[2]}"}
     assert overlaps({"train": train, "test": test[3:]}) == []
+
+
+def test_training_looks_at_each_video_once_and_says_so(few_videos, tmp_path, monkeypatch):
+    sized, told = [], []
+    look = contents._size_of
+    monkeypatch.setattr(contents, "_size_of", lambda path: sized.append(path) or look(path))
+    recipe = Recipe(data=str(few_videos), out=str(tmp_path), videos=Videos(val_fraction=0.5))
+    splits = read_splits(recipe, on_progress=lambda *count: told.append(count))
+    assert splits.val is not None
+    assert sorted(sized) == sorted(sample.path for sample in splits.together.samples)
+    assert told.count((len(sized), len(sized))) >= 2, "faults, and then sizes"
 
 
 def test_training_refuses_what_is_scored(few_videos, tmp_path, caplog):

@@ -4,16 +4,20 @@ import logging
 import multiprocessing
 import os
 import time
+import tracemalloc
+from functools import partial
 
 import av
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from runs import files_below, tiny
 from sharded import write_small_shards
 from stillmotion.data import frame_cache
+from stillmotion.data import records as records_file
 from stillmotion.data.frame_cache import CachedDecoder, FrameCache
 from stillmotion.data.pyav_decoder import PyAVDecoder
 from stillmotion.data.reading import read_videos
@@ -223,6 +227,35 @@ def test_members_of_tars_and_folders_of_frames_are_kept_too(cache, few_videos, t
     for _ in range(2):
         assert levels(frames(member, cache, (0, 5))) == levels(plain)
     assert len(decoded) == 10
+
+
+def test_frames_of_another_rate_or_decoder_are_kept_apart(cache, tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for n in range(5):
+        Image.new("RGB", (32, 24), (n, n, n)).save(folder / f"{n}.jpg")
+    for rate in (25.0, 30.0, 25.0):
+        with open_video(folder, rate=rate, cache=cache) as video:
+            assert video.duration_seconds == pytest.approx(5 / rate)
+    assert len(records(cache, "timeline")) == 2
+    opened = partial(PyAVDecoder, write_video(tmp_path / "a.mp4"), num_threads=1)
+    for origin in ("one", "other", "one"):
+        cache.decoder(tmp_path / "a.mp4", opened, origin=origin).close()
+    assert len(records(cache, "timeline")) == 4
+
+
+def test_a_damaged_count_takes_no_memory(tmp_path):
+    path = tmp_path / "r"
+    write_records(path, [b"a"])
+    whole = bytearray(path.read_bytes())
+    place = len(records_file._MAGIC)
+    whole[place : place + 4] = b"\xff" * 4
+    path.write_bytes(whole)
+    tracemalloc.start()
+    with pytest.raises(DamagedError):
+        read_records(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 def test_the_quality_that_is_stated(cache, tmp_path):

@@ -1,5 +1,7 @@
 """A manifest says all of a data set in one file, and what is wrong with it is said at once."""
 
+import json
+import os
 from dataclasses import replace
 from math import prod
 
@@ -38,7 +40,23 @@ def test_a_manifest_gives_back_what_was_written(videos, tmp_path):
     path = tmp_path / "manifest.jsonl"
     write_manifest(videos, path)
     assert read_videos(path) == replace(videos, source=str(path))
-    assert '"path": "deep/ä.mp4"' in path.read_text(encoding="utf-8")
+    assert '"path": "deep/\\u00e4.mp4"' in path.read_text(encoding="ascii")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_names_may_hold_marks_that_end_lines_elsewhere_or_be_no_utf8(newline, tmp_path):
+    names = ("a\u2028b.mp4", "a\u0085b.mp4", "a\x0cb.mp4", os.fsdecode(b"\xff.mp4"))
+    for name in names:
+        (tmp_path / name).touch()
+    samples = tuple(Sample(tmp_path / name, label) for label, name in enumerate(names))
+    videos = VideoList(samples, names, "here")
+    path = tmp_path / "m.jsonl"
+    write_manifest(videos, path)
+    path.write_bytes(path.read_bytes().replace(b"\n", newline.encode()))
+    assert read_videos(path) == replace(videos, source=str(path))
+    lines = [json.dumps({"path": name, "label": name}, ensure_ascii=False) for name in names[:3]]
+    path.write_text(newline.join(lines), encoding="utf-8", newline="")
+    assert {sample.path.name for sample in read_videos(path).samples} == set(names[:3])
 
 
 def test_a_list_of_text_gives_back_samples(videos, tmp_path):
@@ -83,6 +101,8 @@ def test_the_index_of_a_combination_has_its_parts_for_digits(sizes, data):
         ('{"stillmotion_manifest": 1}', "names no classes"),
         ('{"stillmotion_manifest": 1, "parts": [3]}', "names no classes"),
         ('{"stillmotion_manifest": 1, "classes": ["a"], "metric": "map"}', "metric 'map'"),
+        ('{"stillmotion_manifest": 1, "classes": ["a", [1]]}', "names no classes"),
+        ('{"stillmotion_manifest": 1, "classes": ["a"], "dataset": {"a": 1}}', "dataset {'a': 1}"),
     ],
 )
 def test_a_damaged_first_line_is_said(tmp_path, first, message):

@@ -1,20 +1,32 @@
 """An epoch's order follows from the seed and the epoch: each video once, or each class as often."""
 
 from collections import Counter
-from functools import partial
-from itertools import pairwise
+from functools import lru_cache, partial
+from itertools import groupby, pairwise
 from random import Random
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runs import tiny
 from sharded import write_small_shards
+from stillmotion.data import tar_member
 from stillmotion.data.annotations import Sample
-from stillmotion.data.orders import EpochOrder, balanced, by_shard, shards_of, shuffled
+from stillmotion.data.orders import (
+    EpochOrder,
+    balanced,
+    by_shard,
+    shard_by_shard,
+    shards_of,
+    shuffled,
+)
 from stillmotion.data.reading import read_videos
+from stillmotion.data.sampling import Sampling
+from stillmotion.loading import view_dataset, view_loader
 from stillmotion.methods import LinearProbe
+from stillmotion.recipe import Views
 from stillmotion.training import train
 from stillmotion.training.data import make_loaders, seed_epoch
 from stillmotion.training.session import start
@@ -73,6 +85,35 @@ def test_samples_that_lie_in_no_tar_have_no_order_of_shards(few_videos, tmp_path
     assert {path.name for path in shards} == set(done.shards)
     mixed = [*samples, Sample(few_videos / "wave/0.mp4", 0)]
     assert shards_of(mixed) == [*shards, few_videos / "wave"]
+
+
+@given(LABELS)
+def test_shard_by_shard_keeps_the_order_within_a_shard(shards):
+    order = shard_by_shard(shards)
+    assert sorted(order) == list(range(len(shards)))
+    read = [shards[index] for index in order]
+    assert [shard for shard, _ in groupby(read)] == list(dict.fromkeys(shards))
+    for shard in shards:
+        mine = [index for index in order if shards[index] == shard]
+        assert mine == sorted(mine)
+
+
+def test_views_are_read_tar_by_tar_and_are_those_of_the_samples(few_videos, tmp_path, monkeypatch):
+    """As a list in any order has them, and with room for one table of members."""
+    monkeypatch.setattr(tar_member, "_members", lru_cache(1)(tar_member._members.__wrapped__))
+    listed = read_videos(write_small_shards(few_videos, tmp_path).manifest).samples
+    samples = tuple(Random(1).sample(listed, len(listed)))
+    options = {"sampling": Sampling(num_frames=2), "image_size": 32, "views": Views(), "workers": 0}
+    loader = view_loader(samples, batch_size=1, **options)
+    tar_member._members.cache_clear()
+    of_index = {batch.index.item(): batch for batch in loader}
+    assert tar_member._members.cache_info().misses == len(set(shards_of(samples)))
+    assert sorted(of_index) == list(range(len(samples)))
+    dataset = view_dataset(samples, **{k: v for k, v in options.items() if k != "workers"})
+    for index, batch in of_index.items():
+        assert batch.label.item() == samples[index].label
+        (item,) = dataset.__getitems__([index])
+        assert torch.equal(batch.clip[0], item["clip"])
 
 
 @pytest.mark.parametrize("options", [{}, {"cache_clips": 2}])

@@ -1,9 +1,12 @@
 """Tars hold what the list says, an interrupted call goes on, and the order reads in sequence."""
 
 import json
+import os
 import signal
 import tarfile
+from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,8 @@ from hypothesis import strategies as st
 from runs import TINY, files_below, stillmotion
 from sharded import write_small_shards
 from stillmotion.data import shard_writing
-from stillmotion.data.contents import sha256_of
+from stillmotion.data.annotations import Sample, VideoList
+from stillmotion.data.contents import open_contents, sha256_of
 from stillmotion.data.reading import read_videos
 from stillmotion.data.shard_plan import member_names
 from stillmotion.data.shard_writing import write_shards
@@ -42,9 +46,13 @@ def test_the_manifest_gives_the_same_samples_over_the_tars(listing, tmp_path):
     done = write_shards(videos, tmp_path / "out", shard_bytes=4000)
     again = read_videos(done.manifest)
     assert again.classes == videos.classes
-    told = [[replace(s, path=listing) for s in v.samples] for v in (again, videos)]
+    told = [
+        Counter((sha256_of(s.path), replace(s, path=listing)) for s in v.samples)
+        for v in (again, videos)
+    ]
     assert told[0] == told[1]
-    assert [sha256_of(s.path) for s in again.samples] == [sha256_of(s.path) for s in videos.samples]
+    read = [s.path.parent.name for s in again.samples]
+    assert list(dict.fromkeys(read)) == [name for name, _ in groupby(read)] == list(done.shards)
     assert len({s.path for s in again.samples}) == 8, "the file with two segments is there once"
     assert files_below(tmp_path / "out") == {*done.shards, "manifest.jsonl"}
     assert {name.split("-")[0] for name in done.shards} == {"train", "val"}
@@ -67,6 +75,20 @@ def test_webdataset_finds_a_sample_by_its_name_up_to_the_first_dot(listing, tmp_
             assert {s["label"] for s in told["samples"]} <= {"jump", "wave"}
             assert len(told["samples"]) == (2 if "clip.7" in told["path"] else 1)
     assert len(set(keys)) == len(keys) == 8
+
+
+def test_names_that_are_no_utf8_come_back(tmp_path):
+    names = [os.fsdecode(b"\xff.mp4"), "b\u2028.mp4"]
+    for n, name in enumerate(names):
+        write_video(tmp_path / f"{n}.mp4", num_frames=2).rename(tmp_path / name)
+    samples = tuple(Sample(tmp_path / name, label) for label, name in enumerate(names))
+    done = write_shards(VideoList(samples, ("jump\u2028", "wave"), "here"), tmp_path / "out")
+    again = read_videos(done.manifest)
+    assert {s.path.name for s in again.samples} == set(names)
+    assert again.classes == ("jump\u2028", "wave")
+    for sample in again.samples:
+        labels = json.loads(open_contents(sample.path.with_suffix(".json")).read())
+        assert labels["path"] == sample.path.name
 
 
 @given(st.lists(st.text("ab./_-2", min_size=1, max_size=8), max_size=30))

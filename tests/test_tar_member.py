@@ -120,6 +120,16 @@ def test_compressed_short_and_other_files_are_refused(tmp_path):
             open_video(tmp_path / name / "a.mp4")
 
 
+def test_a_chain_of_headers_without_end_is_refused(tmp_path):
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2
+    header = name.tobuf(tarfile.GNU_FORMAT) + b"a".ljust(512, b"\0")
+    tar = tmp_path / "x.tar"
+    tar.write_bytes(header * 5000)
+    with pytest.raises(VideoError, match="damaged"):
+        members(tar)
+
+
 def test_what_is_not_in_the_tar_is_no_file(tmp_path):
     tar = write_tar(tmp_path / "x.tar", [("a.mp4", PAYLOAD), ("empty.mp4", b"")])
     for name, reason in {

@@ -14,7 +14,14 @@ from stillmotion.data.dataset import ClipDataset, collate
 from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.mirror import Mirror, find_mirror
-from stillmotion.data.orders import EpochOrder, balanced, by_shard, shards_of, shuffled
+from stillmotion.data.orders import (
+    EpochOrder,
+    balanced,
+    by_shard,
+    shard_by_shard,
+    shards_of,
+    shuffled,
+)
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, train_transform
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
@@ -100,13 +107,18 @@ def view_loader(
     keep: FrameStore | None = None,
     cache: FrameCache | None = None,
 ) -> DataLoader:
-    """The fixed views of each video, in order; ``batch_size`` counts clips."""
+    """The fixed views of each video, in order, or tar by tar; ``batch_size`` counts clips."""
     dataset = view_dataset(
         samples, sampling=sampling, image_size=image_size, views=views, keep=keep, cache=cache
     )
     videos = max(1, batch_size // (views.clips * views.crops))
+    shards = shards_of(samples)
     return DataLoader(
-        dataset, batch_size=videos, persistent_workers=workers > 0, **_workers(workers)
+        dataset,
+        batch_size=videos,
+        sampler=shard_by_shard(shards) if shards else None,
+        persistent_workers=workers > 0,
+        **_workers(workers),
     )
 
 

@@ -5,18 +5,26 @@ whether it has changed, and whether two are the same.
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
 from stillmotion.data.frame_folder import frame_files, is_frame_folder
+from stillmotion.data.progress import Progress
 from stillmotion.data.tar_member import members, open_member, split_member
 from stillmotion.errors import VideoError
 
 END = 16384
 """Bytes at each end of a file by which it is told from others of the same size."""
+
+
+Content = tuple[int | str, ...]
+"""What tells a video from others; see `told_apart`."""
 
 
 class Stamp(NamedTuple):
@@ -34,7 +42,7 @@ def is_there(path: Path) -> bool:
     Raises:
         VideoError: it leads into a tar that is damaged or refused.
     """
-    if path.is_file() or is_frame_folder(path):
+    if os.path.isfile(path) or (os.path.isdir(path) and is_frame_folder(path)):
         return True
     found = split_member(path)
     return found is not None and found[1] in members(found[0])
@@ -86,21 +94,30 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def told_apart(paths: Iterable[Path]) -> dict[Path, tuple[int | str, ...]]:
+def told_apart(
+    paths: Iterable[Path], *, threads: int = 8, on_progress: Progress | None = None
+) -> dict[Path, Content]:
     """For each video something that only equal ones share.
 
     Each is looked at no closer than it takes: its size; if others have the same, its first and last
     `END` bytes; and if these are the same as well, all of it. What is empty or cannot be read is
     like nothing else.
+
+    Args:
+        threads: videos that are read at the same time: disks and networks answer several.
+        on_progress: told of each of the three looks.
     """
-    told: dict[Path, tuple[int | str, ...]] = dict.fromkeys(sorted(set(paths)), ())
+    told: dict[Path, Content] = dict.fromkeys(sorted(set(paths)), ())
     looks: tuple[Callable[[Path], int | str], ...] = (_size_of, _ends_of, sha256_of)
-    for look in looks:
-        alike = Counter(told.values())
-        told = {
-            path: (*known, _seen(look, path)) if alike[known] > 1 else known
-            for path, known in told.items()
-        }
+    with ThreadPoolExecutor(threads) as pool:
+        for look in looks:
+            alike = Counter(told.values())
+            doubtful = [path for path, known in told.items() if alike[known] > 1]
+            seen = pool.map(partial(_seen, look), doubtful)
+            for done, (path, more) in enumerate(zip(doubtful, seen, strict=True), start=1):
+                told[path] = (*told[path], more)
+                if on_progress:
+                    on_progress(done, len(doubtful))
     return told
 
 

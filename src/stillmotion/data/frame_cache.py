@@ -1,13 +1,14 @@
 """Decoded frames on disk, small, as JPEG: from the second epoch on, no video is decoded.
 
-    cache/<path>/<state of the file>/timeline.records     when each frame is shown
-                                     256-00003.records    frames 96 to 127, their short side 256
+    cache/<video>/<state of the file>/timeline.records     when each frame is shown
+                                      256-00003.records    frames 96 to 127, their short side 256
 
 The unit is a part of `PART` frames in a row. It is made when one of its frames is first asked for,
 so that a segment of an hour-long video takes room for the segment and not for the hour. Files are
 written under temporary names and renamed, and carry checksums: an interruption leaves no bad part,
 two processes that make the same one write the same bytes, and a damaged one is made anew. A video
-that has changed has another state; what was kept of the old one is removed.
+that has changed has another state; what was kept of the old one is removed. Another decoder, or
+another rate of a folder of images, makes it another video.
 
 Frames come out as their JPEG says whether or not they were kept: results do not depend on what the
 cache holds. Where the room is used up nothing more is added and nothing thrown out. Each epoch asks
@@ -67,14 +68,18 @@ class FrameCache:
         self.directory = Path(directory)
         self.room = Room(self.directory, max_bytes=max_bytes)
 
-    def decoder(self, path: Path, source: Callable[[], Decoder]) -> Decoder:
+    def decoder(self, path: Path, source: Callable[[], Decoder], *, origin: str) -> Decoder:
         """A decoder of what is kept, which opens the source for the rest alone.
+
+        Args:
+            origin: the source in words. What another one gave, in other moments or pixels, is kept
+                apart.
 
         Raises:
             VideoError: nothing is kept of the video, and the source cannot be opened.
         """
         try:
-            return CachedDecoder(self, self._entry(path), source)
+            return CachedDecoder(self, self._entry(path, origin), source)
         except VideoError:  # one that is damaged at its start is not kept; the rest may decode
             return source()
 
@@ -87,9 +92,9 @@ class FrameCache:
         except StorageError as error:
             self.room.refuse(str(error))
 
-    def _entry(self, path: Path) -> Path:
+    def _entry(self, path: Path, origin: str) -> Path:
         """The folder for a video in its present state; folders of other states are removed."""
-        place = json.dumps([str(path.absolute()), PART, QUALITY])
+        place = json.dumps([str(path.absolute()), origin, PART, QUALITY])
         folder = self.directory / hashlib.sha256(place.encode()).hexdigest()[:32]
         entry = folder / _name(stamp_of(path))
         with suppress(OSError):  # nothing is kept yet, or another process is removing it

@@ -1,11 +1,15 @@
 """From labels as they are written to class names and indices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from stillmotion.data.class_lists import distinct, read_class_names
 from stillmotion.data.rows import Row
 from stillmotion.errors import DataError, unknown
+
+_MAX_DIGITS = 640
+"""A longer number is a name: Python may be set to refuse it."""
 
 # An index beyond this is a wrong column, not a class.
 _MAX_CLASSES = 10_000
@@ -31,21 +35,27 @@ def class_names(rows: list[Row], classes: Sequence[str] | str | Path | None) -> 
 
 
 def _is_index(label: str | int) -> bool:
-    return isinstance(label, int) or (label.isascii() and label.isdigit())
+    if isinstance(label, int):
+        return True
+    return label.isascii() and label.isdigit() and len(label) <= _MAX_DIGITS
 
 
-def label_index(label: str | int, indices: Mapping[str, int]) -> int:
-    """The index of a class, given by its name or as an index already.
+def label_reader(classes: Sequence[str]) -> Callable[[str | int], int | str]:
+    """A function from a label, a class's name or index, to its index, or to what is wrong with it.
 
-    Raises:
-        DataError: an unknown name, or an index out of range.
+    To look among thousands of names for the nearest takes a second: each label is read once.
     """
+    indices = {name: index for index, name in enumerate(classes)}
+    return cache(lambda label: _index_or_fault(label, indices))
+
+
+def _index_or_fault(label: str | int, indices: Mapping[str, int]) -> int | str:
     if isinstance(label, str) and label in indices:
         return indices[label]
     if not _is_index(label):
-        raise DataError(unknown("label", str(label), indices))
+        return unknown("label", str(label), indices)
     if not 0 <= int(label) < len(indices):
-        raise DataError(
+        return (
             f"label {label} is out of range: the {len(indices)} classes have indices 0 to "
             f"{len(indices) - 1}"
         )

@@ -2,7 +2,8 @@
 
 JSON lines. The first says what the data set is and names its classes in the order of their indices;
 each further line is a video, or a part of one. Paths below the manifest's folder are relative to
-it. What a video does not have is not there.
+it. What a video does not have is not there. All is ASCII, as which JSON can write any name: also
+one with Unicode's marks for line ends, or of a file whose name is not UTF-8.
 
     {"stillmotion_manifest": 1, "dataset": "ucf101/1", "metric": "top1", "classes": ["ApplyE...
     {"path": "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi", "label": 0, "group": "g08", ...
@@ -11,6 +12,7 @@ it. What a video does not have is not there.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from stillmotion.data.parts import Part, combinations
@@ -51,11 +53,11 @@ def write_manifest(videos: "VideoList", path: str | Path) -> None:
     else:
         header["classes"] = videos.classes
     with writing(path, "w") as file:
-        print(json.dumps(header, ensure_ascii=False), file=file)
+        print(json.dumps(header), file=file)
         for sample in videos.samples:
             record = vars(sample) | {"path": name_from(path.parent, sample.path)}
             told = {name: value for name, value in record.items() if value is not None}
-            print(json.dumps(told, ensure_ascii=False), file=file)
+            print(json.dumps(told), file=file)
 
 
 def name_from(folder: Path, video: Path) -> str:
@@ -73,21 +75,30 @@ def read_header(path: Path) -> Header | None:
     try:
         with path.open(encoding="utf-8") as file:
             told = json.loads(file.readline())
-    except ValueError:  # no JSON lines, or no text: whoever reads the list says so
+    # No JSON lines, or no text, or a text of brackets: whoever reads the list says so.
+    except (ValueError, RecursionError):
         return None
     if not isinstance(told, dict) or MANIFEST not in told:
         return None
     if told[MANIFEST] != VERSION:
         raise DataError(
-            f"{path}: a manifest of version {told[MANIFEST]!r}; this version of stillmotion reads "
-            f"{VERSION}: make it again with stillmotion prepare"
+            f"{path}: a manifest of version {shortened(told[MANIFEST])}; this version of "
+            f"stillmotion reads {VERSION}: make it again with stillmotion prepare"
         )
     parts, classes = told.get("parts", {}), told.get("classes", [])
     lists = [*parts.values(), classes] if isinstance(parts, dict) else [None]
-    if not all(isinstance(names, list) for names in lists) or not (parts or classes):
+    if not all(map(_are_names, lists)) or not (parts or classes):
         raise DataError(f"{path}: its first line names no classes; make the manifest again")
     if (metric := told.get("metric", "top1")) not in get_args(Metric):
-        raise DataError(f"{path}: metric {metric!r} is none of {', '.join(get_args(Metric))}")
+        possible = ", ".join(get_args(Metric))
+        raise DataError(f"{path}: metric {shortened(metric)} is none of {possible}")
+    dataset = told.get("dataset")
+    if not isinstance(dataset, str | None):
+        raise DataError(f"{path}: dataset {shortened(dataset)} is not the name of one")
     made_of = tuple(Part(name, tuple(map(str, names))) for name, names in parts.items())
     names = combinations(made_of) if made_of else tuple(map(str, classes))
-    return Header(names, told.get("dataset"), metric, made_of)
+    return Header(names, dataset, metric, made_of)
+
+
+def _are_names(told: Any) -> bool:
+    return isinstance(told, list) and all(isinstance(name, str | int) for name in told)

@@ -98,6 +98,16 @@ def by_shard(shards: Sequence[object], random: Random, *, window: int = WINDOW) 
     return order
 
 
+def shard_by_shard(shards: Sequence[object]) -> list[int]:
+    """Each index once, all of a shard in a row; otherwise as they stand.
+
+    >>> shard_by_shard(["a", "b", "a"])
+    [0, 2, 1]
+    """
+    first = {shard: place for place, shard in reversed(list(enumerate(shards)))}
+    return sorted(range(len(shards)), key=lambda index: first[shards[index]])
+
+
 def shards_of(samples: Sequence[Sample]) -> list[Path] | None:
     """The tar of each sample, or its folder where it lies in none; None where no sample does."""
     tars = {path: split_member(path) for path in {sample.path for sample in samples}}

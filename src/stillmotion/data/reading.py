@@ -1,5 +1,6 @@
 """Reading labelled videos from a folder, a list file or a manifest."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def read_videos(
         ConfigurationError: `columns` names an unknown field.
     """
     source = Path(source)
-    if not source.exists():
+    if not os.path.exists(source):
         raise DataError(f"{source}: no such file or folder")
     if source.is_dir():
         rows = rows_of_folder(source)
@@ -58,14 +59,13 @@ def read_videos(
         raise DataError(f"{source}: no videos are listed")
     if classes is None and header:
         classes = [name for name in header.classes if name not in exclude]
-    elif (
-        classes is None and source.is_dir()
-    ):  # a folder's name is a name, also where it is a number
+    elif classes is None and source.is_dir():  # a name, also where it is a number
         classes = sorted({str(row.label) for row in rows})
     names = class_names(rows, classes)
     made_of = header.parts if header and header.parts else tuple(parts)
     if len(names) < 2:
-        raise DataError(f"{source}: only one class, {names[0]!r}; a classifier needs two or more")
+        found = f"only one class, {names[0]!r}" if names else "no classes"
+        raise DataError(f"{source}: {found}; a classifier needs two or more")
     samples, problems = resolve(
         rows,
         root=Path(root) if root else source.parent,

@@ -1,8 +1,12 @@
 """A file of byte strings, each with a checksum: damage is found when a string is read.
 
 magic | number of records | size and CRC-32 of each | CRC-32 of all that | the records
+
+Numbers are little-endian, of 32 bits each. None of them takes more memory than the file has bytes:
+the number of records is held against its size, and sizes are used once their checksum is right.
 """
 
+import os
 import zlib
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -38,13 +42,18 @@ def read_records(path: Path, places: Sequence[int] | None = None) -> list[bytes]
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: it cannot be read.
         DamagedError: the file is damaged where it was read, or has no record at a place.
     """
     with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
         opening = file.read(len(_MAGIC) + _COUNT.size)
         if len(opening) < len(_MAGIC) + _COUNT.size or not opening.startswith(_MAGIC):
             raise DamagedError(f"{path}: not a file of records")
         (count,) = _COUNT.unpack(opening[len(_MAGIC) :])
+        # The checksum of this number comes later: a damaged one may ask for more than the memory.
+        if count * _ENTRY.size > size:
+            raise DamagedError(f"{path}: it is too short for {count} records")
         rest = file.read(count * _ENTRY.size + _CHECKSUM.size)
         table = rest[: count * _ENTRY.size]
         if rest[len(table) :] != _CHECKSUM.pack(zlib.crc32(opening + table)):

@@ -4,15 +4,17 @@ What is wrong is collected, row by row, so that a person sees all of it at once.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from reprlib import repr as shortened
 
 from stillmotion.data.annotations import Box, Sample
 from stillmotion.data.contents import is_there
-from stillmotion.data.labels import label_index
+from stillmotion.data.labels import label_reader
 from stillmotion.data.rows import VIDEO_SUFFIXES, Row, canonical_split
-from stillmotion.errors import DataError, Problem, VideoError
+from stillmotion.errors import Problem, VideoError
 
 
 class _RowError(Exception):
@@ -32,13 +34,13 @@ def resolve(
         exclusive: one part of a video has one class. Not so where classes are combinations: one may
             open a door and hold a cup.
     """
-    indices = {name: index for index, name in enumerate(classes)}
+    read_label = label_reader(classes)
     samples: list[Sample] = []
     kept: list[Row] = []
     problems: list[Problem] = []
     for row in rows:
         try:
-            samples.append(_sample(row, root, indices))
+            samples.append(_sample(row, root, read_label))
             kept.append(row)
         except _RowError as error:
             problems.append(Problem(row.place, error.kind, error.what))
@@ -48,13 +50,13 @@ def resolve(
 def locate(path: Path) -> Path | None:
     """A video file, also by its name without its extension, a member of a tar, or a folder of
     frames."""
-    if path.exists() or is_there(path):
+    if os.path.exists(path) or is_there(path):
         return path
     candidates = (path.with_name(path.name + suffix) for suffix in VIDEO_SUFFIXES)
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    return next((candidate for candidate in candidates if os.path.isfile(candidate)), None)
 
 
-def _sample(row: Row, root: Path, indices: Mapping[str, int]) -> Sample:
+def _sample(row: Row, root: Path, read_label: Callable[[str | int], int | str]) -> Sample:
     """One row's sample.
 
     Raises:
@@ -66,10 +68,9 @@ def _sample(row: Row, root: Path, indices: Mapping[str, int]) -> Sample:
         raise _RowError("missing", str(error)) from error
     if path is None:
         raise _RowError("missing", f"there is no {row.path} below {root}; is the root another?")
-    try:
-        label = label_index(row.label, indices)
-    except DataError as error:
-        raise _RowError("label", str(error)) from error
+    label = read_label(row.label)
+    if isinstance(label, str):
+        raise _RowError("label", label)
     start, end = _times(row)
     split = canonical_split(row.split) if row.split else None
     return Sample(path, label, start, end, row.group, split, row.subject, row.camera, _box(row))
@@ -79,7 +80,7 @@ def _times(row: Row) -> tuple[float | None, float | None]:
     try:
         start = None if row.start is None else float(row.start)
         end = None if row.end is None else float(row.end)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _RowError("segment", f"start and end are seconds: {error}") from error
     if not 0 <= (start or 0.0) < (math.inf if end is None else end):
         raise _RowError("segment", f"the part from {start} s to {end} s is empty or negative")
@@ -93,11 +94,14 @@ def _box(row: Row) -> Box | None:
     try:
         numbers = row.box.split() if isinstance(row.box, str) else row.box
         left, top, right, bottom = (float(number) for number in numbers)
-    except (TypeError, ValueError) as error:
-        raise _RowError("box", f"{row.box!r} is not left, top, right and bottom") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        what = f"{shortened(row.box)} is not left, top, right and bottom"
+        raise _RowError("box", what) from error
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         raise _RowError(
-            "box", f"{row.box!r}: left < right and top < bottom are fractions of the frame, 0 to 1"
+            "box",
+            f"{shortened(row.box)}: left < right and top < bottom are fractions of the frame, "
+            "0 to 1",
         )
     return left, top, right, bottom
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any
 
 from stillmotion.data.frame_folder import are_frames
@@ -139,7 +140,8 @@ def rows_of_file(path: Path, *, columns: Mapping[str, str]) -> list[Row]:
         columns: which column holds a field, where its name is not one of `COLUMNS`.
 
     Raises:
-        DataError: not text, not valid JSON, a line without a label, or a column that is not there.
+        DataError: not text, not valid JSON, a line without a label, a column that is not there, or
+            a value of the wrong kind.
         ConfigurationError: `columns` names a field that a row does not have.
     """
     if wrong := set(columns) - set(COLUMNS):
@@ -148,15 +150,22 @@ def rows_of_file(path: Path, *, columns: Mapping[str, str]) -> list[Row]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a list file: its bytes are not UTF-8 text") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     reader = _json_records if path.suffix.lower() in (".json", ".jsonl") else _text_records
+    try:
+        records = list(reader(path, text, columns))
+    except csv.Error as error:  # a column longer than any
+        raise DataError(f"{path}: {error}") from error
     rows = []
-    for place, record in reader(path, text, columns):
+    for place, record in records:
         fields = {field: _pick(record, field, columns, place) for field in COLUMNS}
         for needed in ("path", "label"):
             if fields[needed] in (None, ""):
                 raise DataError(f"{place}: no {needed}; the columns are {', '.join(record)}")
-        if not isinstance(fields["label"], str | int):
-            raise DataError(f"{place}: label {fields['label']!r} is neither a name nor an index")
+        label = fields["label"]
+        if not isinstance(label, str | int) or isinstance(label, bool):
+            raise DataError(f"{place}: label {shortened(label)} is neither a name nor an index")
         rows.append(Row(place, **fields))
     return rows
 
@@ -170,14 +179,18 @@ def _pick(record: Mapping[str, Any], field: str, columns: Mapping[str, str], pla
         value = next((record[name] for name in COLUMNS[field] if name in record), None)
     if value is None or value == "":
         return None
-    return value if field in ("label", "start", "end", "box") else str(value)
+    if field in ("label", "start", "end", "box"):
+        return value
+    if not isinstance(value, str | int | float):
+        raise DataError(f"{place}: {field} {shortened(value)} is not text")
+    return str(value)
 
 
 def _json_records(
     path: Path, text: str, columns: Mapping[str, str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Objects of a JSON array, or one a line."""
-    lines = text.splitlines()
+    lines = text.split("\n")  # other marks that end lines may stand in a name
     try:
         if path.suffix.lower() == ".json":
             places = [(f"{path} entry {n}", r) for n, r in enumerate(json.loads(text), start=1)]
@@ -187,11 +200,13 @@ def _json_records(
                 for n, line in enumerate(lines, start=1)
                 if line.strip()
             ]
-    except (json.JSONDecodeError, TypeError) as error:
+    # Also numbers of thousands of digits, and brackets nested as deeply.
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON: {error}") from error
     for place, record in places:
         if not isinstance(record, dict):
-            raise DataError(f"{place}: expected an object with a path and a label, got {record!r}")
+            what = shortened(record)
+            raise DataError(f"{place}: expected an object with a path and a label, got {what}")
         if MANIFEST not in record:
             yield place, record
 
@@ -200,7 +215,7 @@ def _text_records(
     path: Path, text: str, columns: Mapping[str, str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Lines as records, by the header's names or else path, label, start, end."""
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
     delimiter = _delimiter([line for _, line in lines], columns)
     header: list[str] | None = None
     for number, line in lines:

@@ -130,4 +130,4 @@ def _labels(samples: Sequence[Sample], videos: VideoList, path: str) -> bytes:
         | {k: v for k, v in vars(sample).items() if k not in ("path", "label") and v is not None}
         for sample in samples
     ]
-    return json.dumps({"path": path, "samples": told}, ensure_ascii=False).encode()
+    return json.dumps({"path": path, "samples": told}).encode()

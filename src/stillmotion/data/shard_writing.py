@@ -3,7 +3,7 @@
     out/train-000000.tar     wave/0007.mp4, wave/0007.json, jump/0001.mp4, jump/0001.json, ...
     out/train-000001.tar
     out/val-000000.tar
-    out/manifest.jsonl       the same list, over the members of the tars
+    out/manifest.jsonl       the same list, over the members of the tars, in their order
 
 A video and its labels share their name up to the dot and are neighbours. Videos are dealt out in
 random order, so that a shard holds a mixture. After an interruption the same call keeps each tar
@@ -70,8 +70,10 @@ def write_shards(
         if on_progress:
             on_progress(done, total)
     places = {v.source: out / shard.name / v.name for shard in shards for v in shard.videos}
-    samples = tuple(replace(sample, path=places[sample.path]) for sample in videos.samples)
-    replace(videos, samples=samples).write(out / MANIFEST)
+    order = {place: rank for rank, place in enumerate(places.values())}
+    samples = [replace(sample, path=places[sample.path]) for sample in videos.samples]
+    samples.sort(key=lambda sample: order[sample.path])
+    replace(videos, samples=tuple(samples)).write(out / MANIFEST)
     return Sharded(out / MANIFEST, tuple(s.name for s in shards), tuple(kept), tuple(mended))
 
 

@@ -4,14 +4,19 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from stillmotion.data.annotations import VideoList
-from stillmotion.data.contents import told_apart
+from stillmotion.data.contents import Content, told_apart
 from stillmotion.errors import ConfigurationError
 
 
 def split_by_group(
-    videos: VideoList, *, fractions: Mapping[str, float], seed: int = 0
+    videos: VideoList,
+    *,
+    fractions: Mapping[str, float],
+    seed: int = 0,
+    content: Mapping[Path, Content] | None = None,
 ) -> VideoList:
     """Assigns every sample to a split so that no group straddles two.
 
@@ -22,14 +27,16 @@ def split_by_group(
 
     Args:
         fractions: share of each split, such as `{"train": 0.8, "val": 0.2}`; they add up to 1.
+        content: what `told_apart` says of all videos, where that is known already.
 
     Raises:
         ConfigurationError: fractions that are not positive or do not add up to 1.
-        VideoError: a file cannot be read.
     """
     if any(share <= 0 for share in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
         raise ConfigurationError(f"fractions must be positive and add up to 1, got {fractions}")
-    groups = _groups(videos)
+    if content is None:
+        content = told_apart(sample.path for sample in videos.samples)
+    groups = _groups(videos, content)
     order = random.Random(seed)
     order.shuffle(groups)
     groups.sort(key=len, reverse=True)
@@ -64,7 +71,7 @@ def _need(room: Mapping[int, float], labels: Counter[int], totals: Counter[int])
     return sum(room[label] * count / totals[label] for label, count in labels.items())
 
 
-def _groups(videos: VideoList) -> list[list[int]]:
+def _groups(videos: VideoList, content: Mapping[Path, Content]) -> list[list[int]]:
     """Indices of samples that belong together: connected through groups or equal files."""
     parent = list(range(len(videos)))
 
@@ -75,7 +82,6 @@ def _groups(videos: VideoList) -> list[list[int]]:
         return index
 
     first_with: dict[str, int] = {}
-    content = told_apart(sample.path for sample in videos.samples)
     for index, sample in enumerate(videos.samples):
         keys = [f"content {content[sample.path]}"]
         if sample.group is not None:

@@ -6,6 +6,7 @@ lead outside, or two members of one name is refused as a whole.
 """
 
 import io
+import os
 import tarfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -31,7 +32,7 @@ def split_member(path: Path) -> tuple[Path, str] | None:
     What counts is the outermost part of the path that ends in ".tar" and is a file.
     """
     for parent in reversed(path.parents):
-        if parent.suffix.lower() == ".tar" and parent.is_file():
+        if parent.suffix.lower() == ".tar" and os.path.isfile(parent):
             return parent, path.relative_to(parent).as_posix()
     return None
 
@@ -128,7 +129,8 @@ def _members(tar: Path, size: int, mtime_ns: int) -> Mapping[str, Extent]:
                 if info.offset_data + info.size > size:
                     raise VideoError(f"{tar}: the tar ends within {name!r}: it is cut short")
                 found[name] = Extent(info.offset_data, info.size)
-    except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
+    # One header may say that the next belongs to it, without end: a recursion.
+    except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
         raise VideoError(f"{tar}: damaged, compressed, or not a tar: {error}") from error
     return found
 

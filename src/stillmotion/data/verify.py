@@ -7,9 +7,10 @@ one group (a person, a scene, a recording) on both sides may; it is told.
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from stillmotion.data.annotations import Sample
-from stillmotion.data.contents import told_apart
+from stillmotion.data.contents import Content, told_apart
 from stillmotion.data.progress import Progress
 from stillmotion.data.reading_problems import reading_problems
 from stillmotion.errors import Problem, ProblemsError, some
@@ -35,13 +36,18 @@ def refuse_faults(
         raise ProblemsError(source, faults)
 
 
-def refuse_overlap(splits: Splits, source: str, *, allowed: bool) -> None:
+def refuse_overlap(
+    splits: Splits, source: str, *, allowed: bool, content: Mapping[Path, Content] | None = None
+) -> None:
     """What is trained on cannot be scored; groups on both sides are told of.
+
+    Args:
+        content: see `overlaps`.
 
     Raises:
         ProblemsError: a video, or a copy of it, is in two splits, and this is not allowed.
     """
-    problems = overlaps(splits)
+    problems = overlaps(splits, content=content)
     if problems and not allowed:
         raise ProblemsError(source, problems)
     if problems:
@@ -50,11 +56,16 @@ def refuse_overlap(splits: Splits, source: str, *, allowed: bool) -> None:
         log.warning("%s: %s", source, _leaks_in_words(found))
 
 
-def overlaps(splits: Splits) -> list[Problem]:
+def overlaps(splits: Splits, *, content: Mapping[Path, Content] | None = None) -> list[Problem]:
     """Parts of videos that are in two splits, also as copies of a file under another name: one
-    problem for each part that shares a moment with an earlier one of another split."""
-    content = told_apart(sample.path for samples in splits.values() for sample in samples)
-    alike: dict[object, list[tuple[str, Sample]]] = {}
+    problem for each part that shares a moment with an earlier one of another split.
+
+    Args:
+        content: what `told_apart` says of all videos, where that is known already.
+    """
+    if content is None:
+        content = told_apart(sample.path for samples in splits.values() for sample in samples)
+    alike: dict[Content, list[tuple[str, Sample]]] = {}
     for split, samples in splits.items():
         for sample in samples:
             alike.setdefault(content[sample.path], []).append((split, sample))

@@ -204,7 +204,10 @@ def open_video(
             return FrameFolder(path, rate=rate)
         return make(path, num_threads=num_threads)
 
-    return Video(path, decoder=opened() if cache is None else cache.decoder(path, opened))
+    if cache is None:
+        return Video(path, decoder=opened())
+    origin = f"images, {float(rate)} a second" if path.is_dir() else make.__name__
+    return Video(path, decoder=cache.decoder(path, opened, origin=origin))
 
 
 def _decoder_class(name: str) -> type[Decoder]:

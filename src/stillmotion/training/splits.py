@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from stillmotion.data.annotations import VideoList
+from stillmotion.data.contents import Content, told_apart
 from stillmotion.data.few_shot import few_shots, of_classes, some_classes
 from stillmotion.data.progress import Progress
 from stillmotion.data.reading import read_videos
@@ -77,6 +79,7 @@ def read_splits(recipe: Recipe, *, on_progress: Progress | None = None) -> Split
     if options.ways:
         videos = some_classes(videos, options.ways, episode=options.episode)
     refuse_faults(videos.samples, videos.source, on_progress=on_progress)
+    content = told_apart((sample.path for sample in videos.samples), on_progress=on_progress)
     train, val, test = (
         to_train_on(videos, kept),
         having(videos, kept["val"]),
@@ -86,13 +89,14 @@ def read_splits(recipe: Recipe, *, on_progress: Progress | None = None) -> Split
         train = few_shots(train, options.shots, episode=options.episode)
     elif val is None and options.val_fraction > 0:
         refuse_single_videos(train)
-        train, val = hold_out(train, options.val_fraction, recipe.seed)
+        train, val = hold_out(train, options.val_fraction, recipe.seed, content)
     refuse_empty_classes(train)
     splits = Splits(train, val, test)
     refuse_overlap(
         {name: part.samples for name, part in splits.parts.items()},
         videos.source,
         allowed=options.allow_overlap,
+        content=content,
     )
     return splits
 
@@ -152,7 +156,11 @@ def having(videos: VideoList, split: str) -> VideoList | None:
     return replace(videos, samples=samples) if samples else None
 
 
-def hold_out(videos: VideoList, fraction: float, seed: int) -> tuple[VideoList, VideoList | None]:
+def hold_out(
+    videos: VideoList, fraction: float, seed: int, content: Mapping[Path, Content]
+) -> tuple[VideoList, VideoList | None]:
     """Set validation videos apart, group by group."""
-    parted = split_by_group(videos, fractions={"train": 1 - fraction, "val": fraction}, seed=seed)
+    parted = split_by_group(
+        videos, fractions={"train": 1 - fraction, "val": fraction}, seed=seed, content=content
+    )
     return parted.only("train"), having(parted, "val")
