@@ -89,11 +89,12 @@ def only_classes(videos: VideoList, classes: tuple[str, ...]) -> VideoList:
     samples = tuple(replace(sample, label=place[n]) for sample, n in named if n in place)
     if not samples:
         raise DataError(f"{videos.source}: no video shows one of {some(classes)}")
-    log.warning(
-        "%s: %d of %d videos are left out: they show none of the %d classes that the model was "
-        "trained on",
-        videos.source, len(videos) - len(samples), len(videos), len(classes),
-    )  # fmt: skip
+    if others := len(videos) - len(samples):
+        log.warning(
+            "%s: %d of %d videos are left out: they show none of the %d classes that the model was "
+            "trained on",
+            videos.source, others, len(videos), len(classes),
+        )  # fmt: skip
     return replace(videos, samples=samples, classes=classes, parts=())
 
 
