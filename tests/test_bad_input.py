@@ -46,7 +46,8 @@ def refused(told, tmp_path):
         line = told("train", data, "--out", tmp_path / "out", *TINY, *options)
         left = files_below(tmp_path / "out")
         assert all(
-            name in ("recipe.yaml", "split.csv", "metrics.jsonl") or name.startswith("tensorboard/")
+            name in ("recipe.yaml", "split.jsonl", "metrics.jsonl")
+            or name.startswith("tensorboard/")
             for name in left
         ), left
         return line
@@ -391,6 +392,7 @@ def test_a_full_disk_ends_training_without_half_a_checkpoint(refused, few_videos
 
 def test_a_full_disk_ends_evaluation_without_scores(told, finished_run, few_videos, tmp_path):
     where = ("--out", tmp_path / "scores.json", "--videos.workers", "0")
+    where += ("--videos.allow_overlap", "true")
     with small_disk(5_000):
         line = told("evaluate", finished_run, few_videos, *where)
     assert "scores.png: File too large" in line

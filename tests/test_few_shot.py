@@ -1,5 +1,6 @@
 """Few videos of each class, overlaps that are refused, and leaks that are told."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs import stillmotion
+from runs import TINY, stillmotion
+from stillmotion import load
+from stillmotion.calibrating import known_and_none
 from stillmotion.data import contents
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.verify import leaks, overlaps
 from stillmotion.errors import DataError, ProblemsError
 from stillmotion.recipe import Recipe, Videos
+from stillmotion.selection import choose_split
 from stillmotion.training.splits import read_splits
+from videos import write_classes
 
 
 def listed(counts):
@@ -200,3 +205,26 @@ def test_a_part_overlaps_where_a_slow_comparison_says_so(tmp_path_factory, given
         for n, (s, p) in enumerate(begun)
     )
     assert len(overlaps(splits)) == wanted
+
+
+def test_a_model_of_some_classes_is_scored_on_theirs(tmp_path, caplog):
+    """With `videos.ways` the list has other classes, too; calibrate leaves them out likewise."""
+    data, run, scores = tmp_path / "data", tmp_path / "run", tmp_path / "scores.json"
+    write_classes(data, classes=("bow", "jump", "wave"), videos_each=4)
+    listing = tmp_path / "list.csv"
+    splits = ("train", "train", "val", "test")
+    rows = [f"{p},{p.parent.name},{splits[int(p.stem)]}" for p in sorted(data.rglob("*.mp4"))]
+    listing.write_text("\n".join(["path,label,split", *rows]))
+    assert stillmotion("train", listing, "--out", run, "--videos.ways", "2", *TINY) == 0
+    quiet = ("--videos.workers", "0")
+    assert stillmotion("evaluate", run, listing, "--out", scores, *quiet) == 0
+    assert "4 of 12 videos are left out: they show none of the 2 classes" in caplog.text
+    told, wanted = (json.loads(p.read_text()) for p in (scores, run / "evaluation.json"))
+    for key in ("n", "top1", "list_sha256", "class_names"):
+        assert told[key] == wanted[key], key
+    known, _ = known_and_none(listing, Videos(), load(run))
+    assert len(known) == 2
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join(f"{p},no_{p.parent.name}" for p in data.rglob("*.mp4")))
+    with pytest.raises(DataError, match="no video shows one of"):
+        choose_split(other, Videos(), load(run), None)

@@ -16,11 +16,11 @@ from torchmetrics.functional.classification import (
 )
 
 from stillmotion.metrics import (
-    calibrate,
     fit_temperature,
     in_parts,
     interval,
     marginals,
+    measure_calibration,
     most_probable,
     negative_log_likelihood,
     part_labels,
@@ -79,7 +79,7 @@ def test_accuracy_confusion_and_f1_are_torchmetrics(given_answers):
     f1 = multiclass_f1_score(probabilities, labels, num_classes=classes, average="macro")
     assert scores.macro_f1 == pytest.approx(float(f1), abs=1e-6)
     error = multiclass_calibration_error(probabilities, labels, num_classes=classes, n_bins=15)
-    assert calibrate(probabilities, labels).error == pytest.approx(float(error), abs=1e-5)
+    assert measure_calibration(probabilities, labels).error == pytest.approx(float(error), abs=1e-5)
 
 
 @given(answers())
@@ -110,10 +110,10 @@ def test_a_sure_and_right_model_is_perfect_and_a_sure_and_wrong_one_is_not_calib
     right = score(sure, labels)
     assert (right.top1, right.mean_class, right.macro_f1) == (1, 1, 1)
     assert right.confusion.mistakes == []
-    assert calibrate(sure, labels).error == 0
+    assert measure_calibration(sure, labels).error == 0
     wrong = score(sure, labels.roll(1))
     assert (wrong.top1, wrong.top5, wrong.macro_f1) == (0, 1, 0)
-    assert calibrate(sure, labels.roll(1)).error == 1
+    assert measure_calibration(sure, labels.roll(1)).error == 1
 
 
 @given(n=st.integers(1, 1000), data=st.data())
@@ -134,7 +134,7 @@ def test_the_interval_holds_its_fraction_and_solves_wilsons_equation(n, data):
 @given(answers())
 def test_the_bins_hold_every_answer_and_give_the_error(given_answers):
     probabilities, labels = given_answers
-    found = calibrate(probabilities, labels)
+    found = measure_calibration(probabilities, labels)
     assert sum(bin.n for bin in found.bins) == len(labels)
     seen = [bin for bin in found.bins if bin.n]
     assert all(bin.low - 1e-6 <= bin.confidence <= bin.high + 1e-6 for bin in seen)
@@ -157,7 +157,7 @@ def test_the_temperature_that_spoiled_good_probabilities_is_found():
     random = torch.Generator().manual_seed(0)
     true = torch.randn(4000, 5, generator=random).mul(1.5).softmax(dim=1)
     labels = torch.multinomial(true, 1, generator=random)[:, 0]
-    found = calibrate(scaled(true, 0.4), labels)
+    found = measure_calibration(scaled(true, 0.4), labels)
     assert found.temperature == pytest.approx(2.5, rel=0.08)
     assert found.error_at_temperature < 0.03 < 0.2 < found.error
     assert found.nll_at_temperature < found.nll
@@ -202,7 +202,7 @@ def test_the_most_probable_combinations_are_found_without_the_others(case, first
 @given(combined_answers())
 def test_calibration_of_combinations_is_that_of_their_product(case):
     probabilities, labels, sizes = case
-    found, plain = calibrate(probabilities, labels, sizes), calibrate(
+    found, plain = measure_calibration(probabilities, labels, sizes), measure_calibration(
         whole(probabilities, sizes), labels
     )  # fmt: skip
     assert found.nll == pytest.approx(plain.nll, abs=1e-5)
@@ -226,7 +226,7 @@ def test_many_combinations_need_little_memory():
     found = score(probabilities, labels, sizes)
     assert len(found.confusion.counts) <= n
     assert found.top5 >= found.top1
-    assert calibrate(probabilities, labels, sizes).nll == pytest.approx(
+    assert measure_calibration(probabilities, labels, sizes).nll == pytest.approx(
         sum(math.log(size) for size in sizes), abs=0.1
     )
 

@@ -7,13 +7,16 @@ import pytest
 import torch
 
 import stillmotion as sm
-from runs import stillmotion
+from runs import stillmotion, tiny
 from stillmotion.data.reading import read_videos
-from stillmotion.errors import ConfigurationError, DataError, VideoError
+from stillmotion.data.transforms import Augmentation
+from stillmotion.errors import CheckpointError, ConfigurationError, DataError, VideoError
 from stillmotion.evaluation import evaluate
+from stillmotion.loading import mirror_of
 from stillmotion.prediction import Prediction, Predictor, video_files
 from stillmotion.recipe import Views
-from videos import write_video
+from stillmotion.training import train
+from videos import write_classes, write_video
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +111,40 @@ def test_the_readable_are_answered_and_the_others_said(finished_run, few_videos,
 def test_a_video_shorter_than_the_clip_is_answered(model, tmp_path):
     path = write_video(tmp_path / "one.mp4", num_frames=1)
     assert Predictor(model)(path).label in model.class_names
+
+
+@pytest.mark.parametrize(
+    ("classes", "pairs", "changed"),
+    [
+        (("go left", "go right"), "go left,go left\ngo right,go right\n", {}),
+        (("jump", "wave"), "wave\n", {"wave": None}),
+        (("jump", "wave"), "jump,wave\n", {"jump": "wave", "wave": "jump"}),
+    ],
+)
+def test_what_a_mirror_does_is_what_the_training_was_told(classes, pairs, changed, tmp_path):
+    """Ten crops show every video mirrored: the names alone do not say whether they may."""
+    data = write_classes(tmp_path / "data", classes=classes, videos_each=2)
+    (tmp_path / "pairs.csv").write_text(pairs)
+    ten = Views(crops=10)
+    recipe = tiny(
+        data,
+        tmp_path / "run",
+        augmentation=Augmentation(mirror=str(tmp_path / "pairs.csv")),
+        views=Views() if changed else ten,
+    )
+    train(recipe, quiet=True)
+    model = sm.load(tmp_path / "run")
+    assert mirror_of(model).to_dict() == changed
+    if changed:
+        with pytest.raises(ConfigurationError, match="Choose 3 crops"):
+            Predictor(model, views=ten)
+        with pytest.raises(ConfigurationError, match="Choose 3 crops"):
+            evaluate(model, read_videos(data), views=ten, workers=0)
+    else:
+        assert evaluate(model, read_videos(data), workers=0, time_check=False).scores.n == 4
+        assert Predictor(model)(data / classes[0] / "0.mp4").label in classes
+    del model.info["mirror"]  # as of a checkpoint that was written before this was kept
+    assert mirror_of(model).is_plain == (classes == ("jump", "wave"))
+    model.info["mirror"] = {classes[0]: "another"}
+    with pytest.raises(CheckpointError, match="mirror is damaged"):
+        mirror_of(model)

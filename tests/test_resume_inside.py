@@ -8,6 +8,7 @@ import torch
 from runs import tiny
 from sharded import write_small_shards
 from stillmotion.data.dataset import ClipDataset
+from stillmotion.data.reading import read_videos
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AMFlow
@@ -95,7 +96,7 @@ def test_the_rest_of_an_epoch_is_the_same_to_the_last_bit(
     assert_same(tmp_path / "whole", tmp_path / "stopped")
     if workers == 0:
         skipped = 2 * saved.positions[0].batches
-        videos = len([row for row in (tmp_path / "stopped/split.csv").open() if ",train" in row])
+        videos = len(read_videos(tmp_path / "stopped/split.jsonl").only("train"))
         trial = 1
         assert sum(drawn) == trial + 2 * videos - skipped, "what was skipped is not decoded"
 

@@ -21,7 +21,7 @@ from stillmotion.training.splits import read_splits
 from videos import write_video
 
 RESULT = {
-    "recipe.yaml", "split.csv", "metrics.jsonl", "training_state.safetensors", "evaluation.json",
+    "recipe.yaml", "split.jsonl", "metrics.jsonl", "training_state.safetensors", "evaluation.json",
     "evaluation.png", "evaluation.html", "evaluation_predictions.jsonl",
     "evaluation_per_class.csv", "evaluation_confusions.csv", "evaluation_scores.safetensors",
     *(f"{which}/{name}" for which in ("best", "last")

@@ -23,6 +23,7 @@ from torch import nn
 from stillmotion import visualise
 from stillmotion.errors import ClipError, ConfigurationError, DataError
 from stillmotion.methods import AMFlow, LinearProbe, Method
+from stillmotion.metrics import interval
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.nn.flow import static_flow
 from stillmotion.visualise import words
@@ -54,9 +55,17 @@ def size_of(picture: bytes) -> tuple[int, int]:
 @given(st.floats(0, 1))
 def test_only_a_perfect_score_is_printed_as_perfect_and_only_none_as_none(share: float) -> None:
     printed = percent(share)
-    if 0.0005 <= share < 0.9995:
-        assert printed not in ("0%", "0.0%", "100%", "100.0%")
+    assert printed not in ("0.0%", "100.0%")
+    if 1e-6 <= share <= 1 - 1e-6:
+        assert printed not in ("0%", "100%")
     assert abs(float(printed[:-1]) / 100 - share) <= 0.005 + 1e-9
+
+
+def test_a_perfect_interval_ends_at_what_a_perfect_score_is_printed_as() -> None:
+    for n in range(1, 300):
+        assert interval(1.0, n)[1] == 1
+        assert interval(0.0, n)[0] == 0
+    assert percent(1 - 1e-7) == percent(1.0) == "100%"
 
 
 def evaluation(classes: int, **changes: Any) -> dict[str, Any]:

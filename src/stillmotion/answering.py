@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from stillmotion.data.dataset import Batch
-from stillmotion.metrics import in_parts, marginals
+from stillmotion.metrics import marginals, softmax
 
 Order = Literal["given", "shuffled", "reversed"]
 Average = Literal["probabilities", "logits"]
@@ -106,8 +106,7 @@ def average_of_views(
     """Probabilities of each video; each part adds up to 1."""
     if average == "logits":
         logits = logits.mean(dim=1, keepdim=True)
-    said = [part.softmax(dim=-1) for part in in_parts(logits, sizes)]
-    return torch.cat(said, dim=-1).mean(dim=1)
+    return softmax(logits, sizes).mean(dim=1)
 
 
 def reorder(

@@ -8,13 +8,14 @@ from accelerate import Accelerator
 
 from stillmotion.answering import Answers
 from stillmotion.data.annotations import VideoList
-from stillmotion.data.reading import read_videos
+from stillmotion.data.parts import sizes_of
 from stillmotion.errors import ConfigurationError, DataError
 from stillmotion.evaluation import ask
 from stillmotion.loading import refuse_too_many, views_of
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Videos, Views
 from stillmotion.rejection import KEEP, Rejection, calibrate_rejection
+from stillmotion.selection import read_known
 
 log = logging.getLogger("stillmotion")
 
@@ -61,7 +62,7 @@ def calibrate(
         answers.probabilities["given"],
         answers.label,
         none=None if none is None else said(none).probabilities["given"],
-        sizes=known.sizes,
+        sizes=sizes_of(model.parts),
         keep=keep,
         list_sha256=known.sha256,
     )
@@ -89,13 +90,7 @@ def known_and_none(
             f"the model was trained to name {none_label!r}: leave it out of training "
             "(videos.exclude), so that it can be what the model does not know"
         )
-    videos = read_videos(
-        data,
-        root=options.root,
-        classes=(*model.class_names, *([none_label] if none_label else [])),
-        columns=options.columns,
-        exclude=options.exclude,
-    )
+    videos = read_known(data, options, model, besides=[none_label] if none_label else [])
     if split is None and videos.splits:
         if "val" not in videos.splits:
             raise DataError(
@@ -111,5 +106,5 @@ def known_and_none(
     if not known or (none_label and not none):
         missing = "the model's classes" if not known else f"the label {none_label!r}"
         raise DataError(f"{videos.source}: no video of {missing} in {split or 'it'}")
-    ours = replace(chosen, samples=tuple(known), classes=model.class_names)
+    ours = replace(chosen, samples=tuple(known), classes=model.class_names, parts=model.parts)
     return ours, replace(ours, samples=tuple(none)) if none_label else None

@@ -13,7 +13,7 @@ from stillmotion.data.crops import view_crops
 from stillmotion.data.dataset import ClipDataset, collate
 from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
-from stillmotion.data.mirror import Mirror
+from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.orders import (
     EpochOrder,
     balanced,
@@ -168,6 +168,25 @@ def refuse_mirrored(views: Views, mirror: Mirror) -> None:
             "views.crops=10 shows each video mirrored as well, which makes another class of some: "
             f"{mirror.line()}. Choose 3 crops"
         )
+
+
+def mirror_of(model: VideoClassifier) -> Mirror:
+    """What a mirror makes of a model's classes: as was known when it was trained, else as their
+    names say.
+
+    Raises:
+        CheckpointError: where the checkpoint says what cannot be.
+    """
+    told, names = model.info.get("mirror"), model.class_names
+    if told is None:
+        return find_mirror(names)
+    place: dict[str | None, int | None] = {None: None}
+    place |= {name: label for label, name in enumerate(names)}
+    try:
+        labels = tuple(place[told.get(name, name)] for name in names)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise CheckpointError(f"the checkpoint's mirror is damaged: {told}") from error
+    return Mirror(names, labels)
 
 
 def sampling_of(model: VideoClassifier) -> Sampling:

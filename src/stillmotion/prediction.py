@@ -14,10 +14,10 @@ from torch import Tensor
 from stillmotion.answering import average_of_views, logits_of_views
 from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_folder import is_frame_folder
-from stillmotion.data.mirror import find_mirror
+from stillmotion.data.parts import sizes_of
 from stillmotion.data.rows import videos_below
 from stillmotion.errors import ConfigurationError, DataError, VideoError
-from stillmotion.loading import refuse_mirrored, sampling_of, view_dataset, views_of
+from stillmotion.loading import mirror_of, refuse_mirrored, sampling_of, view_dataset, views_of
 from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
@@ -114,8 +114,8 @@ class Predictor:
         except (RuntimeError, AssertionError) as error:
             raise ConfigurationError(f"cannot compute on {device}: {error}") from error
         self.views = views or views_of(model)
-        refuse_mirrored(self.views, find_mirror(model.class_names))
-        self.sizes = tuple(len(part.classes) for part in model.parts)
+        refuse_mirrored(self.views, mirror_of(model))
+        self.sizes = sizes_of(model.parts)
         self.rejection = rejection_of(model.info)
         if threshold is not None:
             self.rejection = replace(self.rejection or Rejection(threshold=0), threshold=threshold)

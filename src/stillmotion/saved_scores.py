@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from jaxtyping import Float, Int
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from stillmotion.data.manifest import Metric
-from stillmotion.data.parts import Part, combinations
+from stillmotion.data.parts import Part, combinations, sizes_of
 from stillmotion.errors import DataError
 from stillmotion.files import write_bytes
-from stillmotion.metrics import in_parts
+from stillmotion.metrics import softmax
 
 FORMAT = "stillmotion scores 1"
 
@@ -53,7 +52,7 @@ class SavedScores:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Classes of each part; nothing where classes are no combinations."""
-        return tuple(len(part.classes) for part in self.parts)
+        return sizes_of(self.parts)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -63,7 +62,9 @@ class SavedScores:
     @property
     def answers(self) -> Float[Tensor, "n W"]:
         """The probabilities that the model answers with."""
-        return self.probabilities if self.average == "probabilities" else softmax(self)
+        if self.average == "probabilities":
+            return self.probabilities
+        return softmax(self.logits, self.sizes)
 
     def write(self, path: Path) -> None:
         """Write one safetensors file."""
@@ -82,11 +83,6 @@ class SavedScores:
         }
         text = json.dumps(described, ensure_ascii=False)
         write_bytes(path, to_bytes(tensors, metadata={"format": FORMAT, "described": text}))
-
-
-def softmax(scores: SavedScores) -> Float[Tensor, "n W"]:
-    """Probabilities of the averaged logits; each part adds up to 1."""
-    return torch.cat([p.softmax(dim=1) for p in in_parts(scores.logits, scores.sizes)], dim=1)
 
 
 def read_scores(path: Path) -> SavedScores:

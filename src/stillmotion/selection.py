@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -9,13 +10,13 @@ from stillmotion.checkpoint import find
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.reading import read_videos
 from stillmotion.data.verify import refuse_faults, refuse_overlap
-from stillmotion.errors import DataError
+from stillmotion.errors import DataError, some
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Videos
 
 log = logging.getLogger("stillmotion")
 
-SPLIT = "split.csv"
+SPLIT = "split.jsonl"
 """Where a run says which video it used for what."""
 
 
@@ -24,18 +25,10 @@ def choose_split(
 ) -> tuple[VideoList, str]:
     """The videos to score, and what they are: a split by name, else test, else val, else all.
 
-    Labels are names of the model's classes or indices into them, unless the options name others.
-
     Raises:
-        DataError: where the data cannot be read, or has no such split.
+        DataError: where the data cannot be read, has other classes, or has no such split.
     """
-    videos = read_videos(
-        data,
-        root=options.root,
-        classes=options.classes or model.class_names,
-        columns=options.columns,
-        exclude=options.exclude,
-    )
+    videos = read_known(data, options, model)
     if split is None:
         split = next((name for name in ("test", "val") if name in videos.splits), None)
     if split is None:
@@ -52,6 +45,54 @@ def choose_split(
         splits = {"another split": others, split: scored.samples}
         refuse_overlap(splits, videos.source, allowed=options.allow_overlap)
     return scored, split
+
+
+def read_known(
+    data: str | Path, options: Videos, model: VideoClassifier, *, besides: Sequence[str] = ()
+) -> VideoList:
+    """Videos labelled with the model's classes, and after them those that it has ``besides``.
+
+    Labels are names or indices into these classes, unless the options name the list's own. Of data
+    of which a model was trained on some classes (`Videos.ways`, `Videos.drop_empty`) the others'
+    videos are left out.
+
+    Raises:
+        DataError: where the data cannot be read, or has other classes.
+    """
+    classes = (*model.class_names, *besides)
+    drawn = bool(model.info.get("some_classes"))
+    videos = read_videos(
+        data,
+        root=options.root,
+        classes=options.classes or (None if drawn else classes),
+        columns=options.columns,
+        exclude=options.exclude,
+        parts=model.parts,
+    )
+    if drawn:
+        videos = only_classes(videos, classes)
+    if videos.classes != classes:
+        raise DataError(different_classes(classes, videos.classes))
+    return videos
+
+
+def only_classes(videos: VideoList, classes: tuple[str, ...]) -> VideoList:
+    """The videos of these classes, with their place here as label; how many are left out is told.
+
+    Raises:
+        DataError: there are none.
+    """
+    place = {name: label for label, name in enumerate(classes)}
+    named = [(sample, videos.classes[sample.label]) for sample in videos.samples]
+    samples = tuple(replace(sample, label=place[n]) for sample, n in named if n in place)
+    if not samples:
+        raise DataError(f"{videos.source}: no video shows one of {some(classes)}")
+    log.warning(
+        "%s: %d of %d videos are left out: they show none of the %d classes that the model was "
+        "trained on",
+        videos.source, len(videos) - len(samples), len(videos), len(classes),
+    )  # fmt: skip
+    return replace(videos, samples=samples, classes=classes, parts=())
 
 
 def refuse_trained_on(run: str | PathLike[str], videos: VideoList, *, allowed: bool) -> None:

@@ -45,7 +45,7 @@ def run(arguments: Arguments) -> int:
     from stillmotion.selection import choose_split, refuse_trained_on
 
     model = load(values["run"], values["weights"])
-    options = Videos(**values["videos"])
+    options, views = Videos(**values["videos"]), views_from(values, views_of(model))
     videos, split = choose_split(values["data"], options, model, values["split"])
     if split != "train":
         refuse_trained_on(values["run"], videos, allowed=options.allow_overlap)
@@ -53,7 +53,7 @@ def run(arguments: Arguments) -> int:
         model,
         videos,
         split=split,
-        views=views_from(values, views_of(model)),
+        views=views,
         time_check=values["time_check"],
         workers=options.workers,
         batch_size=values["batch_size"],

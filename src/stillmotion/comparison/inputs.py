@@ -1,7 +1,9 @@
 """From what a user names to runs over the same videos."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
 
 import torch
@@ -11,6 +13,11 @@ from stillmotion.saved_scores import SavedScores, Video, read_scores
 
 SCORES = "evaluation_scores.safetensors"
 """What training leaves in a run's directory."""
+
+
+Entry = tuple[Video, int]
+"""A video, or a part of one; and which of its labels, where it has several: one may open a door
+and hold a cup."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,28 +63,43 @@ def common_videos(runs: Sequence[Run], *, common: bool = False) -> list[Run]:
     for run in runs[1:]:
         if (run.scores.classes, run.scores.parts) != (first.scores.classes, first.scores.parts):
             raise DataError(f"{run.name} and {first.name} were trained on different classes")
-    shared = set.intersection(*(set(run.scores.videos) for run in runs))
+    rows = {run.name: rows_by_entry(run.scores) for run in runs}
     if not common:
-        for run in runs:
-            refuse_others(run, runs)
+        refuse_others(rows)
+    shared = set.intersection(*(set(own) for own in rows.values()))
     if not shared:
         raise DataError("no video was scored by all of the runs; do their lists share a folder?")
-    order = [video for video in first.scores.videos if video in shared]
-    chosen = [Run(run.name, rows_of(run.scores, order)) for run in runs]
+    order = [entry for entry in rows[first.name] if entry in shared]
+    chosen = [
+        Run(run.name, only_rows(run.scores, [rows[run.name][entry] for entry in order]))
+        for run in runs
+    ]
     for run in chosen[1:]:
         refuse_other_labels(run, chosen[0])
     return chosen
 
 
-def refuse_others(run: Run, runs: Sequence[Run]) -> None:
-    """All runs must have every video of this one."""
-    for other in runs:
-        known = set(other.scores.videos)
-        if missing := [video for video in run.scores.videos if video not in known]:
+def rows_by_entry(scores: SavedScores) -> dict[Entry, int]:
+    """The row of each entry, in the order of the rows.
+
+    Several labels of one part are told apart by their order as classes, whatever their rows'.
+    """
+    seen: Counter[Video] = Counter()
+    entries: dict[int, Entry] = {}
+    for row in scores.labels.argsort(stable=True).tolist():
+        video = scores.videos[row]
+        entries[row] = video, seen[video]
+        seen[video] += 1
+    return {entries[row]: row for row in sorted(entries)}
+
+
+def refuse_others(rows: Mapping[str, Mapping[Entry, int]]) -> None:
+    """Every run must have what any of them has scored."""
+    for (name, own), (other, known) in permutations(rows.items(), 2):
+        if missing := [name_of(video) for video, nth in own if (video, nth) not in known]:
             raise DataError(
-                f"{other.name} has not scored {len(missing)} of the {len(run.scores.videos)} "
-                f"videos of {run.name}: {some([name_of(video) for video in missing])}. Compare on "
-                "those that all have scored: --common"
+                f"{other} has not scored {len(missing)} of the {len(own)} videos of {name}: "
+                f"{some(missing)}. Compare on those that all have scored: --common"
             )
 
 
@@ -93,13 +115,12 @@ def refuse_other_labels(run: Run, first: Run) -> None:
         )
 
 
-def rows_of(scores: SavedScores, videos: Sequence[Video]) -> SavedScores:
-    """The scores of these videos, in this order."""
-    row = {video: i for i, video in enumerate(scores.videos)}
-    index = torch.tensor([row[video] for video in videos])
+def only_rows(scores: SavedScores, rows: Sequence[int]) -> SavedScores:
+    """The scores in these rows, in this order."""
+    index = torch.tensor(rows)
     return replace(
         scores,
-        videos=tuple(videos),
+        videos=tuple(scores.videos[row] for row in rows),
         labels=scores.labels[index],
         probabilities=scores.probabilities[index],
         logits=scores.logits[index],

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stillmotion.comparison.inputs import Run, common_videos, read_run
 from stillmotion.comparison.pair import Pair, compare_pairs
-from stillmotion.metrics import in_parts, interval, most_probable, score
+from stillmotion.metrics import interval, most_probable, score, softmax
 from stillmotion.metrics.significance import DRAWS, mean_class_interval
 from stillmotion.version import __version__
 
@@ -135,8 +135,3 @@ def answers(probabilities: Float[Tensor, "n W"], sizes: Sequence[int]) -> Tensor
 def mean(tensors: Sequence[Tensor]) -> Tensor:
     """The mean over models."""
     return torch.stack(list(tensors)).mean(dim=0)
-
-
-def softmax(logits: Float[Tensor, "n W"], sizes: Sequence[int]) -> Float[Tensor, "n W"]:
-    """Probabilities; each part adds up to 1."""
-    return torch.cat([part.softmax(dim=1) for part in in_parts(logits, sizes)], dim=1)

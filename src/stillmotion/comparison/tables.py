@@ -3,8 +3,7 @@
 from rich.table import Table
 
 from stillmotion.comparison.result import Comparison
-
-METRICS = {"top1": "top-1", "mean_class": "mean over classes"}
+from stillmotion.metrics import METRICS
 
 
 def scores(comparison: Comparison) -> Table:

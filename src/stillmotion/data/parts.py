@@ -7,7 +7,6 @@ one fastest: with 300 nouns, verb 2 and noun 5 are class 605.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import prod
 
 from stillmotion.errors import DataError
 
@@ -18,6 +17,11 @@ class Part:
 
     name: str
     classes: tuple[str, ...]
+
+
+def sizes_of(parts: Iterable[Part]) -> tuple[int, ...]:
+    """How many classes each part has; nothing where classes are no combinations."""
+    return tuple(len(part.classes) for part in parts)
 
 
 def combinations(parts: Iterable[Part]) -> tuple[str, ...]:
@@ -43,13 +47,3 @@ def combined(indices: Sequence[int], parts: Sequence[Part]) -> int:
             )
         label = label * len(part.classes) + index
     return label
-
-
-def separated(label: int, parts: Sequence[Part]) -> tuple[int, ...]:
-    """The inverse of `combined`."""
-    assert 0 <= label < prod(len(part.classes) for part in parts)
-    indices = []
-    for part in reversed(parts):
-        label, index = divmod(label, len(part.classes))
-        indices.append(index)
-    return tuple(reversed(indices))

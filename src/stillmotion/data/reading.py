@@ -7,6 +7,7 @@ from pathlib import Path
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.labels import class_names
 from stillmotion.data.manifest import Header, read_header
+from stillmotion.data.parts import Part, combinations
 from stillmotion.data.resolving import by_name, resolve
 from stillmotion.data.rows import Row, rows_of_file, rows_of_folder
 from stillmotion.errors import DataError, ProblemsError, unknown
@@ -19,6 +20,7 @@ def read_videos(
     classes: Sequence[str] | str | Path | None = None,
     columns: Mapping[str, str] | None = None,
     exclude: Sequence[str] = (),
+    parts: Sequence[Part] = (),
 ) -> VideoList:
     """Reads labelled videos from a folder or a list file.
 
@@ -34,6 +36,8 @@ def read_videos(
         columns: which column holds path, label, start, end, group or split, where the header calls
             it something else: `{"group": "scene"}`.
         exclude: labels to leave out, as they are written in the list.
+        parts: what classes combine, where no manifest says it; a part of a video may then have
+            several.
 
     Raises:
         DataError: the list cannot be read.
@@ -58,6 +62,7 @@ def read_videos(
     elif classes is None and source.is_dir():  # a name, also where it is a number
         classes = sorted({str(row.label) for row in rows})
     names = class_names(rows, classes)
+    made_of = header.parts if header and header.parts else tuple(parts)
     if len(names) < 2:
         found = f"only one class, {names[0]!r}" if names else "no classes"
         raise DataError(f"{source}: {found}; a classifier needs two or more")
@@ -65,13 +70,13 @@ def read_videos(
         rows,
         root=Path(root) if root else source.parent,
         classes=names,
-        exclusive=not (header and header.parts),
+        exclusive=not made_of,
     )
     if problems:
         raise ProblemsError(str(source), problems)
     known = header or Header(names)
-    parts = known.parts if known.classes == names else ()
-    return VideoList(tuple(samples), names, str(source), known.dataset, known.metric, parts)
+    made_of = made_of if combinations(made_of) == names else ()
+    return VideoList(tuple(samples), names, str(source), known.dataset, known.metric, made_of)
 
 
 def _without(rows: list[Row], exclude: Sequence[str]) -> list[Row]:

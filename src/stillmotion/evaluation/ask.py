@@ -6,11 +6,12 @@ from accelerate import Accelerator
 
 from stillmotion.answering import Answers, Order, answer
 from stillmotion.data.annotations import VideoList
-from stillmotion.data.mirror import find_mirror
+from stillmotion.data.parts import sizes_of
 from stillmotion.errors import DataError
 from stillmotion.evaluation.result import Evaluation
 from stillmotion.evaluation.summary import summarise
 from stillmotion.loading import (
+    mirror_of,
     refuse_mirrored,
     sampling_of,
     view_loader,
@@ -77,7 +78,7 @@ def ask(
         DataError: other classes than the model's.
         ConfigurationError: views that these classes do not stand.
     """
-    refuse_mirrored(views, find_mirror(model.class_names))
+    refuse_mirrored(views, mirror_of(model))
     accelerator = accelerator or Accelerator()
     if tuple(videos.classes) != model.class_names:
         raise DataError(different_classes(model.class_names, videos.classes))
@@ -95,6 +96,6 @@ def ask(
         accelerator.prepare(loader),
         orders=orders,
         average=views.average,
-        sizes=videos.sizes,
+        sizes=sizes_of(model.parts),
         accelerator=accelerator,
     )

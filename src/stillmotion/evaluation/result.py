@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from stillmotion.data.manifest import Metric
-from stillmotion.metrics import Calibration, Confusion, Scores, interval
+from stillmotion.metrics import METRICS, Calibration, Confusion, Scores, interval
 from stillmotion.saved_scores import SavedScores
 from stillmotion.version import __version__
 
@@ -22,9 +22,6 @@ LISTED = 1000
 
 CONFUSED = 20
 """Pairs of classes that are named as the most confused."""
-
-METRICS = {"top1": "top-1", "mean_class": "mean over classes"}
-"""The scores of which a data set's papers name one first."""
 
 
 @dataclass(frozen=True, eq=False)

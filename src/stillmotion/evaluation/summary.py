@@ -8,11 +8,12 @@ from typing import Any
 
 from stillmotion.answering import Answers, Order
 from stillmotion.data.annotations import VideoList
+from stillmotion.data.parts import sizes_of
 from stillmotion.data.video import available_decoders
 from stillmotion.evaluation.breakdown import breakdown
 from stillmotion.evaluation.result import Evaluation
 from stillmotion.loading import refuse_too_many
-from stillmotion.metrics import calibrate, most_probable, score
+from stillmotion.metrics import measure_calibration, most_probable, score
 from stillmotion.metrics.significance import mean_class_interval
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Views
@@ -36,7 +37,7 @@ def summarise(
     """
     unreadable = refuse_too_many(answers.failures, videos, max_unreadable)
     label, given = answers.label, answers.probabilities["given"]
-    sizes = videos.sizes
+    sizes = sizes_of(model.parts)
     said = most_probable(given, sizes, first=1)[1][:, 0]
 
     described: dict[str, Any] = {
@@ -49,7 +50,7 @@ def summarise(
     }
     return Evaluation(
         scores=score(given, label, sizes),
-        calibration=calibrate(given, label, sizes),
+        calibration=measure_calibration(given, label, sizes),
         mean_class_interval=mean_class_interval((said == label).numpy(), label.numpy()),
         top1_shuffled=top1_of(answers, "shuffled", sizes),
         top1_reversed=top1_of(answers, "reversed", sizes),
@@ -61,8 +62,10 @@ def summarise(
         metric=videos.metric,
         class_names=model.class_names,
         unreadable=unreadable,
-        predictions=predictions(videos, answers),
-        saved=saved_scores(videos, answers, views, described | {"dataset": videos.dataset}),
+        predictions=predictions(videos, answers, sizes),
+        saved=saved_scores(
+            model, videos, answers, views=views, told=described | {"dataset": videos.dataset}
+        ),
         **described,
     )
 
@@ -80,16 +83,17 @@ def accepted(model: VideoClassifier, videos: VideoList, answers: Answers) -> dic
     rejection = rejection_of(model.info)
     if rejection is None:
         return None
-    told = acceptance(rejection, answers.probabilities["given"], answers.label, videos.sizes)
+    given, sizes = answers.probabilities["given"], sizes_of(model.parts)
+    told = acceptance(rejection, given, answers.label, sizes)
     return told | {"same_videos": rejection.list_sha256 == videos.sha256}
 
 
-def predictions(videos: VideoList, answers: Answers) -> list[dict[str, Any]]:
+def predictions(videos: VideoList, answers: Answers, sizes: Sequence[int]) -> list[dict[str, Any]]:
     """One row a video: its path, the truth, and what was answered to each order of frames.
 
     A part of a video also has its start and end.
     """
-    names, sizes = videos.classes, videos.sizes
+    names = videos.classes
     best = {o: most_probable(p, sizes, first=1) for o, p in answers.probabilities.items()}
     confidence, _ = best["given"]
     rows = []
@@ -110,7 +114,12 @@ def predictions(videos: VideoList, answers: Answers) -> list[dict[str, Any]]:
 
 
 def saved_scores(
-    videos: VideoList, answers: Answers, views: Views, told: dict[str, Any]
+    model: VideoClassifier,
+    videos: VideoList,
+    answers: Answers,
+    *,
+    views: Views,
+    told: dict[str, Any],
 ) -> SavedScores:
     """Every video's scores, to compare and to join models without asking again."""
     samples = [videos.samples[index] for index in answers.index]
@@ -121,8 +130,8 @@ def saved_scores(
         probabilities=answers.mean_probabilities,
         logits=answers.mean_logits,
         average=views.average,
-        classes=() if videos.parts else videos.classes,
-        parts=videos.parts,
+        classes=() if model.parts else model.class_names,
+        parts=model.parts,
         metric=videos.metric,
         told=told,
     )

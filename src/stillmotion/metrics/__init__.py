@@ -7,30 +7,38 @@ confusion      which class was taken for which; precision, recall and F1 of each
 significance   whether two models differ on the same videos
 """
 
-from stillmotion.metrics.accuracy import Scores, interval, score
+from stillmotion.metrics.accuracy import METRICS, Scores, interval, score
 from stillmotion.metrics.calibration import (
     Calibration,
-    calibrate,
     fit_temperature,
+    measure_calibration,
     negative_log_likelihood,
     scaled,
 )
-from stillmotion.metrics.combinations import in_parts, marginals, most_probable, part_labels
+from stillmotion.metrics.combinations import (
+    in_parts,
+    marginals,
+    most_probable,
+    part_labels,
+    softmax,
+)
 from stillmotion.metrics.confusion import Confusion, count_confusion
 
 __all__ = [
+    "METRICS",
     "Calibration",
     "Confusion",
     "Scores",
-    "calibrate",
     "count_confusion",
     "fit_temperature",
     "in_parts",
     "interval",
     "marginals",
+    "measure_calibration",
     "most_probable",
     "negative_log_likelihood",
     "part_labels",
     "scaled",
     "score",
+    "softmax",
 ]

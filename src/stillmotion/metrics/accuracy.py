@@ -10,6 +10,9 @@ from torch import Tensor
 from stillmotion.metrics.combinations import in_parts, most_probable, num_classes, part_labels
 from stillmotion.metrics.confusion import Confusion, count_confusion
 
+METRICS = {"top1": "top-1", "mean_class": "mean over classes"}
+"""The scores of which a data set's papers name one first, and what they are called."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -66,4 +69,6 @@ def interval(fraction: float, n: int, *, z: float = 1.96) -> tuple[float, float]
     centre = fraction + z * z / (2 * n)
     spread = z * math.sqrt(fraction * (1 - fraction) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    # At its ends the formula gives 0 and 1, but for rounding errors.
+    return (low if fraction > 0 else 0.0), (high if fraction < 1 else 1.0)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from stillmotion.metrics.combinations import in_parts, most_probable, part_labels
+from stillmotion.metrics.combinations import in_parts, most_probable, part_labels, softmax
 
 BINS = 15
 """Intervals of confidence, equally wide."""
@@ -57,7 +57,7 @@ class Calibration:
     bins: tuple[Bin, ...]
 
 
-def calibrate(
+def measure_calibration(
     probabilities: Float[Tensor, "n W"], labels: Int[Tensor, " n"], sizes: Sequence[int] = ()
 ) -> Calibration:
     """Calibration of ``n`` answers, at least one."""
@@ -123,8 +123,7 @@ def scaled(
     probabilities: Float[Tensor, "n W"], temperature: float, sizes: Sequence[int] = ()
 ) -> Float[Tensor, "n W"]:
     """Probabilities whose logarithms were divided by a temperature; each part adds up to 1."""
-    parts = [(_log(part) / temperature).softmax(dim=1) for part in in_parts(probabilities, sizes)]
-    return torch.cat(parts, dim=1).to(probabilities.dtype)
+    return softmax(_log(probabilities) / temperature, sizes).to(probabilities.dtype)
 
 
 def fit_temperature(

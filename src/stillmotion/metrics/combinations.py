@@ -1,5 +1,6 @@
-"""Classes that are combinations of parts, such as verb and noun: never K x K, nor (n, K).
+"""Classes that are combinations of parts, such as verb and noun.
 
+A model's logits are of all K combinations; but for a batch at a time, nothing is (n, K) or K x K.
 ``sizes`` are the numbers of verbs and of nouns. A combination's index is written in them like a
 number in its digits: verb * nouns + noun. What is said of the parts lies side by side in one matrix
 (n, W), W = verbs + nouns, and a combination's probability is the product of its parts'. Classes
@@ -22,7 +23,7 @@ def marginals(
     Logits do as well as logarithms of probabilities; what comes out is then off by a constant, as
     logits are.
     """
-    if not sizes:
+    if len(sizes) < 2:
         return log_probabilities
     joint = log_probabilities.unflatten(-1, tuple(sizes))
     axes = range(-len(sizes), 0)
@@ -36,6 +37,13 @@ def in_parts(
 ) -> tuple[Float[Tensor, "*lead _"], ...]:
     """The columns of each part; of all classes where there are no parts."""
     return matrix.split(list(sizes) or matrix.shape[-1], dim=-1)
+
+
+def softmax(
+    logits: Float[Tensor, "*lead W"], sizes: Sequence[int] = ()
+) -> Float[Tensor, "*lead W"]:
+    """Probabilities; those of each part add up to 1."""
+    return torch.cat([part.softmax(dim=-1) for part in in_parts(logits, sizes)], dim=-1)
 
 
 def part_labels(labels: Int[Tensor, " n"], sizes: Sequence[int] = ()) -> tuple[Tensor, ...]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,16 +34,3 @@ class Combination(nn.Module):
         for part in others:
             first = (first[..., :, None] + part[..., None, :]).flatten(-2)
         return first
-
-    def marginals(
-        self, probabilities: Float[Tensor, "*batch K"]
-    ) -> tuple[Float[Tensor, "*batch _"], ...]:
-        """The probabilities of each part's classes, summed over all others."""
-        grid = probabilities.unflatten(-1, self.sizes)
-        axes = range(-len(self.sizes), 0)
-        return tuple(_sum_over(grid, [a for a in axes if a != axis]) for axis in axes)
-
-
-def _sum_over(grid: Tensor, axes: list[int]) -> Tensor:
-    """A sum over several axes; over none, the tensor itself (torch would sum over all)."""
-    return torch.sum(grid, axes) if axes else grid

@@ -1,5 +1,6 @@
 """The videos of a run, turned into loaders."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -106,6 +107,11 @@ def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
         part.set_epoch(epoch)
 
 
-def clip_info(recipe: Recipe) -> dict[str, Any]:
-    """What a checkpoint remembers of its clips."""
-    return {"sampling": recipe.sampling.to_dict(), "views": asdict(recipe.views)}
+def clip_info(recipe: Recipe, classes: Sequence[str]) -> dict[str, Any]:
+    """What a checkpoint remembers of its clips, and of what they show."""
+    return {
+        "sampling": recipe.sampling.to_dict(),
+        "views": asdict(recipe.views),
+        "mirror": find_mirror(classes, recipe.augmentation.mirror).to_dict(),
+        "some_classes": bool(recipe.videos.ways or recipe.videos.drop_empty),
+    }

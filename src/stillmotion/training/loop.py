@@ -45,7 +45,7 @@ class Run:
 def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     """Train a recipe and evaluate its best epoch.
 
-    Writes to ``recipe.out``: `recipe.yaml`, `split.csv` (which video was used for what),
+    Writes to ``recipe.out``: `recipe.yaml`, `split.jsonl` (which video was used for what),
     `metrics.jsonl`, `tensorboard/`, the adapter checkpoints `best/` and `last/`,
     `training_state.safetensors` (from which ``resume`` goes on to the same result), and
     `evaluation.json` with its picture and each video's answer.
@@ -87,7 +87,7 @@ def build_model(recipe: Recipe, videos: VideoList) -> VideoClassifier:
         image_size=recipe.image_size,
         weights=recipe.weights,
     )
-    model.info = clip_info(recipe)
+    model.info = clip_info(recipe, videos.classes)
     return model
 
 

@@ -132,11 +132,15 @@ def light(colour: str | RGBA) -> float:
 def percent(share: float) -> str:
     """A share in [0, 1] for print: ``96%``, with one decimal where rounding would hide errors.
 
-    >>> percent(0.955), percent(0.9975), percent(1.0)
-    ('96%', '99.8%', '100%')
+    Only what misses 0 and 1 by less than a millionth, as sums of fractions do, is none and all.
+
+    >>> percent(0.955), percent(0.9975), percent(0.9999), percent(1.0)
+    ('96%', '99.8%', '99.9%', '100%')
     """
-    coarse = share in (0, 1) or 0.005 <= share < 0.995
-    return f"{100 * share:.{0 if coarse else 1}f}%"
+    share = round(share, 6)
+    if share in (0, 1) or 0.005 <= share < 0.995:
+        return f"{100 * share:.0f}%"
+    return f"{100 * min(max(share, 0.001), 0.999):.1f}%"
 
 
 def percent_axis(axes: Axes, which: Literal["x", "y"]) -> None:
