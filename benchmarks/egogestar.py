@@ -32,7 +32,8 @@ from stillmotion.evaluation import evaluate
 from stillmotion.loading import view_loader
 from stillmotion.methods import AMFlow, LinearProbe, Method
 from stillmotion.metrics import interval
-from stillmotion.recipe import Recipe, Training, Videos, Views
+from stillmotion.recipe import Recipe
+from stillmotion.settings import Training, Videos, Views
 from stillmotion.training import train
 from stillmotion.training.loop import build_model
 from stillmotion.training.probe import fit_head, frozen_features

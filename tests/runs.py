@@ -7,7 +7,8 @@ from stillmotion.backbones.demo import DEMO_BACKBONE
 from stillmotion.cli import main
 from stillmotion.data.sampling import Sampling
 from stillmotion.methods import AMFlow
-from stillmotion.recipe import Recipe, Training, Videos
+from stillmotion.recipe import Recipe
+from stillmotion.settings import Training, Videos
 
 TINY = (
     *("--backbone", DEMO_BACKBONE, "--image_size", "64", "--sampling.num_frames", "2"),

@@ -19,6 +19,7 @@ LAYERS = (
     {"shapes", "errors", "version"},
     {"files", "fields"},
     {"nn", "data"},
+    {"settings"},
     {"backbones"},
     {"methods"},
     {"model"},

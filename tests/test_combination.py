@@ -22,8 +22,8 @@ from stillmotion.data.reading import read_videos
 from stillmotion.methods import METHODS
 from stillmotion.metrics import marginals
 from stillmotion.nn.combination import Combination
-from stillmotion.recipe import Videos
 from stillmotion.selection import SPLIT
+from stillmotion.settings import Videos
 from stillmotion.training.optimisation import Objective
 
 PARTS = (Part("verb", ("take", "put")), Part("noun", ("cup", "pan", "lid")))

@@ -31,9 +31,9 @@ from stillmotion.loading import view_loader
 from stillmotion.methods import LinearProbe
 from stillmotion.metrics import interval, score
 from stillmotion.prediction import Predictor
-from stillmotion.recipe import Videos, Views
 from stillmotion.saved_scores import read_scores
 from stillmotion.selection import choose_split
+from stillmotion.settings import Videos, Views
 
 DEMANDED = (
     "top1", "top5", "mean_class", "macro_f1", "top1_shuffled", "top1_reversed", "n", "split",

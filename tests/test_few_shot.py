@@ -17,8 +17,9 @@ from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.few_shot import few_shots, some_classes
 from stillmotion.data.verify import leaks, overlaps
 from stillmotion.errors import DataError, ProblemsError
-from stillmotion.recipe import Recipe, Videos
+from stillmotion.recipe import Recipe
 from stillmotion.selection import choose_split
+from stillmotion.settings import Videos
 from stillmotion.training.splits import read_splits
 from videos import write_classes
 

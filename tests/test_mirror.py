@@ -17,7 +17,7 @@ from stillmotion.evaluation import evaluate
 from stillmotion.methods import LinearProbe
 from stillmotion.model import adapt
 from stillmotion.prediction import Predictor
-from stillmotion.recipe import Views
+from stillmotion.settings import Views
 from videos import write_classes, write_video
 
 JESTER = (

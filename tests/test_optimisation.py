@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from models import CLASSES, FRAMES, VARIANTS, classifier, moving
 from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.nn.frozen import Frozen
-from stillmotion.recipe import Training
+from stillmotion.settings import Training
 from stillmotion.training.optimisation import (
     Objective,
     build_optimizer,

@@ -26,7 +26,7 @@ from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.loading import view_dataset, view_loader
 from stillmotion.methods import LinearProbe
-from stillmotion.recipe import Views
+from stillmotion.settings import Views
 from stillmotion.training import train
 from stillmotion.training.data import make_loaders, seed_epoch
 from stillmotion.training.session import start

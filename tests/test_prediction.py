@@ -14,7 +14,7 @@ from stillmotion.errors import CheckpointError, ConfigurationError, DataError, V
 from stillmotion.evaluation import evaluate
 from stillmotion.loading import mirror_of
 from stillmotion.prediction import Prediction, Predictor, video_files
-from stillmotion.recipe import Views
+from stillmotion.settings import Views
 from stillmotion.training import train
 from videos import write_classes, write_video
 

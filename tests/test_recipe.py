@@ -13,7 +13,8 @@ from stillmotion.commands.train import asked_for
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AMFlow
-from stillmotion.recipe import PARTS, Recipe, Training, Videos
+from stillmotion.recipe import PARTS, Recipe
+from stillmotion.settings import Training, Videos
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=9)
 parts = st.floats(0, 1)

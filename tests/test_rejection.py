@@ -16,7 +16,6 @@ from stillmotion.errors import CheckpointError, ConfigurationError, DataError
 from stillmotion.evaluation import evaluate
 from stillmotion.metrics import most_probable
 from stillmotion.prediction import Predictor
-from stillmotion.recipe import Videos
 from stillmotion.rejection import (
     KEY,
     Rejection,
@@ -25,6 +24,7 @@ from stillmotion.rejection import (
     confidence,
     rejection_of,
 )
+from stillmotion.settings import Videos
 from videos import write_video
 
 

@@ -8,8 +8,9 @@ import torch
 
 from runs import TINY, stillmotion, tiny
 from stillmotion.errors import ConfigurationError, DataError
-from stillmotion.recipe import Recipe, Videos
+from stillmotion.recipe import Recipe
 from stillmotion.repetition import mean_of, plan_repeats, student_t, summarise
+from stillmotion.settings import Videos
 
 
 @pytest.mark.parametrize(

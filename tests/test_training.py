@@ -14,7 +14,8 @@ import stillmotion
 from runs import files_below, tiny
 from stillmotion.errors import DataError
 from stillmotion.methods import METHODS, AMFlow
-from stillmotion.recipe import Recipe, Videos
+from stillmotion.recipe import Recipe
+from stillmotion.settings import Videos
 from stillmotion.training import train
 from stillmotion.training.optimisation import peak_rate
 from stillmotion.training.splits import read_splits

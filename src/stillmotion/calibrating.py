@@ -13,9 +13,9 @@ from stillmotion.errors import ConfigurationError, DataError
 from stillmotion.evaluation import ask
 from stillmotion.loading import refuse_too_many, views_of
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Videos, Views
 from stillmotion.rejection import KEEP, Rejection, calibrate_rejection
 from stillmotion.selection import read_known
+from stillmotion.settings import Videos, Views
 
 log = logging.getLogger("stillmotion")
 

@@ -26,7 +26,7 @@ from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, train_transform
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Views
+from stillmotion.settings import Views
 
 log = logging.getLogger("stillmotion")
 

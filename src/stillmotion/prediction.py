@@ -20,8 +20,8 @@ from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.loading import mirror_of, refuse_mirrored, sampling_of, view_dataset, views_of
 from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Views
 from stillmotion.rejection import NONE, Rejection, rejection_of
+from stillmotion.settings import Views
 
 if TYPE_CHECKING:
     from os import PathLike

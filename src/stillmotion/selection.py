@@ -12,7 +12,7 @@ from stillmotion.data.reading import read_videos
 from stillmotion.data.verify import refuse_faults, refuse_overlap
 from stillmotion.errors import DataError, some
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Videos
+from stillmotion.settings import Videos
 
 log = logging.getLogger("stillmotion")
 

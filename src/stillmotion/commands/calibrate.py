@@ -14,7 +14,7 @@ from stillmotion.commands.shared import (
 )
 from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.parsing import Parser
-from stillmotion.recipe import Videos
+from stillmotion.settings import Videos
 
 
 def run(arguments: Arguments) -> int:

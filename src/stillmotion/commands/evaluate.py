@@ -17,7 +17,7 @@ from stillmotion.commands.shared import (
     views_from,
 )
 from stillmotion.parsing import Parser
-from stillmotion.recipe import Videos
+from stillmotion.settings import Videos
 
 
 def run(arguments: Arguments) -> int:

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
-from stillmotion.recipe import Videos, Views
+from stillmotion.settings import Videos, Views
 
 Arguments = Sequence[str]
 RUN = "a directory written by train or save_pretrained, or a Hugging Face hub id"

@@ -24,7 +24,8 @@ from stillmotion.files import write_bytes, write_text
 from stillmotion.loading import view_loader
 from stillmotion.methods import AMFlow, LinearProbe
 from stillmotion.model import VideoClassifier, adapt
-from stillmotion.recipe import Recipe, Training, Videos, Views
+from stillmotion.recipe import Recipe
+from stillmotion.settings import Training, Videos, Views
 from stillmotion.training import train
 from stillmotion.training.probe import fit_head, frozen_features
 from stillmotion.visualise import demo_page, summary_picture

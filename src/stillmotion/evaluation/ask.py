@@ -18,8 +18,8 @@ from stillmotion.loading import (
     views_of,
 )
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Views
 from stillmotion.selection import different_classes
+from stillmotion.settings import Views
 
 
 def evaluate(

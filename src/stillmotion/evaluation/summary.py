@@ -16,9 +16,9 @@ from stillmotion.loading import refuse_too_many
 from stillmotion.metrics import measure_calibration, most_probable, score
 from stillmotion.metrics.significance import mean_class_interval
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Views
 from stillmotion.rejection import acceptance, rejection_of
 from stillmotion.saved_scores import SavedScores
+from stillmotion.settings import Views
 
 
 def summarise(

@@ -13,7 +13,8 @@ from stillmotion.data.frame_store import FrameStore
 from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.progress import Progress
 from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_dataset, view_loader
-from stillmotion.recipe import Recipe, Videos
+from stillmotion.recipe import Recipe
+from stillmotion.settings import Videos
 from stillmotion.training.splits import Splits
 
 

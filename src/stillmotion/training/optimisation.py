@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from stillmotion.backbones import NORMS
 from stillmotion.data.annotations import VideoList
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Training
+from stillmotion.settings import Training
 from stillmotion.shapes import Clip, FrameFeatures, Labels, Logits, SoftLabels
 from stillmotion.training.cached import FrameProbe
 

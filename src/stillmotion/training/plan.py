@@ -8,7 +8,8 @@ from accelerate import Accelerator
 from rich.table import Table
 
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Recipe, Training
+from stillmotion.recipe import Recipe
+from stillmotion.settings import Training
 from stillmotion.training.data import Loaders
 from stillmotion.training.optimisation import Objective
 from stillmotion.training.splits import Splits

@@ -14,7 +14,8 @@ from stillmotion.data.dataset import Batch
 from stillmotion.data.mixing import mix
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
-from stillmotion.recipe import Recipe, Training
+from stillmotion.recipe import Recipe
+from stillmotion.settings import Training
 from stillmotion.shapes import Clip, FrameFeatures, Labels, SoftLabels
 from stillmotion.training.cached import FrameProbe, freeze_clips
 from stillmotion.training.data import Loaders, make_loaders
