@@ -22,6 +22,36 @@ from stillmotion.settings import Videos
 
 def run(arguments: Arguments) -> int:
     """Score a trained model."""
+    values = options().parse(arguments)
+    keep_apart(inputs=[values["data"]], outputs={"--out": values["out"]})
+    refuse_other_file(Path(values["out"]), ".json")
+    from stillmotion.checkpoint import load
+    from stillmotion.evaluation import evaluate as run_evaluation
+    from stillmotion.loading import views_of
+    from stillmotion.selection import choose_split, refuse_trained_on
+
+    model = load(values["run"], values["weights"])
+    asked, views = Videos(**values["videos"]), views_from(values, views_of(model))
+    videos, split = choose_split(values["data"], asked, model, values["split"])
+    if split != "train":
+        refuse_trained_on(values["run"], videos, allowed=asked.allow_overlap)
+    result = run_evaluation(
+        model,
+        videos,
+        split=split,
+        views=views,
+        time_check=values["time_check"],
+        workers=asked.workers,
+        batch_size=values["batch_size"],
+        max_unreadable=asked.max_unreadable,
+    )
+    result.write(Path(values["out"]))
+    Console().print(result.table())
+    return 0
+
+
+def options() -> Parser:
+    """What can be asked for."""
     parser = Parser(
         "evaluate",
         "RUN DATA --out FILE [options]",
@@ -41,29 +71,4 @@ def run(arguments: Arguments) -> int:
     parser.add_argument("--batch_size", type=PositiveInt, default=8, help="clips at once")
     add_views(parser)
     add_videos(parser, "videos", "workers", "max_unreadable", "allow_overlap")
-    values = parser.parse(arguments)
-    keep_apart(inputs=[values["data"]], outputs={"--out": values["out"]})
-    refuse_other_file(Path(values["out"]), ".json")
-    from stillmotion.checkpoint import load
-    from stillmotion.evaluation import evaluate as run_evaluation
-    from stillmotion.loading import views_of
-    from stillmotion.selection import choose_split, refuse_trained_on
-
-    model = load(values["run"], values["weights"])
-    options, views = Videos(**values["videos"]), views_from(values, views_of(model))
-    videos, split = choose_split(values["data"], options, model, values["split"])
-    if split != "train":
-        refuse_trained_on(values["run"], videos, allowed=options.allow_overlap)
-    result = run_evaluation(
-        model,
-        videos,
-        split=split,
-        views=views,
-        time_check=values["time_check"],
-        workers=options.workers,
-        batch_size=values["batch_size"],
-        max_unreadable=options.max_unreadable,
-    )
-    result.write(Path(values["out"]))
-    Console().print(result.table())
-    return 0
+    return parser
