@@ -96,7 +96,9 @@ def read_scores(path: Path) -> SavedScores:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+        raise DataError(
+            f"cannot read {path} as a run, an evaluation (.json) or a file of scores: {error}"
+        ) from error
     if metadata.get("format") != FORMAT:
         raise DataError(f"{path} holds no scores: `stillmotion evaluate` writes them")
     try:

@@ -13,7 +13,7 @@ from stillmotion.settings import Videos, Views
 
 Arguments = Sequence[str]
 RUN = "a directory written by train or save_pretrained, or a Hugging Face hub id"
-DATA = "a folder with a folder for each class, or a list file"
+DATA = "a folder with a folder for each class, a list file, or a manifest"
 WEIGHTS = "the image model's weights, where they are not where the run says"
 
 

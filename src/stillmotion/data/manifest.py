@@ -15,8 +15,8 @@ from pathlib import Path
 from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from stillmotion.data.list_files import MANIFEST
 from stillmotion.data.parts import Part, combinations
-from stillmotion.data.rows import MANIFEST
 from stillmotion.errors import DataError
 from stillmotion.files import writing
 

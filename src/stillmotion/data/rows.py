@@ -5,31 +5,17 @@ JSON lines. Folders hold one folder a class, perhaps within train, val and test.
 """
 
 import csv
-import json
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any
 
 from stillmotion.data.frame_folder import are_frames
+from stillmotion.data.list_files import COLUMNS, json_records, text_records
 from stillmotion.data.suffixes import VIDEO_SUFFIXES, is_video_name
 from stillmotion.errors import ConfigurationError, DataError, unknown
-
-COLUMNS = {
-    "path": ("path", "video", "file_name", "filename", "video_path", "file"),
-    "label": ("label", "class", "action"),
-    "start": ("start",),
-    "end": ("end",),
-    "group": ("group",),
-    "split": ("split",),
-    "subject": ("subject", "person"),
-    "camera": ("camera",),
-    "box": ("box",),
-}
-"""What a header may call each of our fields."""
 
 _SPLITS = {
     "train": "train",
@@ -59,10 +45,6 @@ class Row:
     camera: str | None = None
     box: Any = None
     """Four numbers, or text with blanks between them."""
-
-
-MANIFEST = "stillmotion_manifest"
-"""What the first line of a manifest names, with the version of its format."""
 
 
 def canonical_split(name: str) -> str:
@@ -152,7 +134,7 @@ def rows_of_file(path: Path, *, columns: Mapping[str, str]) -> list[Row]:
         raise DataError(f"{path}: not a list file: its bytes are not UTF-8 text") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    reader = _json_records if path.suffix.lower() in (".json", ".jsonl") else _text_records
+    reader = json_records if path.suffix.lower() in (".json", ".jsonl") else text_records
     try:
         records = list(reader(path, text, columns))
     except csv.Error as error:  # a column longer than any
@@ -184,87 +166,3 @@ def _pick(record: Mapping[str, Any], field: str, columns: Mapping[str, str], pla
     if not isinstance(value, str | int | float):
         raise DataError(f"{place}: {field} {shortened(value)} is not text")
     return str(value)
-
-
-def _json_records(
-    path: Path, text: str, columns: Mapping[str, str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Objects of a JSON array, or one a line."""
-    lines = text.split("\n")  # other marks that end lines may stand in a name
-    try:
-        if path.suffix.lower() == ".json":
-            places = [(f"{path} entry {n}", r) for n, r in enumerate(json.loads(text), start=1)]
-        else:
-            places = [
-                (f"{path} line {n}", json.loads(line))
-                for n, line in enumerate(lines, start=1)
-                if line.strip()
-            ]
-    # Also numbers of thousands of digits, and brackets nested as deeply.
-    except (ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from error
-    for place, record in places:
-        if not isinstance(record, dict):
-            what = shortened(record)
-            raise DataError(f"{place}: expected an object with a path and a label, got {what}")
-        if MANIFEST not in record:
-            yield place, record
-
-
-def _text_records(
-    path: Path, text: str, columns: Mapping[str, str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Lines as records, by the header's names or else path, label, start, end."""
-    lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    delimiter = _delimiter([line for _, line in lines], columns)
-    header: list[str] | None = None
-    for number, line in lines:
-        place = f"{path} line {number}"
-        fields = _split(line, delimiter, width=len(header) if header else 2)
-        if header is None and _is_header(fields, columns):
-            header = [name.strip() for name in fields]
-        elif header is None:
-            yield place, _without_header(fields, delimiter)
-        elif len(fields) != len(header):
-            raise DataError(f"{place}: {len(fields)} columns, where the header has {len(header)}")
-        else:
-            yield place, dict(zip(header, fields, strict=True))
-
-
-def _delimiter(lines: list[str], columns: Mapping[str, str]) -> str | None:
-    """What parts the columns: a tab, a comma, or (None) white space.
-
-    One that makes a header of the first line, or that every line has: paths may contain commas.
-    """
-    for mark in "\t,":
-        named = lines and mark in lines[0] and _is_header(_split(lines[0], mark, width=2), columns)
-        if named or all(mark in line for line in lines):
-            return mark
-    return None
-
-
-def _split(line: str, delimiter: str | None, *, width: int) -> list[str]:
-    if delimiter is None:
-        # From the right: paths may contain spaces. Two decimals at the end are start and end.
-        timed = width == 2 and re.search(r"\S\s+\S+\s+\d+\.\d*\s+\d+\.\d*\s*$", line)
-        return line.strip().rsplit(maxsplit=3 if timed else width - 1)
-    return [field.strip() for field in next(csv.reader([line], delimiter=delimiter))]
-
-
-def _is_header(fields: list[str], columns: Mapping[str, str]) -> bool:
-    return any(columns.get("path") == name or name in COLUMNS["path"] for name in fields)
-
-
-def _without_header(fields: list[str], delimiter: str | None) -> dict[str, str]:
-    if len(fields) == 4 and all(_is_number(field) for field in fields[2:]):
-        return dict(zip(("path", "label", "start", "end"), fields, strict=True))
-    # Further delimiters belong to the path.
-    return {"path": (delimiter or " ").join(fields[:-1]), "label": fields[-1]}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
