@@ -307,7 +307,7 @@ def test_features_are_normalised_as_by_batch_norm_and_one_clip_is_taken(batch):
 # Tubelets
 
 
-@pytest.mark.parametrize("name", VARIANTS.keys() - {"dualpath"})
+@pytest.mark.parametrize("name", sorted(VARIANTS.keys() - {"dualpath"}))
 def test_image_models_that_take_tubelets_take_clips(name):
     method = VARIANTS[name]
     image = image_model(in_chans=6)
