@@ -7,15 +7,15 @@ whether it has changed, and whether two are the same.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
 from stillmotion.data.frame_folder import frame_files, is_frame_folder
-from stillmotion.data.progress import Progress
+from stillmotion.data.progress import Progress, in_threads
 from stillmotion.data.tar_member import members, open_member, split_member
 from stillmotion.errors import VideoError
 
@@ -54,14 +54,12 @@ def stamp_of(path: Path) -> Stamp:
     Raises:
         VideoError: there is none.
     """
-    try:
+    with _told(path):
         if found := split_member(path):
             with open_member(path) as window:
                 return Stamp(window.size, found[0].stat().st_mtime_ns)
         files = frame_files(path) if path.is_dir() else [path]
         told = [file.stat() for file in files]
-    except OSError as error:
-        raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
     return Stamp(sum(t.st_size for t in told), max(t.st_mtime_ns for t in told))
 
 
@@ -71,10 +69,8 @@ def open_contents(path: Path) -> BufferedReader:
     Raises:
         VideoError: there is none, or it cannot be read.
     """
-    try:
+    with _told(path):
         return path.open("rb") if path.is_file() else BufferedReader(open_member(path))
-    except OSError as error:
-        raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def sha256_of(path: Path) -> str:
@@ -84,13 +80,11 @@ def sha256_of(path: Path) -> str:
         VideoError: it cannot be read.
     """
     digest = hashlib.sha256()
-    try:
+    with _told(path):
         for file in frame_files(path) if path.is_dir() else [path]:
             with open_contents(file) as opened:
                 while block := opened.read(2**20):
                     digest.update(block)
-    except OSError as error:
-        raise VideoError(f"{path}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()
 
 
@@ -109,15 +103,11 @@ def told_apart(
     """
     told: dict[Path, Content] = dict.fromkeys(sorted(set(paths)), ())
     looks: tuple[Callable[[Path], int | str], ...] = (_size_of, _ends_of, sha256_of)
-    with ThreadPoolExecutor(threads) as pool:
-        for look in looks:
-            alike = Counter(told.values())
-            doubtful = [path for path, known in told.items() if alike[known] > 1]
-            seen = pool.map(partial(_seen, look), doubtful)
-            for done, (path, more) in enumerate(zip(doubtful, seen, strict=True), start=1):
-                told[path] = (*told[path], more)
-                if on_progress:
-                    on_progress(done, len(doubtful))
+    for look in looks:
+        alike = Counter(told.values())
+        doubtful = [path for path, known in told.items() if alike[known] > 1]
+        seen = in_threads(partial(_seen, look), doubtful, threads=threads, on_progress=on_progress)
+        told |= {path: (*told[path], more) for path, more in seen.items()}
     return told
 
 
@@ -136,10 +126,16 @@ def _size_of(path: Path) -> int:
 def _ends_of(path: Path) -> str:
     if path.is_dir():  # of images; each would have to be opened
         return "folder"
+    with _told(path), open_contents(path) as file:
+        first = file.read(END)
+        file.seek(max(0, stamp_of(path).size - END))
+        return hashlib.sha256(first + file.read(END)).hexdigest()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the system has against reading becomes our own error."""
     try:
-        with open_contents(path) as file:
-            first = file.read(END)
-            file.seek(max(0, stamp_of(path).size - END))
-            return hashlib.sha256(first + file.read(END)).hexdigest()
+        yield
     except OSError as error:
         raise VideoError(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,7 +1,6 @@
 """Small data kept in memory: every video decoded once, to a few small frames."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from math import prod
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import torch
 from stillmotion.data.annotations import Sample
 from stillmotion.data.decoder import scaled_size
 from stillmotion.data.indices import uniform_indices
-from stillmotion.data.progress import Progress
+from stillmotion.data.progress import Progress, in_threads
 from stillmotion.data.video import Video, open_video
 from stillmotion.errors import DataError, StorageError, VideoError
 from stillmotion.shapes import Frames
@@ -84,16 +83,7 @@ class FrameStore:
                 f"no shared memory for {self.num_bytes:,} bytes (a container's /dev/shm is often "
                 f"small; --shm-size raises it): {error}"
             ) from error
-        with ThreadPoolExecutor(workers) as pool:
-            jobs = [pool.submit(self._fill, index) for index in self._places]
-            try:
-                for done, job in enumerate(as_completed(jobs), start=1):
-                    job.result()
-                    if on_progress:
-                        on_progress(done, len(jobs))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        in_threads(self._fill, self._places, threads=workers, on_progress=on_progress)
         return self
 
     def frames(self, index: int) -> Frames:
@@ -113,9 +103,8 @@ class FrameStore:
 
     def _plan(self, workers: int) -> None:
         """Gives every readable video its place in the block."""
-        with ThreadPoolExecutor(workers) as pool:
-            shapes = list(pool.map(self._shape, range(len(self))))
-        for index, shape in enumerate(shapes):
+        shapes = in_threads(self._shape, range(len(self)), threads=workers)
+        for index, shape in shapes.items():
             if isinstance(shape, str):
                 self.failures[index] = shape
             else:

@@ -1,13 +1,12 @@
 """What is wrong with the files behind a list, as far as it can be known without decoding them."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from stillmotion.data.annotations import Sample
 from stillmotion.data.container import stated_seconds
 from stillmotion.data.frame_folder import problems as folder_problems
-from stillmotion.data.progress import Progress
+from stillmotion.data.progress import Progress, in_threads
 from stillmotion.data.tar_member import extent_of, split_member
 from stillmotion.data.video import open_video
 from stillmotion.errors import Problem, VideoError
@@ -45,22 +44,17 @@ def sample_problems(
     indices: dict[Path, list[int]] = {}
     for index, sample in enumerate(samples):
         indices.setdefault(sample.path, []).append(index)
-    found: dict[int, list[Problem]] = {}
-    with ThreadPoolExecutor(threads) as pool:
-        jobs = {
-            pool.submit(_of_file, path, [samples[i] for i in of_file], open_all): of_file
-            for path, of_file in indices.items()
-        }
-        try:
-            for done, job in enumerate(as_completed(jobs), start=1):
-                of_each = zip(jobs[job], job.result(), strict=True)
-                found |= {index: problems for index, problems in of_each if problems}
-                if on_progress:
-                    on_progress(done, len(jobs))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return found
+
+    def problems_of(path: Path) -> list[list[Problem]]:
+        return _of_file(path, [samples[index] for index in indices[path]], open_all)
+
+    found = in_threads(problems_of, indices, threads=threads, on_progress=on_progress)
+    return {
+        index: problems
+        for path, of_each in found.items()
+        for index, problems in zip(indices[path], of_each, strict=True)
+        if problems
+    }
 
 
 def _of_file(path: Path, samples: Sequence[Sample], open_all: bool) -> list[list[Problem]]:
