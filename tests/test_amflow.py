@@ -406,7 +406,7 @@ def test_a_block_without_adapters_is_the_image_models():
 def test_windows_larger_than_a_tile_answer_the_same(monkeypatch):
     model = trained(SMALL, size=SIZE * 2)
     want = model(moving(size=SIZE * 2))
-    monkeypatch.setattr("stillmotion.nn.flow.TILE", 20)
+    monkeypatch.setattr("stillmotion.nn.flow_tiled.TILE", 20)
     torch.testing.assert_close(model(moving(size=SIZE * 2)), want, rtol=1e-4, atol=1e-4)
 
 

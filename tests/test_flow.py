@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillmotion.nn import flow, reference
+from stillmotion.nn import flow_tiled, reference
 from stillmotion.nn.flow import attention_received, static_flow
 from stillmotion.nn.linear_attention import LinearEncoderLayer, divisor_at_most, linear_attention
 
@@ -67,10 +67,10 @@ def heads(clips=2, frames=3, heads=2, tokens=7, dim=4, dtype=torch.float64):
     return q, torch.randn_like(q)
 
 
-@pytest.fixture(params=[1, 3, 7, 257], ids="tile={}".format)
+@pytest.fixture(params=[1, 20, 49, 120, 2**17], ids="tile={}".format)
 def tile(request, monkeypatch):
-    """Rows a tile: one, a part that does not divide N, all, and more than all."""
-    monkeypatch.setattr(flow, "TILE", request.param)
+    """Numbers a tile: one row of seven, two rows, a whole map, two maps, all maps."""
+    monkeypatch.setattr(flow_tiled, "TILE", request.param)
     return request.param
 
 
@@ -89,46 +89,6 @@ def test_attention_received_is_its_equation(frames, tile):
     want = received_by_loops(q, k)
     torch.testing.assert_close(attention_received(q, k), want)
     torch.testing.assert_close(reference.attention_received(q, k), want)
-
-
-def tiled_and_plain(monkeypatch, function, plain, rows):
-    """Values and gradients of both, for the same random output gradient."""
-    results = []
-    for chosen in (function, plain):
-        torch.manual_seed(0)
-        q, k = (t.requires_grad_() for t in heads(tokens=11))
-        monkeypatch.setattr(flow, "TILE", rows)
-        out = chosen(q, k)
-        out.backward(torch.randn(out.shape, dtype=out.dtype))
-        results.append((out.detach(), q.grad, k.grad))
-    return results
-
-
-@pytest.mark.parametrize("rows", [1, 4, 10])
-@pytest.mark.parametrize("name", ["attention_received", "static_flow"])
-def test_tiles_give_the_values_and_gradients_of_the_plain_equation(name, rows, monkeypatch):
-    tiled, plain = tiled_and_plain(monkeypatch, getattr(flow, name), getattr(reference, name), rows)
-    for found, want in zip(tiled, plain, strict=True):
-        assert want.abs().max() > 0
-        torch.testing.assert_close(found, want)
-
-
-@pytest.mark.parametrize("pairing", PAIRINGS)
-def test_tiles_are_used_at_the_real_size(pairing):
-    q, k = heads(clips=1, frames=2, heads=1, tokens=flow.TILE + 3, dtype=torch.float32)
-    want = reference.static_flow(q, k, pairing)
-    torch.testing.assert_close(static_flow(q, k, pairing), want, rtol=1e-4, atol=1e-4)
-    received = reference.attention_received(q, k)
-    torch.testing.assert_close(attention_received(q, k), received, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("rows", [2, 257])
-@pytest.mark.parametrize("pairing", PAIRINGS)
-def test_gradients_are_those_of_finite_differences(pairing, rows, monkeypatch):
-    monkeypatch.setattr(flow, "TILE", rows)
-    q, k = (t.requires_grad_() for t in heads(clips=1, frames=3, heads=1, tokens=5, dim=3))
-    assert torch.autograd.gradcheck(lambda q, k: static_flow(q, k, pairing), (q, k))
-    assert torch.autograd.gradcheck(attention_received, (q, k))
 
 
 @given(
@@ -154,17 +114,13 @@ def test_shares_sum_to_the_number_of_tokens_and_stillness_is_one(
     torch.testing.assert_close(static_flow(*repeated, pairing), torch.ones_like(change))
 
 
-@pytest.mark.parametrize("rows", [3, 257])
-def test_previous_is_next_with_time_reversed(rows, monkeypatch):
-    monkeypatch.setattr(flow, "TILE", rows)
+def test_previous_is_next_with_time_reversed(tile):
     q, k = heads(frames=5)
     backwards = static_flow(q.flip(1), k.flip(1), "next").flip(1)
     torch.testing.assert_close(static_flow(q, k, "previous"), backwards)
 
 
-@pytest.mark.parametrize("rows", [3, 257])
-def test_a_frame_sees_its_partner_and_no_other(rows, monkeypatch):
-    monkeypatch.setattr(flow, "TILE", rows)
+def test_a_frame_sees_its_partner_and_no_other(tile):
     q, k = heads(frames=5)
     changed = q.clone()
     changed[:, 3] += 1

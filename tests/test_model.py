@@ -210,8 +210,8 @@ def test_a_compiled_model_trains_with_tiles():
     run_plain("""
         import torch
         from models import VARIANTS, moving, trained
-        from stillmotion.nn import flow
-        flow.TILE = 7
+        from stillmotion.nn import flow_tiled
+        flow_tiled.TILE = 7
         model, clip = trained(VARIANTS["amflow.small"]), moving()
         model(clip).square().sum().backward()
         want = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}

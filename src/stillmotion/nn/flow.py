@@ -1,24 +1,23 @@
-"""Attention-map flow, for large frames without keeping an N x N map: rows of queries at a time.
+"""Attention-map flow without an N x N map: the one place that chooses how it is computed.
 
-The softmax runs over keys, so a tile of query rows is complete in itself and its contribution to
-the column sums can be added and forgotten: it is the plain equation of `stillmotion.nn.reference`
-on fewer rows. With more than one tile the backward recomputes each tile, and the peak memory is
-that of one tile; a frame that is one tile is not worth the recomputation.
+The equations stand in `stillmotion.nn.reference`, the oracle of everything here. Tensors on a GPU
+go to Triton's kernels (`stillmotion.nn.flow_triton`), all others to tiles
+(`stillmotion.nn.flow_tiled`); both keep O(N) numbers a frame. A model that is exported gets the
+equations themselves, so that other runtimes need no operator of ours.
 """
 
-from collections.abc import Callable
-from functools import partial
+from importlib.util import find_spec
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.nn.functional import pad
 
 from stillmotion.nn import reference
+from stillmotion.nn.flow_tiled import tiled_column_sums
 from stillmotion.nn.reference import Pairing
 
-TILE = 257
-"""Query rows in a tile: about one image of 224 pixels (N = 197 or 257)."""
+HAS_TRITON = find_spec("triton") is not None
 
 
 def attention_received(
@@ -27,15 +26,17 @@ def attention_received(
     """How much attention each token receives (E 4): column sums of softmax attention.
 
     Args:
-        q: queries, unscaled: 1/sqrt(d) is applied inside.
-        k: keys.
+        q: queries, unscaled: 1/sqrt(d) is applied inside. Any strides and any float dtype; sums
+            are accumulated in float32, or float64 where q has it.
+        k: keys, alike.
 
     Returns:
-        One number a token, frame and head; over tokens they sum to N, so they average 1.
+        One number a token, frame and head, of q's dtype; over tokens they sum to N, so they
+        average 1. It can be differentiated once.
     """
-    if q.shape[-2] <= TILE:
+    if torch.compiler.is_exporting():
         return reference.attention_received(q, k)
-    return sum_over_tiles(reference.attention_received, q, k)
+    return column_sums(q, k, change=False)
 
 
 def static_flow(
@@ -44,27 +45,27 @@ def static_flow(
     """How much change of attention each token receives from a frame to its partner (E 3).
 
     Args:
-        q: queries, unscaled: 1/sqrt(d) is applied inside.
-        k: keys.
+        q: queries, as for `attention_received`.
+        k: keys, alike.
         pairing: ``next`` compares frame t with t + 1, ``previous`` with t - 1 (causal).
 
     Returns:
-        One number a token, frame and head, averaging 1 over tokens; exactly 1 for the frame without
-        a partner.
+        One number a token, frame and head, of q's dtype, averaging 1 over tokens; exactly 1 for the
+        frame without a partner. It can be differentiated once.
     """
-    if q.shape[-2] <= TILE:
+    if torch.compiler.is_exporting():
         return reference.static_flow(q, k, pairing)
-    return sum_over_tiles(partial(reference.static_flow, pairing=pairing), q, k)
+    # The change is the same seen from either frame of a pair: the pairing says whose it is.
+    before, after = (0, 1) if pairing == "next" else (1, 0)
+    return pad(column_sums(q, k, change=True), (0, 0, 0, 0, before, after), value=1.0)
 
 
-def sum_over_tiles(
-    plain: Callable[[Tensor, Tensor], Tensor],
-    q: Float[Tensor, "B T h N d"],
-    k: Float[Tensor, "B T h N d"],
-) -> Float[Tensor, "B T N h"]:
-    """Add up ``plain(rows of q, k)``, keeping no tile for the backward."""
-    tiles = [
-        checkpoint(plain, rows, k, use_reentrant=False, preserve_rng_state=False)
-        for rows in q.split(TILE, dim=-2)
-    ]
-    return torch.stack(tiles).sum(dim=0)
+def column_sums(
+    q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], *, change: bool
+) -> Float[Tensor, "B F N h"]:
+    """What both flows are; ``change``: of each of the T - 1 pairs of frames, not of each frame."""
+    if q.is_cuda and HAS_TRITON:
+        from stillmotion.nn.flow_triton import triton_column_sums
+
+        return triton_column_sums(q, k, change)[0]
+    return tiled_column_sums(q, k, change)[0]

@@ -1,0 +1,83 @@
+"""How a pair of functions becomes one differentiable operator of torch.
+
+`torch.library.custom_op` makes a kernel one opaque node: `torch.compile` takes it whole, whatever
+loops or Triton kernels are inside. An `autograd.Function` would unroll its tiles into the graph,
+`triton_op` would let the compiler into kernels that have nothing left to fuse.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+Forward = Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]]
+Backward = Callable[[Tensor, Tensor, Tensor, Tensor, bool], tuple[Tensor, Tensor]]
+
+
+def flow_operator(name: str, forward: Forward, backward: Backward) -> Forward:
+    """Register ``forward`` and ``backward`` as ``stillmotion::name`` and ``stillmotion::name_back``.
+
+    Args:
+        forward: queries and keys (B, T, h, N, d) of one dtype and device, any strides, and whether
+            it is the change between frames that counts; to column sums (B, F, N, h) of that dtype
+            and the log-sum-exp of every row (B, F, h, N), in float32 or float64. F is T, or T - 1
+            for the change.
+        backward: the gradient of the column sums, queries, keys, log-sum-exp and the same flag; to
+            the gradients of queries and keys, contiguous.
+
+    Returns:
+        ``forward`` as an operator with gradients, for one derivative.
+    """
+    operator = torch.library.custom_op(f"stillmotion::{name}", forward, mutates_args=())
+    back = torch.library.custom_op(f"stillmotion::{name}_back", backward, mutates_args=())
+    operator.register_fake(shapes_forward)
+    back.register_fake(shapes_backward)
+
+    def keep(ctx, inputs: tuple[Tensor, Tensor, bool], output: tuple[Tensor, Tensor]) -> None:
+        q, k, ctx.change = inputs
+        ctx.save_for_backward(q, k, output[1])
+
+    def differentiate(ctx, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None]:
+        return *back(gradient, *ctx.saved_tensors, ctx.change), None
+
+    operator.register_autograd(differentiate, setup_context=keep)
+    register_flop_formula(getattr(torch.ops.stillmotion, name))(products(1))
+    register_flop_formula(getattr(torch.ops.stillmotion, f"{name}_back"))(products(2))
+    return operator
+
+
+def shapes_forward(q: Tensor, k: Tensor, change: bool) -> tuple[Tensor, Tensor]:
+    """What a forward returns, without numbers."""
+    clips, frames, heads, tokens, _ = q.shape
+    frames -= change
+    return (
+        q.new_empty(clips, frames, tokens, heads),
+        q.new_empty(clips, frames, heads, tokens, dtype=accumulator(q)),
+    )
+
+
+def shapes_backward(
+    gradient: Tensor, q: Tensor, k: Tensor, logsumexp: Tensor, change: bool
+) -> tuple[Tensor, Tensor]:
+    """What a backward returns, without numbers."""
+    return q.new_empty(q.shape), k.new_empty(k.shape)
+
+
+def accumulator(q: Tensor) -> torch.dtype:
+    """The dtype of sums: float32, or float64 where the inputs have it."""
+    return torch.promote_types(q.dtype, torch.float32)
+
+
+def products(maps: int) -> Callable[..., int]:
+    """FLOPs of so many products of the size of q k^T, one a frame: what the equations need.
+
+    What a kernel computes again to save memory is not counted, as in torch's fused attention.
+    """
+
+    def formula(*shapes: Any, out_val: object = None, **_: object) -> int:
+        clips, frames, heads, tokens, dim = next(s for s in shapes if len(s) == 5)
+        return maps * 2 * clips * frames * heads * tokens**2 * dim
+
+    return formula
