@@ -1,0 +1,88 @@
+"""Attention-map flow on a GPU: launches of `stillmotion.nn.flow_kernels`, as one operator.
+
+A forward is two products of N x N x d a map and a backward five, where fused attention has two and
+five (seven in two passes); twice as many for the change between frames.
+
+Memory: q, k (with any strides, not copied) and the log-sum-exp of rows are kept, O(N) a frame; in
+the backward one number more a row, and the gradients, for both frames of a pair until they are
+added. This module needs Triton; under ``TRITON_INTERPRET=1`` it runs on the CPU.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from triton import cdiv, next_power_of_2
+
+from stillmotion.nn.flow_kernels import gradient_kernel, logsumexp_kernel, sums_kernel
+from stillmotion.nn.flow_operator import flow_operator
+
+
+SHAPES = {16: (64, 64, 4), 32: (64, 64, 4), 64: (64, 64, 4), 128: (64, 64, 8), 256: (32, 32, 8)}
+"""Tokens that a program owns, tokens that it streams at once, warps: by padded head dimension."""
+
+
+def forward(q: Tensor, k: Tensor, change: bool) -> tuple[Tensor, Tensor]:
+    """Column sums (B, F, N, h) and the log-sum-exp of rows (B, F, h, N); see `flow_operator`."""
+    clips, frames, heads, tokens, _ = q.shape
+    sums = q.new_empty(clips, frames - change, tokens, heads)
+    logsumexp = torch.empty(sums.mT.shape, dtype=torch.float32, device=q.device)
+    ones = logsumexp.new_ones(()).expand_as(logsumexp)
+    run = partial(launch, q, change)
+    run(logsumexp_kernel, *strided(q, k), logsumexp)
+    run(sums_kernel, *strided(k, q), logsumexp, *strided(ones, sums.mT), OWNS_QUERIES=False)
+    return sums, logsumexp
+
+
+def backward(
+    gradient: Tensor, q: Tensor, k: Tensor, logsumexp: Tensor, change: bool
+) -> tuple[Tensor, Tensor]:
+    """Gradients of q and k; see `flow_operator`."""
+    g, received = gradient.mT, torch.empty_like(logsumexp)
+    run = partial(launch, q, change)
+    run(sums_kernel, *strided(q, k), logsumexp, *strided(g, received), OWNS_QUERIES=True)
+    known = (logsumexp, *strided(g, received))
+    dq, dk = (
+        gradient_of(partial(run, gradient_kernel, *strided(own, other), *known), own, change, first)
+        for own, other, first in ((q, k, True), (k, q, False))
+    )
+    return dq, dk
+
+
+def gradient_of(run: Callable[..., None], x: Tensor, change: bool, queries: bool) -> Tensor:
+    """The gradient of queries or keys: of each frame as itself, and as the next of the one before.
+
+    Two programs would write to one frame, so each has a tensor of its own until both are done.
+    """
+    here = x.new_zeros(x.shape)
+    after = x.new_zeros(x.shape) if change else here
+    run(*strided(here), after[:, int(change) :], OWNS_QUERIES=queries)
+    return here.add_(after) if change else here
+
+
+def strided(*tensors: Tensor) -> list[Tensor | tuple[int, ...]]:
+    """Tensors as kernels take them: each with its strides."""
+    return [part for tensor in tensors for part in (tensor, tensor.stride())]
+
+
+def launch(q: Tensor, change: bool, kernel: Any, *arguments: Any, **flags: bool) -> None:
+    """Start one program for every block of tokens of every map."""
+    clips, frames, heads, tokens, dim = q.shape
+    padded = max(16, next_power_of_2(dim))
+    block, stream, warps = SHAPES[padded]
+    frames -= change
+    programs = clips * frames * heads * cdiv(tokens, block)
+    scale = dim**-0.5 / math.log(2)
+    if programs:  # a single frame has no next one
+        with torch.cuda.device_of(q):
+            kernel[(programs,)](
+                *arguments, scale, (frames, heads, tokens, dim),
+                CHANGE=change, BLOCK=block, STREAM=stream, DIM=padded, num_warps=warps, **flags,
+            )  # fmt: skip
+
+
+triton_column_sums = flow_operator("triton_column_sums", forward, backward)
+"""Column sums and log-sum-exp of rows of the maps of q and k; see `flow_operator`."""
