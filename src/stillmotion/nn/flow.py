@@ -1,9 +1,9 @@
 """Attention-map flow without an N x N map: the one place that chooses how it is computed.
 
-The equations stand in `stillmotion.nn.reference`, the oracle of everything here. Tensors on a GPU
-go to Triton's kernels (`stillmotion.nn.flow_triton`), all others to tiles
-(`stillmotion.nn.flow_tiled`); both keep O(N) numbers a frame. A model that is exported gets the
-equations themselves, so that other runtimes need no operator of ours.
+The equations stand in `stillmotion.nn.reference`, the oracle of everything here. Triton's kernels
+(`stillmotion.nn.flow_triton`) compute them on a GPU; tiles (`stillmotion.nn.flow_tiled`) elsewhere,
+in float64, and for heads too wide for the kernels. Both keep O(N) numbers a frame. A model that is
+exported gets the equations themselves, so that other runtimes need no operator of ours.
 """
 
 from importlib.util import find_spec
@@ -64,8 +64,9 @@ def column_sums(
     q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], *, change: bool
 ) -> Float[Tensor, "B F N h"]:
     """What both flows are; ``change``: of each of the T - 1 pairs of frames, not of each frame."""
-    if q.is_cuda and HAS_TRITON:
-        from stillmotion.nn.flow_triton import triton_column_sums
+    if HAS_TRITON and q.is_cuda and q.dtype != torch.float64:
+        from stillmotion.nn.flow_triton import LARGEST_HEAD, triton_column_sums
 
-        return triton_column_sums(q, k, change)[0]
+        if q.shape[-1] <= LARGEST_HEAD:
+            return triton_column_sums(q, k, change)[0]
     return tiled_column_sums(q, k, change)[0]

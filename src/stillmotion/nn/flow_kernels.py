@@ -15,6 +15,11 @@ Products take the inputs' dtype (float32 without TF32), sums are float32, expone
 Tensors come as a pointer and their strides; ``sizes`` is F, h, N, d of (B, F, h, N, d).
 """
 
+# Arguments that are fixed when a kernel is compiled have capitals, and none has a type: Triton's
+# compiler reads these functions, Python never runs them.
+# ruff: noqa: N803
+# mypy: disable-error-code="no-untyped-def"
+
 import triton
 import triton.language as tl
 

@@ -17,29 +17,29 @@ Backward = Callable[[Tensor, Tensor, Tensor, Tensor, bool], tuple[Tensor, Tensor
 
 
 def flow_operator(name: str, forward: Forward, backward: Backward) -> Forward:
-    """Register ``forward`` and ``backward`` as ``stillmotion::name`` and ``stillmotion::name_back``.
+    """Register two functions as ``stillmotion::name`` and ``stillmotion::name_back``.
 
     Args:
         forward: queries and keys (B, T, h, N, d) of one dtype and device, any strides, and whether
             it is the change between frames that counts; to column sums (B, F, N, h) of that dtype
-            and the log-sum-exp of every row (B, F, h, N), in float32 or float64. F is T, or T - 1
-            for the change.
+            and the log-sum-exp of every row (B, F, h, N), of the dtype of `accumulator` and in the
+            backward's own units. F is T, or T - 1 for the change.
         backward: the gradient of the column sums, queries, keys, log-sum-exp and the same flag; to
             the gradients of queries and keys, contiguous.
 
     Returns:
-        ``forward`` as an operator with gradients, for one derivative.
+        ``forward`` as an operator that can be differentiated once.
     """
     operator = torch.library.custom_op(f"stillmotion::{name}", forward, mutates_args=())
     back = torch.library.custom_op(f"stillmotion::{name}_back", backward, mutates_args=())
     operator.register_fake(shapes_forward)
     back.register_fake(shapes_backward)
 
-    def keep(ctx, inputs: tuple[Tensor, Tensor, bool], output: tuple[Tensor, Tensor]) -> None:
+    def keep(ctx: Any, inputs: tuple[Tensor, Tensor, bool], output: tuple[Tensor, Tensor]) -> None:
         q, k, ctx.change = inputs
         ctx.save_for_backward(q, k, output[1])
 
-    def differentiate(ctx, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None]:
+    def differentiate(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None]:
         return *back(gradient, *ctx.saved_tensors, ctx.change), None
 
     operator.register_autograd(differentiate, setup_context=keep)

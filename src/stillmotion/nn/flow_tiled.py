@@ -140,4 +140,4 @@ def tiles(maps: int, tokens: int) -> Iterator[tuple[slice, slice]]:
 
 
 tiled_column_sums = flow_operator("tiled_column_sums", forward, backward)
-"""See `flow_operator`."""
+"""Column sums and log-sum-exp of rows of the maps of q and k; see `flow_operator`."""

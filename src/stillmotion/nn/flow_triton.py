@@ -20,9 +20,8 @@ from triton import cdiv, next_power_of_2
 from stillmotion.nn.flow_kernels import gradient_kernel, logsumexp_kernel, sums_kernel
 from stillmotion.nn.flow_operator import flow_operator
 
-
-SHAPES = {16: (64, 64, 4), 32: (64, 64, 4), 64: (64, 64, 4), 128: (64, 64, 8), 256: (32, 32, 8)}
-"""Tokens that a program owns, tokens that it streams at once, warps: by padded head dimension."""
+LARGEST_HEAD = 128
+"""Head dimensions above this do not fit beside their gradients in a program's registers."""
 
 
 def forward(q: Tensor, k: Tensor, change: bool) -> tuple[Tensor, Tensor]:
@@ -71,17 +70,33 @@ def strided(*tensors: Tensor) -> list[Tensor | tuple[int, ...]]:
 def launch(q: Tensor, change: bool, kernel: Any, *arguments: Any, **flags: bool) -> None:
     """Start one program for every block of tokens of every map."""
     clips, frames, heads, tokens, dim = q.shape
-    padded = max(16, next_power_of_2(dim))
-    block, stream, warps = SHAPES[padded]
     frames -= change
-    programs = clips * frames * heads * cdiv(tokens, block)
+    shape = tile_shape(dim, q.dtype)
+    programs = clips * frames * heads * cdiv(tokens, shape["BLOCK"])
     scale = dim**-0.5 / math.log(2)
     if programs:  # a single frame has no next one
         with torch.cuda.device_of(q):
             kernel[(programs,)](
-                *arguments, scale, (frames, heads, tokens, dim),
-                CHANGE=change, BLOCK=block, STREAM=stream, DIM=padded, num_warps=warps, **flags,
-            )  # fmt: skip
+                *arguments, scale, (frames, heads, tokens, dim), CHANGE=change, **shape, **flags
+            )
+
+
+def tile_shape(dim: int, dtype: torch.dtype) -> dict[str, int]:
+    """Tokens that a program owns and streams at once, its padded head dimension, warps and stages.
+
+    The largest tiles that the compiler keeps in registers for every kernel, on compute capability
+    8.0 and 9.0. A GPU's speed has not decided between them yet.
+    """
+    padded = max(16, next_power_of_2(dim))
+    wide = padded > 64
+    stages = 2 if wide else 3
+    if dtype == torch.float32:
+        block, stream, warps = (32, 32, 8) if wide else (64, 32, 8)
+    else:
+        block, stream, warps = (64, 64, 8) if wide else (64, 64, 4)
+    return {
+        "BLOCK": block, "STREAM": stream, "DIM": padded, "num_warps": warps, "num_stages": stages
+    }  # fmt: skip
 
 
 triton_column_sums = flow_operator("triton_column_sums", forward, backward)
