@@ -68,5 +68,7 @@ def column_sums(
         from stillmotion.nn.flow_triton import LARGEST_HEAD, triton_column_sums
 
         if q.shape[-1] <= LARGEST_HEAD:
+            if torch.is_autocast_enabled("cuda"):  # as for torch's own products
+                q, k = (x.to(torch.get_autocast_dtype("cuda")) for x in (q, k))
             return triton_column_sums(q, k, change)[0]
     return tiled_column_sums(q, k, change)[0]

@@ -71,9 +71,8 @@ def backward(
         parts = [Side(s.frames, s.scale, *map(torch.zeros_like, (s.q, s.k))) for s in sides]
         for maps, rows in tiles(*sides[0].q.shape[:2]):
             place = slice(first + maps.start, first + maps.stop)
-            tile = gradient_of_tile(
-                difference(sides, maps, rows), change, g[place], logsumexp[place, rows]
-            )
+            tile = difference(sides, maps, rows)
+            tile = gradient_of_tile(tile, change, g[place], logsumexp[place, rows])
             for side, part in zip(sides, parts, strict=True):
                 part.q[maps, rows] = tile @ side.k[maps]
                 part.k[maps].baddbmm_(tile.mT, side.q[maps, rows])
@@ -109,25 +108,19 @@ def chunks(q: Tensor, k: Tensor, change: bool) -> Iterator[tuple[int, list[Side]
     Yields the number of the first map, and one side, or two where frames are compared.
     """
     clips, frames, heads, tokens, dim = q.shape
-    dtype, scale = accumulator(q), dim**-0.5
     numbers = torch.arange(clips * frames, device=q.device).view(clips, frames)
-    ends = [(numbers[:, : frames - change], scale)] + [(numbers[:, 1:], -scale)] * change
-    q, k = q.flatten(0, 1), k.flatten(0, 1)
     together = max(1, TILE // (heads * tokens**2))
-    parts = zip(*(end.flatten().split(together) for end, _ in ends), strict=True)
-    for number, chosen in enumerate(parts):
-        yield (
-            number * together * heads,
-            [
-                Side(
-                    frames,
-                    scale,
-                    q[frames].to(dtype).mul(scale).reshape(-1, tokens, dim),
-                    k[frames].to(dtype).reshape(-1, tokens, dim),
-                )
-                for frames, (_, scale) in zip(chosen, ends, strict=True)
-            ],
-        )
+    for number, chosen in enumerate(numbers[:, : frames - change].flatten().split(together)):
+        sides = [side_of(q, k, chosen, dim**-0.5)]
+        if change:
+            sides.append(side_of(q, k, chosen + 1, -(dim**-0.5)))
+        yield number * together * heads, sides
+
+
+def side_of(q: Tensor, k: Tensor, frames: Tensor, scale: float) -> Side:
+    """The queries and keys of some of the B T frames."""
+    q, k = (x.flatten(0, 1)[frames].to(accumulator(q)).flatten(0, 1).contiguous() for x in (q, k))
+    return Side(frames, scale, q * scale, k)
 
 
 def tiles(maps: int, tokens: int) -> Iterator[tuple[slice, slice]]:
