@@ -68,7 +68,7 @@ def backward(
     g = gradient.mT.to(dtype).reshape(-1, tokens, 1)
     logsumexp = logsumexp.reshape(-1, tokens, 1)
     for first, sides in chunks(q, k, change):
-        parts = [Side(s.frames, s.scale, *map(torch.zeros_like, (s.q, s.k))) for s in sides]
+        parts = [s._replace(q=torch.empty_like(s.q), k=torch.zeros_like(s.k)) for s in sides]
         for maps, rows in tiles(*sides[0].q.shape[:2]):
             place = slice(first + maps.start, first + maps.stop)
             tile = difference(sides, maps, rows)
@@ -118,9 +118,9 @@ def chunks(q: Tensor, k: Tensor, change: bool) -> Iterator[tuple[int, list[Side]
 
 
 def side_of(q: Tensor, k: Tensor, frames: Tensor, scale: float) -> Side:
-    """The queries and keys of some of the B T frames."""
+    """The queries and keys of some of the B T frames, copied."""
     q, k = (x.flatten(0, 1)[frames].to(accumulator(q)).flatten(0, 1).contiguous() for x in (q, k))
-    return Side(frames, scale, q * scale, k)
+    return Side(frames, scale, q.mul_(scale), k)
 
 
 def tiles(maps: int, tokens: int) -> Iterator[tuple[slice, slice]]:
