@@ -69,7 +69,7 @@ def with_results(page: str) -> str:
         body = targets() if name is None else results(name, only=only)
         return f"{mark['begin']}\n{body}\n{mark['end']}"
 
-    what = r"targets|results (?P<name>\w+)(?: (?P<only>\w+))?"
+    what = r"targets|results (?P<name>[\w-]+)(?: (?P<only>cpu|cuda))?"
     marks = rf"(?P<begin><!-- (?:{what}) -->)\n.*?(?P<end><!-- end -->)"
     return re.sub(marks, fresh, page, flags=re.DOTALL)
 
