@@ -73,7 +73,7 @@ def accumulator(q: Tensor) -> torch.dtype:
 def products(maps: int) -> Callable[..., int]:
     """FLOPs of so many products of the size of q k^T, one a frame: what the equations need.
 
-    What a kernel computes again to save memory is not counted, as in torch's fused attention.
+    What a kernel computes again to save memory is not counted, so every form counts the same.
     """
 
     def formula(*shapes: Any, out_val: object = None, **_: object) -> int:

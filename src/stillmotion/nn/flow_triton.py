@@ -1,7 +1,7 @@
 """Attention-map flow on a GPU: launches of `stillmotion.nn.flow_kernels`, as one operator.
 
-A forward is two products of N x N x d a map and a backward five, where fused attention has two and
-five (seven in two passes); twice as many for the change between frames.
+A forward is two products of N x N x d a map and a backward five, as many as fused attention's; for
+the change between frames four and ten.
 
 Memory: q, k (with any strides, not copied) and the log-sum-exp of rows are kept, O(N) a frame; in
 the backward one number more a row, and the gradients, for both frames of a pair until they are
