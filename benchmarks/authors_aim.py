@@ -20,7 +20,7 @@ def with_authors_block(model: VideoClassifier) -> VideoClassifier:
         if parameter.requires_grad and parameter.ndim > 1:
             nn.init.normal_(parameter, std=0.02)
     authors = copy.deepcopy(model)
-    authors.trunk.blocks = nn.ModuleList(AuthorsBlock(block) for block in authors.trunk.blocks)  # type: ignore[arg-type]
+    authors.trunk.blocks = nn.ModuleList(AuthorsBlock(block) for block in authors.trunk.blocks)
     clip = torch.rand(1, model.num_frames, 3, *model.backbone.image_size)
     with torch.no_grad():
         torch.testing.assert_close(authors.eval()(clip), model.eval()(clip), rtol=1e-4, atol=1e-4)
