@@ -17,8 +17,8 @@ from stillmotion.training.optimisation import Objective
 WINS_ON: frozenset[str] = frozenset()
 """Devices on which compiling was measured to win, for ``auto``.
 
-On a CPU it brought nothing: 0.93 to 1.03 of the uncompiled step's time over three methods, after
-one to two minutes of compiling for four blocks. On a GPU it has not been measured.
+On a CPU it brought nothing: 0.97 to 1.02 of the uncompiled step's time (medians of three methods),
+after one to two minutes of compiling four blocks. On a GPU it has not been measured.
 """
 
 
