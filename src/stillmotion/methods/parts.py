@@ -3,9 +3,12 @@
 They are handed the open backbone by the model, which alone owns it.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from stillmotion.backbones import OpenBackbone
 from stillmotion.shapes import NormalisedClip, Tokens
@@ -39,10 +42,13 @@ class Trunk(nn.Module):
     Attributes:
         feature_dims: the width of each feature vector that the trunk returns beside the tokens.
         inert: names of trained parameters that cannot reach the logits, by the method's own design.
+        checkpoint_blocks: keep nothing of a block for the backward but the tokens that enter it,
+            and run it again there: less memory, one more forward, the same gradients.
     """
 
     feature_dims: tuple[int, ...] = ()
     inert: tuple[str, ...] = ()
+    checkpoint_blocks: bool = False
 
     def __init__(self, blocks: list[nn.Module]) -> None:
         super().__init__()
@@ -52,8 +58,14 @@ class Trunk(nn.Module):
         self, x: Tokens
     ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
         for block in self.blocks:
-            x = block(x)
+            x = self.through(block, x)
         return x, []
+
+    def through(self, block: nn.Module, x: Tokens) -> Any:
+        """What a block makes of the tokens."""
+        if self.checkpoint_blocks and torch.is_grad_enabled():
+            return checkpoint(block, x, use_reentrant=False)
+        return block(x)
 
 
 class Readout(nn.Module):

@@ -143,6 +143,7 @@ class ZeroI2VBlock(nn.Module):
     def forward(self, x: Tokens) -> Tokens:
         f = self.frozen
         q, k, v = f.qkv(self.attn_in(f.norm1(x)))
+        q = q.contiguous()  # as a view it would keep all of qkv for the backward
         x = x + self.attn_out(f.out(f.attend(q, self.shift(k), self.shift(v))))
         return x + self.mlp_out(f.mlp(self.mlp_in(f.norm2(x))))
 

@@ -1,11 +1,12 @@
 """The trained linear maps inside adapters, in three kinds, and the scaled adapter made of them.
 
-A projection maps (..., in) -> (..., out). The three kinds are those of AM Flow's Table 4: a plain
-`nn.Linear`, a `CompacterLinear` (sum of Kronecker products, low rank), and a `HyperLinear`, whose
-weights a network shared by all adapters produces.
+A projection maps (..., in) -> (..., out) by its ``weight`` and ``bias``. The three kinds are those
+of AM Flow's Table 4: a plain `nn.Linear`, a `CompacterLinear` (sum of Kronecker products, low
+rank), and a `HyperLinear`, whose weights a network shared by all adapters produces.
 """
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -15,6 +16,8 @@ class Adapter(nn.Module):
 
     ``embed`` is relu(W_down x), (..., in) -> (..., r). ``lift`` is s W_up e, (..., r) -> (..., C),
     with a learned scalar s that starts at 1. W_up starts at zero: a new adapter changes nothing.
+    The scalar multiplies the weights, so that the backward need not keep W_up e, a tensor of C
+    numbers a token.
     """
 
     def __init__(self, down: nn.Module, up: nn.Module) -> None:
@@ -26,7 +29,7 @@ class Adapter(nn.Module):
         return self.down(x).relu()
 
     def lift(self, e: Float[Tensor, "*lead r"]) -> Float[Tensor, "*lead C"]:
-        return self.scale * self.up(e)
+        return F.linear(e, self.scale * self.up.weight, self.scale * self.up.bias)  # type: ignore[operator]
 
 
 def zero_linear(dim_in: int, dim_out: int, *, bias: bool = True) -> nn.Linear:
@@ -61,7 +64,7 @@ class CompacterLinear(nn.Module):
         return products.sum(0).flatten(2, 3).flatten(0, 1)
 
     def forward(self, x: Float[Tensor, "*lead i"]) -> Float[Tensor, "*lead o"]:
-        return nn.functional.linear(x, self.weight, self.bias)
+        return F.linear(x, self.weight, self.bias)
 
 
 class HyperNetwork(nn.Module):
@@ -95,5 +98,9 @@ class HyperLinear(nn.Module):
         self.embedding = nn.Parameter(torch.randn(network.embedding))
         self.bias = nn.Parameter(torch.zeros(network.shape[0]))
 
+    @property
+    def weight(self) -> Float[Tensor, "o i"]:
+        return self.network(self.embedding)
+
     def forward(self, x: Float[Tensor, "*lead i"]) -> Float[Tensor, "*lead o"]:
-        return nn.functional.linear(x, self.network(self.embedding), self.bias)
+        return F.linear(x, self.weight, self.bias)

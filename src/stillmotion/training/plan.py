@@ -10,6 +10,7 @@ from rich.table import Table
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
 from stillmotion.settings import Training
+from stillmotion.training.compiling import CompiledStep
 from stillmotion.training.data import Loaders
 from stillmotion.training.optimisation import Objective
 from stillmotion.training.splits import Splits
@@ -18,7 +19,7 @@ from stillmotion.training.splits import Splits
 def plan(
     recipe: Recipe,
     model: VideoClassifier,
-    objective: Objective,
+    objective: Objective | CompiledStep,
     splits: Splits,
     loaders: Loaders,
     accelerator: Accelerator,
@@ -61,7 +62,10 @@ def plan(
 
 
 def time_of_step(
-    recipe: Recipe, objective: Objective, loaders: Loaders, accelerator: Accelerator
+    recipe: Recipe,
+    objective: Objective | CompiledStep,
+    loaders: Loaders,
+    accelerator: Accelerator,
 ) -> float:
     """Seconds of a forward and backward on random clips; the second of two tries."""
     batch = recipe.training.batch_size

@@ -18,6 +18,7 @@ from stillmotion.recipe import Recipe
 from stillmotion.settings import Training
 from stillmotion.shapes import Clip, FrameFeatures, Labels, SoftLabels
 from stillmotion.training.cached import FrameProbe, freeze_clips
+from stillmotion.training.compiling import CompiledStep, should_compile
 from stillmotion.training.data import Loaders, make_loaders
 from stillmotion.training.log import RunLog
 from stillmotion.training.optimisation import (
@@ -77,6 +78,7 @@ def prepare(
 ) -> Session:
     """Loaders, objective, optimizer and schedule; says what will be trained."""
     options = recipe.training
+    compiled = should_compile(options.compile, accelerator.device)
     with log.counting("decoding") as on_progress:
         size = model.backbone.image_size[0]
         loaders = make_loaders(recipe, splits, image_size=size, on_progress=on_progress)
@@ -87,8 +89,12 @@ def prepare(
             loaders = freeze_clips(
                 recipe, model, splits, loaders, accelerator=accelerator, on_progress=on_progress
             )
+    model.trunk.checkpoint_blocks = options.checkpoint_blocks
+    objective: Objective | CompiledStep
     objective = Objective(learner, label_smoothing=options.label_smoothing, class_weights=weights)
     objective.to(accelerator.device)
+    if compiled:
+        objective = CompiledStep(objective, num_clips=options.batch_size)
     log.say(plan(recipe, model, objective, splits, loaders, accelerator))
     plain = build_optimizer(model, options, processes=accelerator.num_processes)
     step, optimizer, batches = accelerator.prepare(objective, plain, loaders.train)

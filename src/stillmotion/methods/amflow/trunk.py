@@ -34,7 +34,7 @@ class AMFlowTrunk(Trunk):
         features = []
         image = x[:, -1:] if self.last_frame_only else x
         for block in self.blocks:
-            x, said = block(x)
+            x, said = self.through(block, x)
             features += said
             if self.frozen_image:
                 image = block.frozen(image)  # type: ignore[operator]
