@@ -25,5 +25,8 @@ def shift_channels(x: Tokens, plan: Sequence[tuple[int, int]]) -> Tokens:
 
 def from_frame(x: Float[Tensor, "B T *rest"], offset: int) -> Float[Tensor, "B T *rest"]:
     """Frame t becomes frame t + offset where there is one, and stays itself where there is none."""
-    frames = range(x.shape[1])
-    return x[:, [t + offset if t + offset in frames else t for t in frames]]
+    length = x.shape[1]
+    away = min(abs(offset), length)
+    if offset < 0:
+        return torch.cat([x[:, :away], x[:, : length - away]], dim=1)
+    return torch.cat([x[:, away:], x[:, length - away :]], dim=1)
