@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from stillmotion.answering import average_of_views, logits_of_views
+from stillmotion.chunking import MEMORY_GIB, Chunked
 from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_folder import is_frame_folder
 from stillmotion.data.parts import sizes_of
@@ -94,9 +95,10 @@ class Predictor:
         device: where to compute; None: a GPU where there is one.
         threshold: the least confidence of an answer, below which it is "none of these"; 0: any;
             None: as the model was calibrated.
+        memory_gib: bound on the tensors of the views that are shown at once, in GiB.
 
     Raises:
-        ConfigurationError: for a device that is not there.
+        ConfigurationError: for a device that is not there, or a bound that is not above 0.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Predictor:
         views: Views | None = None,
         device: str | torch.device | None = None,
         threshold: float | None = None,
+        memory_gib: float = MEMORY_GIB,
     ) -> None:
         device = device or best_device()
         try:
@@ -113,6 +116,7 @@ class Predictor:
             self.model = model.eval().to(self.device)
         except (RuntimeError, AssertionError) as error:
             raise ConfigurationError(f"cannot compute on {device}: {error}") from error
+        self.chunked = Chunked(self.model, memory_gib=memory_gib)
         self.views = views or views_of(model)
         refuse_mirrored(self.views, mirror_of(model))
         self.sizes = sizes_of(model.parts)
@@ -142,7 +146,7 @@ class Predictor:
     def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " W"]:
         """Class probabilities of the views of one video; where classes are combinations, those of
         their parts side by side."""
-        logits = logits_of_views(self.model, views[None].to(self.device), self.sizes)
+        logits = logits_of_views(self.chunked, views[None].to(self.device), self.sizes)
         return average_of_views(logits, self.views.average, self.sizes)[0]
 
     def read(self, path: Path) -> UInt8[Tensor, "V T 3 height width"]:

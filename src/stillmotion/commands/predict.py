@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse.typing import PositiveInt
 
-from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, add_views, views_from
+from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, add_memory, add_views, views_from
 from stillmotion.errors import VideoError
 from stillmotion.parsing import Parser
 
@@ -25,6 +25,7 @@ def run(arguments: Arguments) -> int:
         views=views_from(values, views_of(model)),
         device=values["device"],
         threshold=values["threshold"],
+        memory_gib=values["memory_gib"],
     )
     unreadable = 0
     for path in paths:
@@ -64,5 +65,6 @@ def options() -> Parser:
     )
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--device", default=None, help="cpu, cuda, mps; by default the best")
+    add_memory(parser)
     add_views(parser)
     return parser

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from jsonargparse.typing import PositiveFloat
+
 from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
 from stillmotion.settings import Videos, Views
@@ -72,6 +74,16 @@ def add_views(parser: Parser) -> None:
     for name, what in VIEWS.items():
         told = f"{what}; by default as in training"
         parser.add_argument(f"--views.{name}", type=kinds[name] | None, default=None, help=told)
+
+
+def add_memory(parser: Parser) -> None:
+    """The bound on the memory of the views that are shown at once."""
+    parser.add_argument(
+        "--memory_gib",
+        type=PositiveFloat,
+        default=2.0,
+        help="GiB that the clips and crops that are shown at once may take",
+    )
 
 
 def views_from(values: dict[str, Any], usual: Views) -> Views:

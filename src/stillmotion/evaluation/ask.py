@@ -5,6 +5,7 @@ from __future__ import annotations
 from accelerate import Accelerator
 
 from stillmotion.answering import Answers, Order, answer
+from stillmotion.chunking import MEMORY_GIB
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.parts import sizes_of
 from stillmotion.errors import DataError
@@ -31,6 +32,7 @@ def evaluate(
     time_check: bool = True,
     workers: int = 2,
     batch_size: int = 8,
+    memory_gib: float = MEMORY_GIB,
     max_unreadable: float = 0.05,
     accelerator: Accelerator | None = None,
 ) -> Evaluation:
@@ -41,7 +43,8 @@ def evaluate(
         views: clips and crops of each video that are averaged, and how; None: as in training.
         time_check: also score the same clips with frames shuffled and reversed. A model whose score
             stays does not use time.
-        batch_size: clips at once.
+        batch_size: clips that are read at once; all views of one video at the least.
+        memory_gib: bound on the tensors of the clips that the model is shown at once, in GiB.
         max_unreadable: refuse to score where more than this part of the videos cannot be read.
 
     Raises:
@@ -55,6 +58,7 @@ def evaluate(
         time_check=time_check,
         workers=workers,
         batch_size=batch_size,
+        memory_gib=memory_gib,
         accelerator=accelerator,
     )
     return summarise(
@@ -70,6 +74,7 @@ def ask(
     time_check: bool,
     workers: int = 2,
     batch_size: int = 8,
+    memory_gib: float = MEMORY_GIB,
     accelerator: Accelerator | None = None,
 ) -> Answers:
     """What a model says of labelled videos; see `evaluate`.
@@ -97,5 +102,6 @@ def ask(
         orders=orders,
         average=views.average,
         sizes=sizes_of(model.parts),
+        memory_gib=memory_gib,
         accelerator=accelerator,
     )
