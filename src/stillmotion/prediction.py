@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.loading import mirror_of, refuse_mirrored, sampling_of, view_dataset, views_of
 from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
+from stillmotion.quantising import Agreement, Precision, first_clips, quantise
 from stillmotion.rejection import NONE, Rejection, rejection_of
 from stillmotion.settings import Views
 
@@ -142,7 +144,26 @@ class Predictor:
             threshold=known.threshold if known else 0.0,
         )
 
-    @torch.inference_mode()
+    def quantise(self, precision: Precision, paths: Iterable[Path]) -> Agreement:
+        """Answer in fewer bits from now on, if that changes little for the first of these videos.
+
+        Returns:
+            How little. Videos that cannot be read are passed over.
+
+        Raises:
+            ConfigurationError, QuantisingError: see `stillmotion.quantising.quantise`.
+        """
+        clips = first_clips(self._readable(paths)).to(self.device)
+        fewer, agreement = quantise(self.model, precision, clips)
+        self.chunked = Chunked(fewer, memory_gib=self.chunked.memory_gib)
+        return agreement
+
+    def _readable(self, paths: Iterable[Path]) -> Iterator[UInt8[Tensor, "V T 3 height width"]]:
+        for path in paths:
+            with suppress(VideoError):
+                yield self.read(path)
+
+    @torch.no_grad()
     def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " W"]:
         """Class probabilities of the views of one video; where classes are combinations, those of
         their parts side by side."""

@@ -10,7 +10,7 @@ from stillmotion.commands.shared import (
     RUN,
     WEIGHTS,
     Arguments,
-    add_memory,
+    add_computing,
     add_videos,
     add_views,
     keep_apart,
@@ -45,6 +45,7 @@ def run(arguments: Arguments) -> int:
         workers=asked.workers,
         batch_size=values["batch_size"],
         memory_gib=values["memory_gib"],
+        precision=values["precision"],
         max_unreadable=asked.max_unreadable,
     )
     result.write(Path(values["out"]))
@@ -71,7 +72,7 @@ def options() -> Parser:
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--time_check", type=bool, default=True, help="also shuffle and reverse")
     parser.add_argument("--batch_size", type=PositiveInt, default=8, help="clips read at once")
-    add_memory(parser)
+    add_computing(parser)
     add_views(parser)
     add_videos(parser, "videos", "workers", "max_unreadable", "allow_overlap")
     return parser

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from jsonargparse.typing import PositiveFloat
 
@@ -76,8 +76,14 @@ def add_views(parser: Parser) -> None:
         parser.add_argument(f"--views.{name}", type=kinds[name] | None, default=None, help=told)
 
 
-def add_memory(parser: Parser) -> None:
-    """The bound on the memory of the views that are shown at once."""
+def add_computing(parser: Parser) -> None:
+    """How a model that is asked computes."""
+    parser.add_argument(
+        "--precision",
+        type=Literal["fp32", "bf16", "int8"],
+        default="fp32",
+        help="fewer bits are quicker, and refused where they change answers to the first videos",
+    )
     parser.add_argument(
         "--memory_gib",
         type=PositiveFloat,
