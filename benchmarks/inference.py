@@ -97,7 +97,7 @@ def many_views(setting: Setting) -> list[dict[str, object]]:
     for gib, chunked in shown.items():
         chunked(views[:1])
         runs[f"within {gib:g} GiB"] = partial(chunked, views)
-    seconds = take_turns(runs, rounds=min(setting.rounds, 3), warmup=0, device=setting.device)
+    seconds = take_turns(runs, rounds=min(setting.rounds, 2), warmup=0, device=setting.device)
     at_once = [1, *(chunked.clips_at_once(views.shape[1:]) for chunked in shown.values())]
     return [
         {
