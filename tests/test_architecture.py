@@ -25,6 +25,8 @@ LAYERS = (
     {"model"},
     {"checkpoint", "merging", "recipe", "official"},
     {"recipes", "visualise", "metrics", "accounting", "doctor"},
+    {"chunking", "int8"},
+    {"quantising"},
     {"loading", "selection", "answering", "paper_figures", "rejection", "saved_scores"},
     {"prediction", "evaluation", "comparison", "streaming", "export", "published"},
     {"training", "calibrating"},

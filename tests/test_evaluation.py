@@ -40,7 +40,7 @@ DEMANDED = (
     "list_sha256", "backbone_sha256", "calibration_error", "calibration", "confusion",
     "confusion_pairs", "most_confused", "per_class", "intervals", "unreadable", "views", "decoder",
     "backbone", "class_names", "num_classes", "metric", "dataset", "parts", "breakdown",
-    "none_of_these", "stillmotion_version",
+    "none_of_these", "fewer_bits", "stillmotion_version",
 )  # fmt: skip
 BESIDE = (
     ".json", ".png", ".html", "_per_class.csv", "_confusions.csv", "_predictions.jsonl",

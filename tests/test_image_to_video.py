@@ -34,7 +34,7 @@ from stillmotion.nn.attention import (
 from stillmotion.nn.frame_grid import frame_grids, frame_numbers
 from stillmotion.nn.frozen import Frozen, Inserted
 from stillmotion.nn.reference import static_flow
-from stillmotion.nn.shift import from_frame, shift_channels
+from stillmotion.nn.shift import from_frame, shift_channels, shift_channels_
 
 few = st.integers(1, 4)
 
@@ -104,6 +104,17 @@ def test_shifted_channels_come_from_the_frame_that_is_named(frames, plan, rest):
             assert torch.equal(found[:, t, :, first : first + width], want)
         first += width
     assert torch.equal(found[..., first:], x[..., first:])
+    in_place = shift_channels_(x, plan)
+    assert in_place is x
+    assert torch.equal(in_place, found)
+
+
+def test_zeroi2v_answers_alike_whether_it_shifts_in_place_or_not():
+    model, clip = trained(VARIANTS["zeroi2v"]).double(), moving().double()
+    recorded = model(clip)
+    for _ in range(2):
+        with torch.no_grad():
+            torch.testing.assert_close(model(clip), recorded, rtol=0, atol=1e-12)
 
 
 @given(st.integers(1, 3), st.integers(1, 20))

@@ -1,6 +1,6 @@
 """What a model says of videos, with their frames in order or not, over any number of processes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ from accelerate.utils import gather_object
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from stillmotion.chunking import MEMORY_GIB, Chunked
 from stillmotion.data.dataset import Batch
 from stillmotion.metrics import marginals, softmax
 
@@ -50,6 +51,7 @@ def answer(
     orders: Sequence[Order] = ("given",),
     average: Average = "probabilities",
     sizes: Sequence[int] = (),
+    memory_gib: float = MEMORY_GIB,
     accelerator: Accelerator,
 ) -> Answers:
     """Show a model the views of each video, with frames in one or more orders, the given one first.
@@ -60,8 +62,9 @@ def answer(
     Args:
         average: what is averaged over the views of a video.
         sizes: where classes are combinations, how many each part has.
+        memory_gib: bound on the tensors of the views that are shown at once; see `Chunked`.
     """
-    model.eval()
+    chunked = Chunked(model.eval(), memory_gib=memory_gib)
     rows: list[tuple[int, int, list[Tensor]]] = []
     failures: list[tuple[int, str]] = []
     for batch in batches:
@@ -70,7 +73,7 @@ def answer(
             continue
         views = batch.clip.to(accelerator.device, non_blocking=True)
         with accelerator.autocast():
-            said = [logits_of_views(model, reorder(views, o, batch.index), sizes) for o in orders]
+            said = [logits_of_views(chunked, reorder(views, o, batch.index), sizes) for o in orders]
         columns = [average_of_views(logits, average, sizes) for logits in said]
         columns += [average_of_views(said[0], "probabilities", sizes), said[0].mean(dim=1)]
         for i, index in enumerate(batch.index.tolist()):
@@ -93,7 +96,9 @@ def answer(
 
 
 def logits_of_views(
-    model: nn.Module, views: Shaped[Tensor, "B V T *frame"], sizes: Sequence[int] = ()
+    model: Callable[[Tensor], Tensor],
+    views: Shaped[Tensor, "B V T *frame"],
+    sizes: Sequence[int] = (),
 ) -> Float[Tensor, "B V W"]:
     """What is said of each view; float32 on the CPU."""
     logits = marginals(model(views.flatten(0, 1)).float(), sizes)

@@ -5,6 +5,7 @@
     ├── BackboneError        an image model that cannot be opened
     │   └── WeightsError     weights that do not fit the image model
     ├── MergeError           adapters that do not fold into the image model closely enough
+    ├── QuantisingError      a model that answers otherwise in fewer bits, or cannot be had in them
     ├── CheckpointError      an adapter checkpoint that is damaged, or belongs to another backbone
     ├── ClipError            a clip of the wrong shape, type or length
     ├── DataError            a data set, list file or label that cannot be used
@@ -39,6 +40,10 @@ class WeightsError(BackboneError):
 
 class MergeError(StillmotionError):
     """Adapters that do not fold into the image model closely enough."""
+
+
+class QuantisingError(StillmotionError):
+    """A model that answers otherwise in fewer bits, or cannot be had in them."""
 
 
 class CheckpointError(StillmotionError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from stillmotion.answering import average_of_views, logits_of_views
+from stillmotion.chunking import MEMORY_GIB, Chunked
 from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_folder import is_frame_folder
 from stillmotion.data.parts import sizes_of
@@ -20,6 +22,7 @@ from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.loading import mirror_of, refuse_mirrored, sampling_of, view_dataset, views_of
 from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
+from stillmotion.quantising import Agreement, Precision, first_clips, quantise
 from stillmotion.rejection import NONE, Rejection, rejection_of
 from stillmotion.settings import Views
 
@@ -94,9 +97,10 @@ class Predictor:
         device: where to compute; None: a GPU where there is one.
         threshold: the least confidence of an answer, below which it is "none of these"; 0: any;
             None: as the model was calibrated.
+        memory_gib: bound on the tensors of the views that are shown at once, in GiB.
 
     Raises:
-        ConfigurationError: for a device that is not there.
+        ConfigurationError: for a device that is not there, or a bound that is not above 0.
     """
 
     def __init__(
@@ -106,6 +110,7 @@ class Predictor:
         views: Views | None = None,
         device: str | torch.device | None = None,
         threshold: float | None = None,
+        memory_gib: float = MEMORY_GIB,
     ) -> None:
         device = device or best_device()
         try:
@@ -113,6 +118,7 @@ class Predictor:
             self.model = model.eval().to(self.device)
         except (RuntimeError, AssertionError) as error:
             raise ConfigurationError(f"cannot compute on {device}: {error}") from error
+        self.chunked = Chunked(self.model, memory_gib=memory_gib)
         self.views = views or views_of(model)
         refuse_mirrored(self.views, mirror_of(model))
         self.sizes = sizes_of(model.parts)
@@ -138,11 +144,30 @@ class Predictor:
             threshold=known.threshold if known else 0.0,
         )
 
-    @torch.inference_mode()
+    def quantise(self, precision: Precision, paths: Iterable[Path]) -> Agreement:
+        """Answer in fewer bits from now on, if that changes little for the first of these videos.
+
+        Returns:
+            How little. Videos that cannot be read are passed over.
+
+        Raises:
+            ConfigurationError, QuantisingError: see `stillmotion.quantising.quantise`.
+        """
+        clips = first_clips(self._readable(paths)).to(self.device)
+        fewer, agreement = quantise(self.model, precision, clips)
+        self.chunked = Chunked(fewer, memory_gib=self.chunked.memory_gib)
+        return agreement
+
+    def _readable(self, paths: Iterable[Path]) -> Iterator[UInt8[Tensor, "V T 3 height width"]]:
+        for path in paths:
+            with suppress(VideoError):
+                yield self.read(path)
+
+    @torch.no_grad()
     def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " W"]:
         """Class probabilities of the views of one video; where classes are combinations, those of
         their parts side by side."""
-        logits = logits_of_views(self.model, views[None].to(self.device), self.sizes)
+        logits = logits_of_views(self.chunked, views[None].to(self.device), self.sizes)
         return average_of_views(logits, self.views.average, self.sizes)[0]
 
     def read(self, path: Path) -> UInt8[Tensor, "V T 3 height width"]:

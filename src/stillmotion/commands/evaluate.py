@@ -10,6 +10,7 @@ from stillmotion.commands.shared import (
     RUN,
     WEIGHTS,
     Arguments,
+    add_computing,
     add_videos,
     add_views,
     keep_apart,
@@ -43,6 +44,8 @@ def run(arguments: Arguments) -> int:
         time_check=values["time_check"],
         workers=asked.workers,
         batch_size=values["batch_size"],
+        memory_gib=values["memory_gib"],
+        precision=values["precision"],
         max_unreadable=asked.max_unreadable,
     )
     result.write(Path(values["out"]))
@@ -68,7 +71,8 @@ def options() -> Parser:
     )
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--time_check", type=bool, default=True, help="also shuffle and reverse")
-    parser.add_argument("--batch_size", type=PositiveInt, default=8, help="clips at once")
+    parser.add_argument("--batch_size", type=PositiveInt, default=8, help="clips read at once")
+    add_computing(parser)
     add_views(parser)
     add_videos(parser, "videos", "workers", "max_unreadable", "allow_overlap")
     return parser

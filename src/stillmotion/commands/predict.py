@@ -6,7 +6,14 @@ from pathlib import Path
 
 from jsonargparse.typing import PositiveInt
 
-from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, add_views, views_from
+from stillmotion.commands.shared import (
+    RUN,
+    WEIGHTS,
+    Arguments,
+    add_computing,
+    add_views,
+    views_from,
+)
 from stillmotion.errors import VideoError
 from stillmotion.parsing import Parser
 
@@ -25,7 +32,10 @@ def run(arguments: Arguments) -> int:
         views=views_from(values, views_of(model)),
         device=values["device"],
         threshold=values["threshold"],
+        memory_gib=values["memory_gib"],
     )
+    if values["precision"] != "fp32":
+        print(predictor.quantise(values["precision"], paths).line(), file=sys.stderr)
     unreadable = 0
     for path in paths:
         try:
@@ -64,5 +74,6 @@ def options() -> Parser:
     )
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--device", default=None, help="cpu, cuda, mps; by default the best")
+    add_computing(parser)
     add_views(parser)
     return parser

@@ -5,7 +5,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
+
+from jsonargparse.typing import PositiveFloat
 
 from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
@@ -72,6 +74,22 @@ def add_views(parser: Parser) -> None:
     for name, what in VIEWS.items():
         told = f"{what}; by default as in training"
         parser.add_argument(f"--views.{name}", type=kinds[name] | None, default=None, help=told)
+
+
+def add_computing(parser: Parser) -> None:
+    """How a model that is asked computes."""
+    parser.add_argument(
+        "--precision",
+        type=Literal["fp32", "bf16", "int8"],
+        default="fp32",
+        help="fewer bits are quicker, and refused where they change answers to the first videos",
+    )
+    parser.add_argument(
+        "--memory_gib",
+        type=PositiveFloat,
+        default=2.0,
+        help="GiB that the clips and crops that are shown at once may take",
+    )
 
 
 def views_from(values: dict[str, Any], usual: Views) -> Views:

@@ -32,6 +32,8 @@ class Evaluation:
         mean_class_interval: 95 %, by a bootstrap over videos.
         breakdown: scores by camera, subject and group, where the videos have them.
         acceptance: what the model's `none of these` threshold does to these videos; None without.
+        fewer_bits: in what precision the model was asked, and how it agrees with itself in full on
+            the clips it was checked on; None in full.
         saved: every video's scores.
         predictions: one row a video; see `summary.predictions`.
     """
@@ -53,6 +55,7 @@ class Evaluation:
     backbone_sha256: str | None
     decoder: str
     unreadable: list[dict[str, str]]
+    fewer_bits: dict[str, Any] | None
     predictions: list[dict[str, Any]]
     saved: SavedScores
 
@@ -92,6 +95,7 @@ class Evaluation:
             "backbone_sha256": self.backbone_sha256,
             "decoder": self.decoder,
             "unreadable": self.unreadable,
+            "fewer_bits": self.fewer_bits,
             "calibration_error": self.calibration.error,
             "calibration": asdict(self.calibration),
             "none_of_these": self.acceptance,

@@ -16,6 +16,7 @@ from stillmotion.loading import refuse_too_many
 from stillmotion.metrics import measure_calibration, most_probable, score
 from stillmotion.metrics.significance import mean_class_interval
 from stillmotion.model import VideoClassifier
+from stillmotion.quantising import Agreement
 from stillmotion.rejection import acceptance, rejection_of
 from stillmotion.saved_scores import SavedScores
 from stillmotion.settings import Views
@@ -28,9 +29,13 @@ def summarise(
     *,
     split: str,
     views: Views,
+    agreement: Agreement | None = None,
     max_unreadable: float = 0.05,
 ) -> Evaluation:
     """The evaluation of what a model said.
+
+    Args:
+        agreement: how it answers beside itself in full, where it was asked in fewer bits.
 
     Raises:
         DataError: too many videos could not be read.
@@ -62,6 +67,7 @@ def summarise(
         metric=videos.metric,
         class_names=model.class_names,
         unreadable=unreadable,
+        fewer_bits=None if agreement is None else asdict(agreement),
         predictions=predictions(videos, answers, sizes),
         saved=saved_scores(
             model, videos, answers, views=views, told=described | {"dataset": videos.dataset}

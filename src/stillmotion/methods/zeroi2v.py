@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from torch import nn
 
 from stillmotion.backbones import OpenBackbone, OpenBlock, Role
@@ -19,7 +20,7 @@ from stillmotion.nn.attention import merge_heads, split_heads
 from stillmotion.nn.bottleneck import width_of
 from stillmotion.nn.head import normal_linear
 from stillmotion.nn.linear_adapter import LinearAdapter, fold_after, fold_before
-from stillmotion.nn.shift import shift_channels
+from stillmotion.nn.shift import shift_channels, shift_channels_
 from stillmotion.shapes import Heads, Tokens
 
 
@@ -148,8 +149,9 @@ class ZeroI2VBlock(nn.Module):
         return x + self.mlp_out(f.mlp(self.mlp_in(f.norm2(x))))
 
     def shift(self, heads: Heads) -> Heads:
-        """Keys or values, whose first channels come from other frames."""
-        return split_heads(shift_channels(merge_heads(heads), self.plan), heads.shape[-3])
+        """Keys or values, just projected, whose first channels come from other frames."""
+        shift = shift_channels if torch.is_grad_enabled() else shift_channels_
+        return split_heads(shift(merge_heads(heads), self.plan), heads.shape[-3])
 
     def merge(self) -> None:
         """Fold the adapters into the frozen linear maps (layer scales first)."""

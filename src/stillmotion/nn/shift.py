@@ -23,7 +23,21 @@ def shift_channels(x: Tokens, plan: Sequence[tuple[int, int]]) -> Tokens:
     return torch.cat([*read, rest], dim=-1)
 
 
+def shift_channels_(x: Tokens, plan: Sequence[tuple[int, int]]) -> Tokens:
+    """The same in ``x`` itself, which costs a copy of the ranges alone; where nothing is recorded
+    for a backward."""
+    first = 0
+    for offset, width in plan:
+        part = x.narrow(-1, first, width)
+        part.copy_(from_frame(part, offset))
+        first += width
+    return x
+
+
 def from_frame(x: Float[Tensor, "B T *rest"], offset: int) -> Float[Tensor, "B T *rest"]:
     """Frame t becomes frame t + offset where there is one, and stays itself where there is none."""
-    frames = range(x.shape[1])
-    return x[:, [t + offset if t + offset in frames else t for t in frames]]
+    length = x.shape[1]
+    away = min(abs(offset), length)
+    if offset < 0:
+        return torch.cat([x[:, :away], x[:, : length - away]], dim=1)
+    return torch.cat([x[:, away:], x[:, length - away :]], dim=1)
