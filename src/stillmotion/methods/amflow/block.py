@@ -7,11 +7,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stillmotion.backbones import FixedBlock, OpenBlock
-from stillmotion.methods.amflow.branch import TemporalBranch
+from stillmotion.methods.amflow.branch import Series, TemporalBranch
 from stillmotion.nn.adapters import Adapter
-from stillmotion.shapes import Tokens
+from stillmotion.nn.past import Past
+from stillmotion.shapes import Reach, Tokens
 
 Features = list[Float[Tensor, "B _"]]
+Embeddings = tuple[Float[Tensor, "B T N r"], Float[Tensor, "B T N r"]]
+"""What the adapters beside attention and MLP hold between their two halves."""
 
 
 class AMFlowBlock(nn.Module, ABC):
@@ -38,20 +41,46 @@ class AMFlowBlock(nn.Module, ABC):
         """The adapters' own norms; empty where they share the frozen block's."""
 
     @abstractmethod
+    def through(self, x: Tokens, past: Past) -> tuple[Tokens, Embeddings, Past]:
+        """Tokens of frames that follow others, the adapters' embeddings, what the flow keeps."""
+
     def forward(self, x: Tokens) -> tuple[Tokens, Features]:
         """Tokens out, and one feature vector (B, D) a branch."""
+        x, said, _ = self.step(x, None)
+        return x, said
+
+    def step(self, x: Tokens, past: Past) -> tuple[Tokens, Features, Past]:
+        """Tokens of frames that follow others; what the branches say of all frames so far."""
+        flow, told = past or (None, (None, None))
+        x, embeddings, flow = self.through(x, flow)
+        answers = [
+            branch.follow(branch.series(e), before)  # type: ignore[operator]
+            for branch, e, before in zip(self.branches, embeddings, told, strict=False)
+        ]
+        return x, [said for said, _ in answers], (flow, [after for _, after in answers])
+
+    def frames(self, x: Tokens) -> tuple[Tokens, list[Series]]:
+        """Tokens, and the series that each branch follows: what belongs to single frames."""
+        x, embeddings, _ = self.through(x, None)
+        read = zip(self.branches, embeddings, strict=False)
+        return x, [branch.series(e) for branch, e in read]  # type: ignore[operator]
+
+    @property
+    def reach(self) -> Reach:
+        return (0, 0) if self.flow is None else self.flow.reach  # type: ignore[return-value]
 
     def adapter_norm(self, which: int, x: Tokens, shared: Tokens) -> Tokens:
         """What an adapter reads: the frozen norm's output, or its own norm's."""
         return self.norms[which](x) if len(self.norms) else shared
 
-    def with_flow(self, z: Tokens, q: Tensor, k: Tensor) -> Float[Tensor, "B T N wide"]:
+    def with_flow(
+        self, z: Tokens, q: Tensor, k: Tensor, past: Past = None
+    ) -> tuple[Float[Tensor, "B T N wide"], Past]:
         """[z || flow], (B, T, N, C + F)."""
-        return z if self.flow is None else torch.cat([z, self.flow(q, k)], dim=-1)
-
-    def read(self, *embeddings: Tokens) -> Features:
-        """What the block's temporal processing units make of its adapters' embeddings."""
-        return [branch(e) for branch, e in zip(self.branches, embeddings, strict=False)]
+        if self.flow is None:
+            return z, None
+        flow, past = self.flow.step(q, k, past)  # type: ignore[operator]
+        return torch.cat([z, flow], dim=-1), past
 
 
 class ParallelBlock(AMFlowBlock):
@@ -63,38 +92,50 @@ class ParallelBlock(AMFlowBlock):
     x  = x + mlp(z2) + s2 W_up2 e2
     """
 
-    def forward(self, x: Tokens) -> tuple[Tokens, Features]:
+    def through(self, x: Tokens, past: Past) -> tuple[Tokens, Embeddings, Past]:
         f = self.frozen
         z = f.norm1(x)
         q, k, v = f.qkv(z)
-        e1 = self.attention_adapter.embed(self.with_flow(self.adapter_norm(0, x, z), q, k))
+        wide, past = self.with_flow(self.adapter_norm(0, x, z), q, k, past)
+        e1 = self.attention_adapter.embed(wide)
         x = x + f.out(f.attend(q, k, v)) + self.attention_adapter.lift(e1)
         z2 = f.norm2(x)
         e2 = self.mlp_adapter.embed(self.adapter_norm(1, x, z2))
         x = x + f.mlp(z2) + self.mlp_adapter.lift(e2)
-        return x, self.read(e1, e2)
+        return x, (e1, e2), past
 
 
 class SerialBlock(AMFlowBlock):
     """The serial ablation (Figure 3): each adapter follows its sub-layer, x <- x + s f(norm(x))."""
 
-    def forward(self, x: Tokens) -> tuple[Tokens, Features]:
+    def through(self, x: Tokens, past: Past) -> tuple[Tokens, Embeddings, Past]:
         f = self.frozen
         q, k, v = f.qkv(f.norm1(x))
         x = x + f.out(f.attend(q, k, v))
-        e1 = self.attention_adapter.embed(self.with_flow(self.adapter_norm(0, x, f.norm1(x)), q, k))
+        wide, past = self.with_flow(self.adapter_norm(0, x, f.norm1(x)), q, k, past)
+        e1 = self.attention_adapter.embed(wide)
         x = x + self.attention_adapter.lift(e1)
         x = x + f.mlp(f.norm2(x))
         e2 = self.mlp_adapter.embed(self.adapter_norm(1, x, f.norm2(x)))
-        return x + self.mlp_adapter.lift(e2), self.read(e1, e2)
+        return x + self.mlp_adapter.lift(e2), (e1, e2), past
 
 
 class PlainBlock(nn.Module):
     """A frozen block as it is."""
+
+    reach = (0, 0)
 
     def __init__(self, frozen: OpenBlock | FixedBlock) -> None:
         super().__init__()
         self.frozen = frozen
 
     def forward(self, x: Tokens) -> tuple[Float[Tensor, "B T M D"], Features]:
+        return self.frozen(x), []
+
+    def step(self, x: Tokens, past: Past) -> tuple[Float[Tensor, "B T M D"], Features, Past]:
+        """Every frame for itself."""
+        return self.frozen(x), [], None
+
+    def frames(self, x: Tokens) -> tuple[Float[Tensor, "B T M D"], list[Series]]:
+        """Every frame for itself."""
         return self.frozen(x), []

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from stillmotion.backbones import TokenGrid
 from stillmotion.errors import ConfigurationError
+from stillmotion.nn.past import Past, average
 from stillmotion.nn.temporal import Centring
 from stillmotion.shapes import Tokens
 
@@ -114,10 +115,23 @@ class TemporalBranch(nn.Module):
     ) -> None:
         super().__init__()
         self.reader, self.project, self.temporal = reader, project, temporal
-        self.centre = centre or nn.Identity()
+        self.centre = centre
         self.dim: int = temporal.dim  # type: ignore[assignment]
 
     def forward(self, e: Tokens) -> Float[Tensor, "B D"]:
-        x = self.project(self.reader(e)).transpose(1, 2)  # (B, M, T, C): M series a clip
-        series = self.temporal(self.centre(x.flatten(0, 1)))
-        return series.mean(dim=1).unflatten(0, x.shape[:2]).mean(dim=1)
+        return self.follow(self.series(e), None)[0]
+
+    def series(self, e: Tokens) -> Series:
+        """What is followed, made of each frame for itself."""
+        return self.project(self.reader(e))
+
+    def follow(self, series: Series, past: Past) -> tuple[Float[Tensor, "B C"], Past]:
+        """Frames that follow others to one vector of all frames so far."""
+        centring, seen, means = past or (None, None, None)
+        x = series.transpose(1, 2)  # (B, M, T, C): M series a clip
+        y = x.flatten(0, 1)
+        if self.centre is not None:
+            y, centring = self.centre.step(y, centring)
+        y, seen = self.temporal.step(y, seen)  # type: ignore[operator]
+        means = average(y, means)
+        return means.mean.unflatten(0, x.shape[:2]).mean(dim=(1, 2)), (centring, seen, means)
