@@ -66,18 +66,34 @@ class TemporalBlock(nn.Module):
         return self.step(x, None)[0]
 
     def step(self, x: Float[Tensor, "S C T"], past: Past) -> tuple[Float[Tensor, "S C T"], Past]:
-        """Frames that follow others; (kernel - 1) dilation inputs of each convolution are kept."""
+        """A frame that follows others; (kernel - 1) dilation inputs of each layer stay."""
         first, second = past or (None, None)
         y, first = self.convolve(self.first, x, first)
         y, second = self.convolve(self.second, y, second)
         return (x + y).relu(), (first, second)
 
     def convolve(
-        self, convolution: nn.Module, x: Float[Tensor, "S C T"], before: Tensor | None
+        self, convolution: nn.Conv1d, x: Float[Tensor, "S C T"], before: Tensor | None
     ) -> tuple[Float[Tensor, "S C T"], Float[Tensor, "S C reach"]]:
         """One layer, and the last of what it saw."""
-        seen = F.pad(x, self.padding) if before is None else torch.cat([before, x], dim=-1)
-        return self.dropout(convolution(seen).relu()), seen[..., x.shape[-1] :]
+        if before is None:
+            seen = F.pad(x, self.padding)
+            y = convolution(seen)
+        else:
+            seen = torch.cat([before, x], dim=-1)
+            y = at_one_place(convolution, seen)
+        return self.dropout(y.relu()), seen[..., x.shape[-1] :]
+
+
+def at_one_place(
+    convolution: nn.Conv1d, seen: Float[Tensor, "S C span"]
+) -> Float[Tensor, "S out 1"]:
+    """A convolution of as many frames as it spans: a linear map of those that it touches.
+
+    PyTorch's dilated convolution takes some ten times as long for it on a CPU.
+    """
+    touched = seen[..., :: convolution.dilation[0]].flatten(1)
+    return F.linear(touched, convolution.weight.flatten(1), convolution.bias)[..., None]
 
 
 class TemporalTransformer(nn.Module):

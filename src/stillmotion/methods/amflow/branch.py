@@ -80,18 +80,18 @@ class CoarseGrid(Reader):
     M = 1 series of channels g g numbers.
     """
 
+    cells: Float[Tensor, "gg HW"]
+
     def __init__(self, dim: int, grid: TokenGrid, *, cells: int, channels: int) -> None:
         super().__init__(channels * cells**2)
         self.grid = grid
         self.reduce = nn.Linear(dim, channels, bias=False)  # the projection that follows has one
         rows, columns = pooling(grid.height, cells), pooling(grid.width, cells)
-        self.register_buffer("rows", rows, persistent=False)
-        self.register_buffer("columns", columns, persistent=False)
+        self.register_buffer("cells", torch.kron(rows, columns), persistent=False)
 
     def forward(self, e: Tokens) -> Series:
         _, patches = self.grid.split(self.reduce(e))
-        cells = torch.einsum("gh,bthwc,kw->btgkc", self.rows, patches, self.columns)
-        return cells.flatten(2)[:, :, None]
+        return (self.cells @ patches.flatten(2, 3)).flatten(2)[:, :, None]
 
 
 def pooling(length: int, cells: int) -> Float[Tensor, "cells length"]:

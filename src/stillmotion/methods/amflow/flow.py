@@ -10,6 +10,7 @@ from stillmotion.backbones import OpenBackbone, OpenBlock
 from stillmotion.errors import ConfigurationError
 from stillmotion.nn.attention import join_windows, split_windows
 from stillmotion.nn.flow import attention_received, static_flow
+from stillmotion.nn.flow_between import flow_between
 from stillmotion.nn.linear_attention import LinearEncoderLayer
 from stillmotion.nn.past import Past, joined
 from stillmotion.nn.reference import Pairing, partner
@@ -39,10 +40,9 @@ class StaticFlow(nn.Module):
     def step(
         self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], past: Past
     ) -> tuple[Float[Tensor, "B T N h"], Past]:
-        """Frames that follow others; queries and keys of the last are kept, and no map."""
-        before_q, before_k = past or (None, None)
-        flow = self(joined(before_q, q), joined(before_k, k))
-        return flow[:, -q.shape[1] :], (q[:, -1:], k[:, -1:])
+        """A frame that follows others; its queries and keys are kept, and no map."""
+        flow = self(q, k) if past is None else flow_between(q, k, *past)
+        return flow, (q[:, -1:], k[:, -1:])
 
     @property
     def reach(self) -> Reach:
