@@ -11,10 +11,21 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 Past = Any
 """A tensor, or tuples and lists of pasts; None before the first frame."""
+
+
+class Remembering:
+    """A module that has a `step`, called as if it had none: ``past`` is what it remembers."""
+
+    def __init__(self, module: nn.Module, past: Past) -> None:
+        self.module, self.past = module, past
+
+    def __call__(self, *x: Tensor) -> Tensor:
+        y, self.past = self.module.step(*x, self.past)  # type: ignore[operator]
+        return y
 
 
 class Average(NamedTuple):

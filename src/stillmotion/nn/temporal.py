@@ -186,3 +186,11 @@ class Centring(nn.Module):
         if past is None:
             return x.cumsum(dim=1) / seen
         return (past.mean * past.num_frames + x.cumsum(dim=1)) / (past.num_frames + seen)
+
+
+class Uncentred(nn.Identity):
+    """In the place of a `Centring` that is left out."""
+
+    def step(self, x: Float[Tensor, "S T C"], past: Past) -> tuple[Float[Tensor, "S T C"], Past]:
+        """Every frame as it is."""
+        return x, None

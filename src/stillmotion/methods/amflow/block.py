@@ -1,6 +1,7 @@
 """AM Flow's video block, in its paper's parallel form and in the serial ablation."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -9,10 +10,12 @@ from torch import Tensor, nn
 from stillmotion.backbones import FixedBlock, OpenBlock
 from stillmotion.methods.amflow.branch import Series, TemporalBranch
 from stillmotion.nn.adapters import Adapter
-from stillmotion.nn.past import Past
-from stillmotion.shapes import Reach, Tokens
+from stillmotion.nn.past import Past, Remembering
+from stillmotion.shapes import Flow, Reach, Tokens
 
 Features = list[Float[Tensor, "B _"]]
+FlowOf = Callable[[Tensor, Tensor], Flow]
+"""Queries and keys (B, T, h, N, d) to the flow (B, T, N, F)."""
 Embeddings = tuple[Float[Tensor, "B T N r"], Float[Tensor, "B T N r"]]
 """What the adapters beside attention and MLP hold between their two halves."""
 
@@ -41,27 +44,29 @@ class AMFlowBlock(nn.Module, ABC):
         """The adapters' own norms; empty where they share the frozen block's."""
 
     @abstractmethod
-    def through(self, x: Tokens, past: Past) -> tuple[Tokens, Embeddings, Past]:
-        """Tokens of frames that follow others, the adapters' embeddings, what the flow keeps."""
+    def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
+        """Tokens out, and what the adapters hold. The flow is this block's, or remembers."""
 
     def forward(self, x: Tokens) -> tuple[Tokens, Features]:
         """Tokens out, and one feature vector (B, D) a branch."""
-        x, said, _ = self.step(x, None)
-        return x, said
+        x, embeddings = self.through(x, self.flow)
+        return x, [branch(e) for branch, e in zip(self.branches, embeddings, strict=False)]
 
     def step(self, x: Tokens, past: Past) -> tuple[Tokens, Features, Past]:
-        """Tokens of frames that follow others; what the branches say of all frames so far."""
-        flow, told = past or (None, (None, None))
-        x, embeddings, flow = self.through(x, flow)
+        """Tokens of a frame that follows others; what the branches say of all frames so far."""
+        before, told = past or (None, (None, None))
+        flow = None if self.flow is None else Remembering(self.flow, before)
+        x, embeddings = self.through(x, flow)
         answers = [
-            branch.follow(branch.series(e), before)  # type: ignore[operator]
+            branch.step(e, before)  # type: ignore[operator]
             for branch, e, before in zip(self.branches, embeddings, told, strict=False)
         ]
-        return x, [said for said, _ in answers], (flow, [after for _, after in answers])
+        seen = None if flow is None else flow.past
+        return x, [said for said, _ in answers], (seen, [after for _, after in answers])
 
     def frames(self, x: Tokens) -> tuple[Tokens, list[Series]]:
         """Tokens, and the series that each branch follows: what belongs to single frames."""
-        x, embeddings, _ = self.through(x, None)
+        x, embeddings = self.through(x, self.flow)
         read = zip(self.branches, embeddings, strict=False)
         return x, [branch.series(e) for branch, e in read]  # type: ignore[operator]
 
@@ -74,13 +79,10 @@ class AMFlowBlock(nn.Module, ABC):
         return self.norms[which](x) if len(self.norms) else shared
 
     def with_flow(
-        self, z: Tokens, q: Tensor, k: Tensor, past: Past = None
-    ) -> tuple[Float[Tensor, "B T N wide"], Past]:
+        self, z: Tokens, flow: FlowOf | None, q: Tensor, k: Tensor
+    ) -> Float[Tensor, "B T N wide"]:
         """[z || flow], (B, T, N, C + F)."""
-        if self.flow is None:
-            return z, None
-        flow, past = self.flow.step(q, k, past)  # type: ignore[operator]
-        return torch.cat([z, flow], dim=-1), past
+        return z if flow is None else torch.cat([z, flow(q, k)], dim=-1)
 
 
 class ParallelBlock(AMFlowBlock):
@@ -92,32 +94,31 @@ class ParallelBlock(AMFlowBlock):
     x  = x + mlp(z2) + s2 W_up2 e2
     """
 
-    def through(self, x: Tokens, past: Past) -> tuple[Tokens, Embeddings, Past]:
+    def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
         f = self.frozen
         z = f.norm1(x)
         q, k, v = f.qkv(z)
-        wide, past = self.with_flow(self.adapter_norm(0, x, z), q, k, past)
-        e1 = self.attention_adapter.embed(wide)
+        e1 = self.attention_adapter.embed(self.with_flow(self.adapter_norm(0, x, z), flow, q, k))
         x = x + f.out(f.attend(q, k, v)) + self.attention_adapter.lift(e1)
         z2 = f.norm2(x)
         e2 = self.mlp_adapter.embed(self.adapter_norm(1, x, z2))
         x = x + f.mlp(z2) + self.mlp_adapter.lift(e2)
-        return x, (e1, e2), past
+        return x, (e1, e2)
 
 
 class SerialBlock(AMFlowBlock):
     """The serial ablation (Figure 3): each adapter follows its sub-layer, x <- x + s f(norm(x))."""
 
-    def through(self, x: Tokens, past: Past) -> tuple[Tokens, Embeddings, Past]:
+    def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
         f = self.frozen
         q, k, v = f.qkv(f.norm1(x))
         x = x + f.out(f.attend(q, k, v))
-        wide, past = self.with_flow(self.adapter_norm(0, x, f.norm1(x)), q, k, past)
-        e1 = self.attention_adapter.embed(wide)
+        z = self.adapter_norm(0, x, f.norm1(x))
+        e1 = self.attention_adapter.embed(self.with_flow(z, flow, q, k))
         x = x + self.attention_adapter.lift(e1)
         x = x + f.mlp(f.norm2(x))
         e2 = self.mlp_adapter.embed(self.adapter_norm(1, x, f.norm2(x)))
-        return x + self.mlp_adapter.lift(e2), (e1, e2), past
+        return x + self.mlp_adapter.lift(e2), (e1, e2)
 
 
 class PlainBlock(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stillmotion.backbones import TokenGrid
 from stillmotion.errors import ConfigurationError
 from stillmotion.nn.past import Past, average
-from stillmotion.nn.temporal import Centring
+from stillmotion.nn.temporal import Centring, Uncentred
 from stillmotion.shapes import Tokens
 
 Series = Float[Tensor, "B T M D"]
@@ -115,23 +115,31 @@ class TemporalBranch(nn.Module):
     ) -> None:
         super().__init__()
         self.reader, self.project, self.temporal = reader, project, temporal
-        self.centre = centre
+        self.centre = centre or Uncentred()
         self.dim: int = temporal.dim  # type: ignore[assignment]
 
     def forward(self, e: Tokens) -> Float[Tensor, "B D"]:
-        return self.follow(self.series(e), None)[0]
+        return self.follow(self.series(e))
+
+    def step(self, e: Tokens, past: Past) -> tuple[Float[Tensor, "B D"], Past]:
+        """A frame that follows others to one vector of all frames so far."""
+        centring, seen, means = past or (None, None, None)
+        x = self.series(e).transpose(1, 2)
+        y, centring = self.centre.step(x.flatten(0, 1), centring)
+        y, seen = self.temporal.step(y, seen)  # type: ignore[operator]
+        means = average(y, means)
+        return squeezed(means.mean, len(x)), (centring, seen, means)
 
     def series(self, e: Tokens) -> Series:
         """What is followed, made of each frame for itself."""
         return self.project(self.reader(e))
 
-    def follow(self, series: Series, past: Past) -> tuple[Float[Tensor, "B C"], Past]:
-        """Frames that follow others to one vector of all frames so far."""
-        centring, seen, means = past or (None, None, None)
-        x = series.transpose(1, 2)  # (B, M, T, C): M series a clip
-        y = x.flatten(0, 1)
-        if self.centre is not None:
-            y, centring = self.centre.step(y, centring)
-        y, seen = self.temporal.step(y, seen)  # type: ignore[operator]
-        means = average(y, means)
-        return means.mean.unflatten(0, x.shape[:2]).mean(dim=(1, 2)), (centring, seen, means)
+    def follow(self, series: Series) -> Float[Tensor, "B C"]:
+        """What is made of it over time."""
+        x = series.transpose(1, 2)  # (B, M, T, D): M series a clip
+        return squeezed(self.temporal(self.centre(x.flatten(0, 1))), len(x))
+
+
+def squeezed(series: Float[Tensor, "BM T C"], num_clips: int) -> Float[Tensor, "B C"]:
+    """The mean over frames, then over the series of a clip."""
+    return series.mean(dim=1).unflatten(0, (num_clips, -1)).mean(dim=1)

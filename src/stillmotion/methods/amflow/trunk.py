@@ -57,7 +57,7 @@ class AMFlowTrunk(Trunk):
         self, entered: Tokens, x: Float[Tensor, "B T M D"], series: list[Tensor]
     ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
         branches = [b for block in self.blocks for b in getattr(block, "branches", ())]
-        said = [branch.follow(own, None)[0] for branch, own in zip(branches, series, strict=True)]
+        said = [branch.follow(own) for branch, own in zip(branches, series, strict=True)]
         return self.image(entered, x), said
 
     @property
