@@ -3,7 +3,8 @@
     python benchmarks/page.py
 
 Between the page's marks `<!-- results NAME -->` and `<!-- end -->` stand the tables of NAME on the
-CPU and on a GPU, with their commands and machines; `<!-- targets -->` gathers every target.
+CPU and on a GPU (on one alone with `<!-- results NAME cpu -->`), with their commands and machines;
+`<!-- targets -->` gathers every target.
 """
 
 import json
@@ -29,9 +30,10 @@ def load(name: str, device: str) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def results(name: str) -> str:
-    """The tables of one benchmark on every device."""
-    return "\n\n".join(part for device in DEVICES for part in of_device(name, device))
+def results(name: str, *, only: str | None) -> str:
+    """The tables of one benchmark on every device, or on one."""
+    devices = [only] if only else DEVICES
+    return "\n\n".join(part for device in devices for part in of_device(name, device))
 
 
 def of_device(name: str, device: str) -> Iterator[str]:
@@ -63,10 +65,12 @@ def with_results(page: str) -> str:
     """A page with fresh tables between its marks."""
 
     def fresh(mark: re.Match[str]) -> str:
-        body = targets() if mark["name"] is None else results(mark["name"])
+        name, only = mark["name"], mark["only"]
+        body = targets() if name is None else results(name, only=only)
         return f"{mark['begin']}\n{body}\n{mark['end']}"
 
-    marks = r"(?P<begin><!-- (?:targets|results (?P<name>\w+)) -->)\n.*?(?P<end><!-- end -->)"
+    what = r"targets|results (?P<name>\w+)(?: (?P<only>\w+))?"
+    marks = rf"(?P<begin><!-- (?:{what}) -->)\n.*?(?P<end><!-- end -->)"
     return re.sub(marks, fresh, page, flags=re.DOTALL)
 
 
