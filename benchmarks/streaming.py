@@ -34,8 +34,8 @@ def main(given: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)
     models = {"vit_tiny_patch16_224": TINY} if options.quick else IMAGE_MODELS
     keep = {"device": options.device, "out": options.out}
-    rounds = 2 if options.quick else 4 * options.rounds
-    rows = [stream_row(model, device=options.device, rounds=rounds) for model in models.items()]
+    rounds = 1 if options.quick else options.rounds
+    rows = [stream_row(model, device=options.device, rounds=4 * rounds) for model in models.items()]
     targets = [
         Target(f"a frame in a stream, {row['image model']}", 1.15, float(row["ratio"]))  # type: ignore[arg-type]
         for row in rows
@@ -44,7 +44,7 @@ def main(given: Sequence[str] | None = None) -> None:
     small = next(iter(models.items()))
     report("streaming-tpm", [memory_row(small, tpm, options.device) for tpm in TPMS], **keep)
     sizes = [4] if options.quick else [8, 16]
-    report("sliding-window", window_rows(small, sizes, options.device, options.rounds), **keep)
+    report("sliding-window", window_rows(small, sizes, options.device, rounds), **keep)
 
 
 def built(
