@@ -78,7 +78,7 @@ def test_zeroi2v_uses_frames_again_where_none_is_told_its_place():
     assert not SlidingWindow(model).stages
     with torch.no_grad():
         model.stem.temporal.copy_(model.stem.temporal[:1].expand_as(model.stem.temporal))
-    assert assert_slides(model).share == (5 + 7 + 8 + 8) / 32
+    assert assert_slides(model).share == (5 + 8 + 8 + 8) / 32
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 5])

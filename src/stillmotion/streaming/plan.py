@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 from stillmotion.shapes import Reach
 
+WORTHWHILE = 0.75
+"""Above this share of a window all of it passes: two pieces cost more than their frames alone."""
+
 
 class Piece(NamedTuple):
     """Frames that pass a block together, and those among them whose tokens come out right."""
@@ -55,7 +58,7 @@ def plan(reaches: Sequence[Reach], old: range, new: range) -> Iterator[Work]:
         kept = range(start, old.stop - total_ahead)
         before, after = range(new.start, start), range(kept.stop, new.stop)
         work = Work(kept, (seen_by(before, back, ahead, new), seen_by(after, back, ahead, new)))
-        yield work if known and kept and work.num_frames < len(new) else anew
+        yield work if known and kept and work.num_frames <= WORTHWHILE * len(new) else anew
 
 
 def seen_by(wanted: range, back: int, ahead: int, window: range) -> Piece:
