@@ -46,6 +46,7 @@ SMALL = AMFlow.small()
 
 VARIANTS: dict[str, Method] = {
     "small": SMALL,
+    "streaming": AMFlow.small(streaming=True),
     "aligned": replace(SMALL, flow="aligned"),
     "without_flow": replace(SMALL, flow="none"),
     "paper_readout": replace(SMALL, tpm_tokens="mean", centre="none", loss="averaged"),

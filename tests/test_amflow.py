@@ -206,7 +206,9 @@ def test_gradients_reach_earlier_adapters_and_the_encoder_through_the_flow_alone
     q, k, _ = second.frozen.qkv(z)
     q.retain_grad()
     k.retain_grad()
-    second.attention_adapter.embed(second.with_flow(z.detach(), q, k)).square().sum().backward()
+    second.attention_adapter.embed(
+        second.with_flow(z.detach(), second.flow, q, k)
+    ).square().sum().backward()
     adapters = (first.attention_adapter, first.mlp_adapter)
     reached = [*(a.up.weight for a in adapters), *(a.down.weight for a in adapters)]
     reached += [p for p in second.flow.parameters() if p.requires_grad]

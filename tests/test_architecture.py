@@ -143,7 +143,7 @@ def test_the_names_on_top_exist_and_are_the_right_ones():
     assert names == ["__version__", *sorted(names[1:])]
     for name in names[1:]:
         assert getattr(stillmotion, name).__name__ == name
-    assert {*names, "official"} <= set(dir(stillmotion))
+    assert {*names, "official", "streaming"} <= set(dir(stillmotion))
     told = run_plain("import stillmotion; print(stillmotion.official.load.__module__)")
     assert told == "stillmotion.official.reading\n"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -48,7 +48,7 @@ _PUBLIC = {
     "train": "stillmotion.training",
 }
 
-_MODULES = ("official",)
+_MODULES = ("official", "streaming")
 """Modules that are reached as they are: `stillmotion.official.load(...)`."""
 
 __all__ = [

@@ -12,11 +12,13 @@ from stillmotion.backbones.grid import TokenGrid
 from stillmotion.errors import ConfigurationError
 from stillmotion.nn.attention import attend, frames_apart, frames_together
 from stillmotion.nn.frozen import Frozen
-from stillmotion.shapes import Heads, Tokens
+from stillmotion.shapes import Heads, Reach, Tokens
 
 
 class FixedBlock(Frozen):
     """A frozen block that no method adapts, such as one that changes width and number of tokens."""
+
+    reach: Reach = (0, 0)
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -51,9 +53,11 @@ class OpenBlock(Frozen, ABC):
         block: timm's.
         grid: how the tokens of a frame lie in this block.
         windows: attention stays inside each of so many windows; token i is in window i mod windows.
+        reach: (0, 0), the image model's own block sees each frame for itself.
     """
 
     windows = 1
+    reach: Reach = (0, 0)
 
     def __init__(self, block: nn.Module, grid: TokenGrid) -> None:
         super().__init__()

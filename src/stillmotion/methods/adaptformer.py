@@ -22,7 +22,7 @@ from stillmotion.methods.parts import MeanFrameReadout, Readout, Stem
 from stillmotion.nn.bottleneck import Bottleneck
 from stillmotion.nn.head import normal_linear
 from stillmotion.nn.sincos import sincos
-from stillmotion.shapes import NormalisedClip, Tokens
+from stillmotion.shapes import NormalisedClip, Reach, Tokens
 
 
 @register
@@ -67,6 +67,10 @@ class AdaptFormer(Method):
     @property
     def sees_order(self) -> bool:
         return self.position == "sincos"
+
+    @property
+    def is_causal(self) -> bool:
+        return self.tokens == "frame" and self.position == "image"
 
     @property
     def starts_as_image_model(self) -> bool:
@@ -116,6 +120,10 @@ class AdaptFormerBlock(nn.Module):
         super().__init__()
         self.frozen, self.adapter, self.scale = frozen, adapter, scale
         self.joint, self.sequential = joint, sequential
+
+    @property
+    def reach(self) -> Reach:
+        return None if self.joint else (0, 0)
 
     def forward(self, x: Tokens) -> Tokens:
         f = self.frozen

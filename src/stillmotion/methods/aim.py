@@ -63,6 +63,10 @@ class AIM(Method):
     def sees_order(self) -> bool:
         return self.adaptation != "spatial"
 
+    @property
+    def is_causal(self) -> bool:
+        return self.adaptation == "spatial"
+
     def thawed(self, backbone: OpenBackbone) -> Iterable[nn.Parameter]:
         return backbone.final_norm.parameters()
 
@@ -127,6 +131,8 @@ class AIMBlock(nn.Module):
 
 class SpatialBlock(nn.Module):
     """The paper's first stage, nothing over time: x = x + spatial(attn(norm1 x)), then the MLP."""
+
+    reach = (0, 0)
 
     def __init__(self, frozen: OpenBlock, spatial: nn.Module) -> None:
         super().__init__()

@@ -52,6 +52,14 @@ class Method:
         return True
 
     @property
+    def is_causal(self) -> bool:
+        """Whether nothing computed of a frame depends on later ones, so that `Stream` can run it.
+
+        The stem then works on single frames, and trunk and read-out have a `step`.
+        """
+        return False
+
+    @property
     def reads_frozen_frames(self) -> bool:
         """Whether nothing trains before the read-out's `summary` of the frames' features.
 

@@ -32,6 +32,10 @@ class BiasNormTuning(Method):
         if not (self.biases or self.norms):
             raise ConfigurationError("bias_norm: biases and norms are both False; nothing trains")
 
+    @property
+    def is_causal(self) -> bool:
+        return True
+
     def thawed(self, backbone: OpenBackbone) -> Iterable[nn.Parameter]:
         if self.norms:
             yield from (p for norm in backbone.norms for p in norm.parameters())

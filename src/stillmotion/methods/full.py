@@ -22,5 +22,9 @@ class FullFineTuning(Method):
     dropout: float = 0.0
     """Before the linear layer to the classes."""
 
+    @property
+    def is_causal(self) -> bool:
+        return True
+
     def thawed(self, backbone: OpenBackbone) -> Iterable[nn.Parameter]:
         return backbone.parameters()

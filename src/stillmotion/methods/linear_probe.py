@@ -16,5 +16,9 @@ class LinearProbe(Method):
     """Before the linear layer."""
 
     @property
+    def is_causal(self) -> bool:
+        return True
+
+    @property
     def reads_frozen_frames(self) -> bool:
         return True

@@ -44,6 +44,10 @@ class LoRA(Method):
         if len(set(self.targets)) < len(self.targets):
             raise ConfigurationError(f"lora.targets {list(self.targets)} names one twice")
 
+    @property
+    def is_causal(self) -> bool:
+        return True
+
     def block(self, frozen: OpenBlock, *, layer: int, backbone: OpenBackbone) -> nn.Module:
         beside = partial(
             LowRankLinear,
@@ -60,6 +64,8 @@ class LoRA(Method):
 
 class LoRABlock(nn.Module):
     """The frozen block, in which linear maps W became W + s up down."""
+
+    reach = (0, 0)
 
     def __init__(
         self, frozen: OpenBlock, targets: tuple[Role, ...], beside: partial[LowRankLinear]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from stillmotion.backbones import OpenBackbone
+from stillmotion.nn.past import Past, average
 from stillmotion.shapes import NormalisedClip, Tokens
 
 
@@ -19,6 +20,14 @@ class Stem(nn.Module):
 
     def forward(self, backbone: OpenBackbone, clip: NormalisedClip) -> Float[Tensor, "B steps N C"]:
         return backbone.embed(clip)
+
+    @property
+    def knows_place(self) -> bool:
+        """Whether the tokens of a frame depend on its place in the clip, or on other frames.
+
+        A stem of one's own is taken to do so until it says otherwise.
+        """
+        return type(self) is not Stem
 
 
 class TemporalStem(Stem):
@@ -34,6 +43,10 @@ class TemporalStem(Stem):
     def forward(self, backbone: OpenBackbone, clip: NormalisedClip) -> Float[Tensor, "B steps N C"]:
         x = backbone.placed(clip)
         return backbone.enter(x + self.temporal[: x.shape[1]])
+
+    @property
+    def knows_place(self) -> bool:
+        return not torch.equal(self.temporal, self.temporal[:1].expand_as(self.temporal))
 
 
 class Trunk(nn.Module):
@@ -67,6 +80,30 @@ class Trunk(nn.Module):
             return checkpoint(block, x, use_reentrant=False)
         return block(x)
 
+    def step(
+        self, x: Tokens, past: Past
+    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]], Past]:
+        """Frames that follow others, for a causal method; here no block looks at other frames."""
+        return *self(x), None
+
+    def frames(self, block: nn.Module, x: Tokens) -> tuple[Tensor, ...]:
+        """What one block makes of frames, (B, T, ...) each: tokens, then what its branches read."""
+        return (block(x),)
+
+    def finish(
+        self, entered: Tokens, x: Float[Tensor, "B T M D"], series: list[Tensor]
+    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
+        """What `forward` returns, from the tokens before and after all blocks and what was read."""
+        return x, []
+
+    @property
+    def goes_block_by_block(self) -> bool:
+        """Whether `forward` is `frames` of every block in turn, then `finish`.
+
+        A trunk of one's own is taken not to, until it says otherwise.
+        """
+        return type(self) is Trunk
+
 
 class Readout(nn.Module):
     """Tokens after the last block to one vector a clip: `frames`, then `summary`.
@@ -92,12 +129,24 @@ class Readout(nn.Module):
         """One vector for all frames."""
         return frames.mean(dim=1)
 
+    def step(
+        self, backbone: OpenBackbone, x: Tokens, past: Past
+    ) -> tuple[Float[Tensor, "B D"], Past]:
+        """Frames that follow others, for a causal method: one vector for all frames so far."""
+        means = average(self.frames(backbone, x), past)
+        return means.mean[:, 0], means
+
 
 class LastFrameReadout(Readout):
     """The image model reads the last frame alone."""
 
     def frames(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B 1 C"]:
         return super().frames(backbone, x[:, -1:])
+
+    def step(
+        self, backbone: OpenBackbone, x: Tokens, past: Past
+    ) -> tuple[Float[Tensor, "B D"], Past]:
+        return self(backbone, x), None
 
 
 class MeanFrameReadout(Readout):

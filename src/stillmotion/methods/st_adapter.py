@@ -16,7 +16,7 @@ from stillmotion.fields import within
 from stillmotion.methods.base import Method, register
 from stillmotion.methods.parts import MeanFrameReadout, Trunk
 from stillmotion.nn.head import normal_linear
-from stillmotion.shapes import Tokens
+from stillmotion.shapes import Reach, Tokens
 
 
 @register
@@ -117,6 +117,9 @@ class STAdapterBlock(nn.Module):
         self.frozen = frozen
         self.before_attention = before_attention or nn.Identity()
         self.before_mlp = before_mlp or nn.Identity()
+        adapters = [a for a in (before_attention, before_mlp) if a is not None]
+        far: int = sum(a.reach for a in adapters)  # type: ignore[misc]
+        self.reach: Reach = (far, far)
 
     def forward(self, x: Tokens) -> Tokens:
         f = self.frozen
@@ -134,7 +137,7 @@ class Conv3dAdapter(nn.Module):
 
     def __init__(self, dim: int, width: int, *, kernel: tuple[int, ...], grid: TokenGrid) -> None:
         super().__init__()
-        self.grid = grid
+        self.grid, self.reach = grid, kernel[0] // 2
         self.down, self.up = nn.Linear(dim, width), nn.Linear(width, dim)
         padding = tuple(k // 2 for k in kernel)
         self.conv = nn.Conv3d(width, width, kernel, padding=padding, groups=width)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from stillmotion.nn.bottleneck import width_of
 from stillmotion.nn.head import normal_linear
 from stillmotion.nn.linear_adapter import LinearAdapter, fold_after, fold_before
 from stillmotion.nn.shift import shift_channels, shift_channels_
-from stillmotion.shapes import Heads, Tokens
+from stillmotion.shapes import Heads, Reach, Tokens
 
 
 @register
@@ -140,6 +140,8 @@ class ZeroI2VBlock(nn.Module):
         super().__init__()
         self.frozen, self.plan = frozen, plan
         self.attn_in, self.attn_out, self.mlp_in, self.mlp_out = attn_in, attn_out, mlp_in, mlp_out
+        offsets = [0, *(offset for offset, _ in plan)]
+        self.reach: Reach = (-min(offsets), max(offsets))
 
     def forward(self, x: Tokens) -> Tokens:
         f = self.frozen

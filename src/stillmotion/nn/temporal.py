@@ -1,7 +1,7 @@
 """Temporal processing modules: series of T vectors in, series of T vectors out.
 
 Each maps (S, T, in) -> (S, T, out) for S series and any T up to the number it was built for. Built
-causal, the output at frame t depends on frames 0 .. t only.
+causal, the output at frame t depends on frames 0 .. t only, and `step` gives it frame by frame.
 """
 
 from typing import Literal
@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from stillmotion.nn.past import Average, Past, joined
 
 Centre = Literal["none", "clip", "running"]
 """What is subtracted from a series: nothing, its mean, or the mean of what has been seen so far."""
@@ -33,14 +35,22 @@ class TCN(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "S T C"]) -> Float[Tensor, "S T C"]:
-        x = x.transpose(1, 2)
-        for block in self.blocks:
-            x = block(x)
-        return x.transpose(1, 2)
+        return self.step(x, None)[0]
+
+    def step(self, x: Float[Tensor, "S T C"], past: Past) -> tuple[Float[Tensor, "S T C"], Past]:
+        """Frames that follow others; each block remembers those within reach."""
+        x, after = x.transpose(1, 2), []
+        for block, before in zip(self.blocks, past or [None] * len(self.blocks), strict=True):
+            x, seen = block.step(x, before)  # type: ignore[operator]
+            after.append(seen)
+        return x.transpose(1, 2), after
 
 
 class TemporalBlock(nn.Module):
-    """relu(x + conv(conv(x))) with activation and dropout after each convolution, (S, C, T)."""
+    """relu(x + conv(conv(x))) with activation and dropout after each convolution, (S, C, T).
+
+    Before a clip there are zeros: a frame that follows others has them in the zeros' place.
+    """
 
     def __init__(
         self, dim: int, *, kernel: int, dilation: int, causal: bool, dropout: float
@@ -53,9 +63,37 @@ class TemporalBlock(nn.Module):
         self.padding = (reach, 0) if causal else (reach // 2, reach - reach // 2)
 
     def forward(self, x: Float[Tensor, "S C T"]) -> Float[Tensor, "S C T"]:
-        y = self.dropout(self.first(F.pad(x, self.padding)).relu())
-        y = self.dropout(self.second(F.pad(y, self.padding)).relu())
-        return (x + y).relu()
+        return self.step(x, None)[0]
+
+    def step(self, x: Float[Tensor, "S C T"], past: Past) -> tuple[Float[Tensor, "S C T"], Past]:
+        """A frame that follows others; (kernel - 1) dilation inputs of each layer stay."""
+        first, second = past or (None, None)
+        y, first = self.convolve(self.first, x, first)
+        y, second = self.convolve(self.second, y, second)
+        return (x + y).relu(), (first, second)
+
+    def convolve(
+        self, convolution: nn.Conv1d, x: Float[Tensor, "S C T"], before: Tensor | None
+    ) -> tuple[Float[Tensor, "S C T"], Float[Tensor, "S C reach"]]:
+        """One layer, and the last of what it saw."""
+        if before is None:
+            seen = F.pad(x, self.padding)
+            y = convolution(seen)
+        else:
+            seen = torch.cat([before, x], dim=-1)
+            y = at_one_place(convolution, seen)
+        return self.dropout(y.relu()), seen[..., x.shape[-1] :]
+
+
+def at_one_place(
+    convolution: nn.Conv1d, seen: Float[Tensor, "S C span"]
+) -> Float[Tensor, "S out 1"]:
+    """A convolution of as many frames as it spans: a linear map of those that it touches.
+
+    PyTorch's dilated convolution takes some ten times as long for it on a CPU.
+    """
+    touched = seen[..., :: convolution.dilation[0]].flatten(1)
+    return F.linear(touched, convolution.weight.flatten(1), convolution.bias)[..., None]
 
 
 class TemporalTransformer(nn.Module):
@@ -91,6 +129,15 @@ class TemporalTransformer(nn.Module):
             x = layer(x, src_mask=future)
         return x
 
+    def step(self, x: Float[Tensor, "S T C"], past: Past) -> tuple[Float[Tensor, "S T C"], Past]:
+        """Frames that follow others; the inputs of the last ``num_frames`` frames are kept.
+
+        There are positions for so many frames only: a later frame is the last of a clip of the last
+        ``num_frames`` frames.
+        """
+        seen = joined(past, x)[:, -len(self.position) :]
+        return self(seen)[:, -x.shape[1] :], seen
+
 
 class TemporalLSTM(nn.Module):
     """A stack of LSTM layers; causal by nature."""
@@ -103,7 +150,11 @@ class TemporalLSTM(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "S T C"]) -> Float[Tensor, "S T D"]:
-        return self.lstm(x)[0]
+        return self.step(x, None)[0]
+
+    def step(self, x: Float[Tensor, "S T C"], past: Past) -> tuple[Float[Tensor, "S T D"], Past]:
+        """Frames that follow others; the state of each layer is kept."""
+        return self.lstm(x, past)
 
 
 class Centring(nn.Module):
@@ -115,11 +166,31 @@ class Centring(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Float[Tensor, "S T C"]) -> Float[Tensor, "S T C"]:
-        return self.norm(x - self.mean(x))
+        return self.step(x, None)[0]
 
-    def mean(self, x: Float[Tensor, "S T C"]) -> Float[Tensor, "S t C"]:
+    def step(
+        self, x: Float[Tensor, "S T C"], past: Average | None
+    ) -> tuple[Float[Tensor, "S T C"], Average]:
+        """Frames that follow others; the mean so far is kept."""
+        mean = self.mean(x, past)
+        num_frames = x.shape[1] + (0 if past is None else past.num_frames)
+        return self.norm(x - mean), Average(mean[:, -1:], num_frames)
+
+    def mean(
+        self, x: Float[Tensor, "S T C"], past: Average | None = None
+    ) -> Float[Tensor, "S t C"]:
         """Over the clip (t = 1), or over the frames up to each (t = T)."""
         if self.centre == "clip":
             return x.mean(dim=1, keepdim=True)
-        seen = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=x.dtype)
-        return x.cumsum(dim=1) / seen[:, None]
+        seen = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=x.dtype)[:, None]
+        if past is None:
+            return x.cumsum(dim=1) / seen
+        return (past.mean * past.num_frames + x.cumsum(dim=1)) / (past.num_frames + seen)
+
+
+class Uncentred(nn.Identity):
+    """In the place of a `Centring` that is left out."""
+
+    def step(self, x: Float[Tensor, "S T C"], past: Past) -> tuple[Float[Tensor, "S T C"], Past]:
+        """Every frame as it is."""
+        return x, None

@@ -1,17 +1,23 @@
 """AM Flow's video block, in its paper's parallel form and in the serial ablation."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from stillmotion.backbones import FixedBlock, OpenBlock
-from stillmotion.methods.amflow.branch import TemporalBranch
+from stillmotion.methods.amflow.branch import Series, TemporalBranch
 from stillmotion.nn.adapters import Adapter
-from stillmotion.shapes import Tokens
+from stillmotion.nn.past import Past, Remembering
+from stillmotion.shapes import Flow, Reach, Tokens
 
 Features = list[Float[Tensor, "B _"]]
+FlowOf = Callable[[Tensor, Tensor], Flow]
+"""Queries and keys (B, T, h, N, d) to the flow (B, T, N, F)."""
+Embeddings = tuple[Float[Tensor, "B T N r"], Float[Tensor, "B T N r"]]
+"""What the adapters beside attention and MLP hold between their two halves."""
 
 
 class AMFlowBlock(nn.Module, ABC):
@@ -38,20 +44,45 @@ class AMFlowBlock(nn.Module, ABC):
         """The adapters' own norms; empty where they share the frozen block's."""
 
     @abstractmethod
+    def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
+        """Tokens out, and what the adapters hold. The flow is this block's, or remembers."""
+
     def forward(self, x: Tokens) -> tuple[Tokens, Features]:
         """Tokens out, and one feature vector (B, D) a branch."""
+        x, embeddings = self.through(x, self.flow)
+        return x, [branch(e) for branch, e in zip(self.branches, embeddings, strict=False)]
+
+    def step(self, x: Tokens, past: Past) -> tuple[Tokens, Features, Past]:
+        """Tokens of a frame that follows others; what the branches say of all frames so far."""
+        before, told = past or (None, (None, None))
+        flow = None if self.flow is None else Remembering(self.flow, before)
+        x, embeddings = self.through(x, flow)
+        answers = [
+            branch.step(e, before)  # type: ignore[operator]
+            for branch, e, before in zip(self.branches, embeddings, told, strict=False)
+        ]
+        seen = None if flow is None else flow.past
+        return x, [said for said, _ in answers], (seen, [after for _, after in answers])
+
+    def frames(self, x: Tokens) -> tuple[Tokens, list[Series]]:
+        """Tokens, and the series that each branch follows: what belongs to single frames."""
+        x, embeddings = self.through(x, self.flow)
+        read = zip(self.branches, embeddings, strict=False)
+        return x, [branch.series(e) for branch, e in read]  # type: ignore[operator]
+
+    @property
+    def reach(self) -> Reach:
+        return (0, 0) if self.flow is None else self.flow.reach  # type: ignore[return-value]
 
     def adapter_norm(self, which: int, x: Tokens, shared: Tokens) -> Tokens:
         """What an adapter reads: the frozen norm's output, or its own norm's."""
         return self.norms[which](x) if len(self.norms) else shared
 
-    def with_flow(self, z: Tokens, q: Tensor, k: Tensor) -> Float[Tensor, "B T N wide"]:
+    def with_flow(
+        self, z: Tokens, flow: FlowOf | None, q: Tensor, k: Tensor
+    ) -> Float[Tensor, "B T N wide"]:
         """[z || flow], (B, T, N, C + F)."""
-        return z if self.flow is None else torch.cat([z, self.flow(q, k)], dim=-1)
-
-    def read(self, *embeddings: Tokens) -> Features:
-        """What the block's temporal processing units make of its adapters' embeddings."""
-        return [branch(e) for branch, e in zip(self.branches, embeddings, strict=False)]
+        return z if flow is None else torch.cat([z, flow(q, k)], dim=-1)
 
 
 class ParallelBlock(AMFlowBlock):
@@ -63,38 +94,49 @@ class ParallelBlock(AMFlowBlock):
     x  = x + mlp(z2) + s2 W_up2 e2
     """
 
-    def forward(self, x: Tokens) -> tuple[Tokens, Features]:
+    def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
         f = self.frozen
         z = f.norm1(x)
         q, k, v = f.qkv(z)
-        e1 = self.attention_adapter.embed(self.with_flow(self.adapter_norm(0, x, z), q, k))
+        e1 = self.attention_adapter.embed(self.with_flow(self.adapter_norm(0, x, z), flow, q, k))
         x = x + f.out(f.attend(q, k, v)) + self.attention_adapter.lift(e1)
         z2 = f.norm2(x)
         e2 = self.mlp_adapter.embed(self.adapter_norm(1, x, z2))
         x = x + f.mlp(z2) + self.mlp_adapter.lift(e2)
-        return x, self.read(e1, e2)
+        return x, (e1, e2)
 
 
 class SerialBlock(AMFlowBlock):
     """The serial ablation (Figure 3): each adapter follows its sub-layer, x <- x + s f(norm(x))."""
 
-    def forward(self, x: Tokens) -> tuple[Tokens, Features]:
+    def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
         f = self.frozen
         q, k, v = f.qkv(f.norm1(x))
         x = x + f.out(f.attend(q, k, v))
-        e1 = self.attention_adapter.embed(self.with_flow(self.adapter_norm(0, x, f.norm1(x)), q, k))
+        z = self.adapter_norm(0, x, f.norm1(x))
+        e1 = self.attention_adapter.embed(self.with_flow(z, flow, q, k))
         x = x + self.attention_adapter.lift(e1)
         x = x + f.mlp(f.norm2(x))
         e2 = self.mlp_adapter.embed(self.adapter_norm(1, x, f.norm2(x)))
-        return x + self.mlp_adapter.lift(e2), self.read(e1, e2)
+        return x + self.mlp_adapter.lift(e2), (e1, e2)
 
 
 class PlainBlock(nn.Module):
     """A frozen block as it is."""
+
+    reach = (0, 0)
 
     def __init__(self, frozen: OpenBlock | FixedBlock) -> None:
         super().__init__()
         self.frozen = frozen
 
     def forward(self, x: Tokens) -> tuple[Float[Tensor, "B T M D"], Features]:
+        return self.frozen(x), []
+
+    def step(self, x: Tokens, past: Past) -> tuple[Float[Tensor, "B T M D"], Features, Past]:
+        """Every frame for itself."""
+        return self.frozen(x), [], None
+
+    def frames(self, x: Tokens) -> tuple[Float[Tensor, "B T M D"], list[Series]]:
+        """Every frame for itself."""
         return self.frozen(x), []

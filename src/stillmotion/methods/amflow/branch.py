@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from stillmotion.backbones import TokenGrid
 from stillmotion.errors import ConfigurationError
-from stillmotion.nn.temporal import Centring
+from stillmotion.nn.past import Past, average
+from stillmotion.nn.temporal import Centring, Uncentred
 from stillmotion.shapes import Tokens
 
 Series = Float[Tensor, "B T M D"]
@@ -79,18 +80,18 @@ class CoarseGrid(Reader):
     M = 1 series of channels g g numbers.
     """
 
+    cells: Float[Tensor, "gg HW"]
+
     def __init__(self, dim: int, grid: TokenGrid, *, cells: int, channels: int) -> None:
         super().__init__(channels * cells**2)
         self.grid = grid
         self.reduce = nn.Linear(dim, channels, bias=False)  # the projection that follows has one
         rows, columns = pooling(grid.height, cells), pooling(grid.width, cells)
-        self.register_buffer("rows", rows, persistent=False)
-        self.register_buffer("columns", columns, persistent=False)
+        self.register_buffer("cells", torch.kron(rows, columns), persistent=False)
 
     def forward(self, e: Tokens) -> Series:
         _, patches = self.grid.split(self.reduce(e))
-        cells = torch.einsum("gh,bthwc,kw->btgkc", self.rows, patches, self.columns)
-        return cells.flatten(2)[:, :, None]
+        return (self.cells @ patches.flatten(2, 3)).flatten(2)[:, :, None]
 
 
 def pooling(length: int, cells: int) -> Float[Tensor, "cells length"]:
@@ -114,10 +115,31 @@ class TemporalBranch(nn.Module):
     ) -> None:
         super().__init__()
         self.reader, self.project, self.temporal = reader, project, temporal
-        self.centre = centre or nn.Identity()
+        self.centre = centre or Uncentred()
         self.dim: int = temporal.dim  # type: ignore[assignment]
 
     def forward(self, e: Tokens) -> Float[Tensor, "B D"]:
-        x = self.project(self.reader(e)).transpose(1, 2)  # (B, M, T, C): M series a clip
-        series = self.temporal(self.centre(x.flatten(0, 1)))
-        return series.mean(dim=1).unflatten(0, x.shape[:2]).mean(dim=1)
+        return self.follow(self.series(e))
+
+    def step(self, e: Tokens, past: Past) -> tuple[Float[Tensor, "B D"], Past]:
+        """A frame that follows others to one vector of all frames so far."""
+        centring, seen, means = past or (None, None, None)
+        x = self.series(e).transpose(1, 2)
+        y, centring = self.centre.step(x.flatten(0, 1), centring)
+        y, seen = self.temporal.step(y, seen)  # type: ignore[operator]
+        means = average(y, means)
+        return squeezed(means.mean, len(x)), (centring, seen, means)
+
+    def series(self, e: Tokens) -> Series:
+        """What is followed, made of each frame for itself."""
+        return self.project(self.reader(e))
+
+    def follow(self, series: Series) -> Float[Tensor, "B C"]:
+        """What is made of it over time."""
+        x = series.transpose(1, 2)  # (B, M, T, D): M series a clip
+        return squeezed(self.temporal(self.centre(x.flatten(0, 1))), len(x))
+
+
+def squeezed(series: Float[Tensor, "BM T C"], num_clips: int) -> Float[Tensor, "B C"]:
+    """The mean over frames, then over the series of a clip."""
+    return series.mean(dim=1).unflatten(0, (num_clips, -1)).mean(dim=1)

@@ -163,6 +163,12 @@ class AMFlow(Method):
     def sees_order(self) -> bool:
         return True
 
+    @property
+    def is_causal(self) -> bool:
+        compares_with_past = self.flow == "none" or self.pairing == "previous"
+        follows_past = self.causal or self.tpm == "lstm"
+        return compares_with_past and follows_past and self.centre != "clip"
+
     def trunk(self, backbone: OpenBackbone, *, num_frames: int) -> AMFlowTrunk:
         return AMFlowTrunk(self, backbone, num_frames=num_frames)
 

@@ -10,11 +10,16 @@ from stillmotion.backbones import OpenBackbone, OpenBlock
 from stillmotion.errors import ConfigurationError
 from stillmotion.nn.attention import join_windows, split_windows
 from stillmotion.nn.flow import attention_received, static_flow
+from stillmotion.nn.flow_between import flow_between
 from stillmotion.nn.linear_attention import LinearEncoderLayer
+from stillmotion.nn.past import Past, joined
 from stillmotion.nn.reference import Pairing, partner
-from stillmotion.shapes import Flow
+from stillmotion.shapes import Flow, Reach
 
 Position = Literal["none", "learned", "backbone"]
+
+REACH: dict[Pairing, Reach] = {"next": (0, 1), "previous": (1, 0)}
+"""How many frames (back, ahead) the flow of a frame looks."""
 
 
 class StaticFlow(nn.Module):
@@ -31,6 +36,17 @@ class StaticFlow(nn.Module):
         self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]
     ) -> Float[Tensor, "B T N h"]:
         return static_flow(q, k, self.pairing)
+
+    def step(
+        self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], past: Past
+    ) -> tuple[Float[Tensor, "B T N h"], Past]:
+        """A frame that follows others; its queries and keys are kept, and no map."""
+        flow = self(q, k) if past is None else flow_between(q, k, *past)
+        return flow, (q[:, -1:], k[:, -1:])
+
+    @property
+    def reach(self) -> Reach:
+        return REACH[self.pairing]
 
 
 class AlignedFlow(nn.Module):
@@ -71,8 +87,20 @@ class AlignedFlow(nn.Module):
         self.encoder = nn.Sequential(*encoder)
 
     def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
-        a = self.encoder(self.position(self.project(attention_received(q, k))))
-        return (a - partner(a, self.pairing)).abs()
+        return self.step(q, k, None)[0]
+
+    def step(
+        self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], past: Past
+    ) -> tuple[Flow, Past]:
+        """Frames that follow others; what the encoder made of the last is kept."""
+        now = self.encoder(self.position(self.project(attention_received(q, k))))
+        a = joined(past, now)
+        flow = (a - partner(a, self.pairing)).abs()
+        return flow[:, -now.shape[1] :], now[:, -1:]
+
+    @property
+    def reach(self) -> Reach:
+        return REACH[self.pairing]
 
 
 class LearnedPosition(nn.Module):
@@ -120,11 +148,17 @@ class PatchFlow(nn.Module):
 
     def __init__(self, flow: StaticFlow | AlignedFlow, *, prefix: int) -> None:
         super().__init__()
-        self.flow, self.prefix = flow, prefix
+        self.flow, self.prefix, self.reach = flow, prefix, flow.reach
 
     def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
-        f = self.flow(q[..., self.prefix :, :], k[..., self.prefix :, :])
-        return nn.functional.pad(f, (0, 0, self.prefix, 0), value=self.flow.still)
+        return self.step(q, k, None)[0]
+
+    def step(
+        self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], past: Past
+    ) -> tuple[Flow, Past]:
+        """Frames that follow others."""
+        f, past = self.flow.step(q[..., self.prefix :, :], k[..., self.prefix :, :], past)
+        return nn.functional.pad(f, (0, 0, self.prefix, 0), value=self.flow.still), past
 
 
 class WindowedFlow(nn.Module):
@@ -132,10 +166,17 @@ class WindowedFlow(nn.Module):
 
     def __init__(self, flow: StaticFlow | AlignedFlow, windows: int) -> None:
         super().__init__()
-        self.flow, self.windows = flow, windows
+        self.flow, self.windows, self.reach = flow, windows, flow.reach
 
     def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
+        return self.step(q, k, None)[0]
+
+    def step(
+        self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], past: Past
+    ) -> tuple[Flow, Past]:
+        """Frames that follow others."""
         # (B, T, h, W, n, d) -> (B W, T, h, n, d): each window is a clip of its own
         q, k = (split_windows(t, self.windows).movedim(3, 1).flatten(0, 1) for t in (q, k))
-        f = self.flow(q, k).unflatten(0, (-1, self.windows))  # (B, W, T, n, F)
-        return join_windows(f.movedim(1, 2))
+        f, past = self.flow.step(q, k, past)
+        f = f.unflatten(0, (-1, self.windows))  # (B, W, T, n, F)
+        return join_windows(f.movedim(1, 2)), past

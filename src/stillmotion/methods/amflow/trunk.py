@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from stillmotion.backbones import OpenBackbone
 from stillmotion.methods.amflow.build import build_blocks
 from stillmotion.methods.parts import Trunk
+from stillmotion.nn.past import Past
 from stillmotion.shapes import Tokens
 
 if TYPE_CHECKING:
@@ -31,14 +32,46 @@ class AMFlowTrunk(Trunk):
     def forward(
         self, x: Tokens
     ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
-        features = []
-        image = x[:, -1:] if self.last_frame_only else x
+        entered, features = x, []
         for block in self.blocks:
             x, said = self.through(block, x)
             features += said
-            if self.frozen_image:
-                image = block.frozen(image)  # type: ignore[operator]
-        return (image if self.frozen_image else x), features
+        return self.image(entered, x), features
+
+    def step(
+        self, x: Tokens, past: Past
+    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]], Past]:
+        """Frames that follow others: their tokens, and features of all frames so far."""
+        entered, features, after = x, [], []
+        for block, before in zip(self.blocks, past or [None] * len(self.blocks), strict=True):
+            x, said, seen = block.step(x, before)  # type: ignore[operator]
+            features += said
+            after.append(seen)
+        return self.image(entered, x), features, after
+
+    def frames(self, block: nn.Module, x: Tokens) -> tuple[Tensor, ...]:
+        tokens, series = block.frames(x)  # type: ignore[operator]
+        return tokens, *series
+
+    def finish(
+        self, entered: Tokens, x: Float[Tensor, "B T M D"], series: list[Tensor]
+    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
+        branches = [b for block in self.blocks for b in getattr(block, "branches", ())]
+        said = [branch.follow(own) for branch, own in zip(branches, series, strict=True)]
+        return self.image(entered, x), said
+
+    @property
+    def goes_block_by_block(self) -> bool:
+        return True
+
+    def image(self, entered: Tokens, x: Float[Tensor, "B T M D"]) -> Float[Tensor, "B frames M D"]:
+        """What the image branch reads: the adapted tokens, or those of a frozen pass of its own."""
+        if not self.frozen_image:
+            return x
+        image = entered[:, -1:] if self.last_frame_only else entered
+        for block in self.blocks:
+            image = block.frozen(image)  # type: ignore[operator]
+        return image
 
     def unread_parameters(self) -> tuple[str, ...]:
         """What lies behind the last branch: with a frozen image branch nobody reads it."""

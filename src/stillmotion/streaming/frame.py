@@ -1,0 +1,33 @@
+"""One new frame of one video, or of several that run side by side."""
+
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from stillmotion.errors import ClipError
+from stillmotion.shapes import Clip
+
+Frame = Float[Tensor, "*videos 3 height width"] | UInt8[Tensor, "*videos 3 height width"]
+"""RGB, uint8 or float in [0, 1]: (3, H, W) of one video, or (B, 3, H, W) of B videos."""
+
+
+def clip_of_one(frame: Frame, *, videos: int | None) -> Clip:
+    """(3, H, W) or (B, 3, H, W) to a clip of one frame, (B, 1, 3, H, W).
+
+    Args:
+        videos: B of the frames before; None before the first.
+
+    Raises:
+        ClipError: for another shape, or another number of videos than before.
+    """
+    if frame.ndim not in (3, 4):
+        raise ClipError(
+            f"a frame has the shape (3, H, W), or (B, 3, H, W) of B videos side by side; not "
+            f"{tuple(frame.shape)}"
+        )
+    clip = frame.unsqueeze(-4).reshape(-1, 1, *frame.shape[-3:])
+    if videos not in (None, len(clip)):
+        raise ClipError(
+            f"{len(clip)} frames, but {videos} videos were followed until now: give one frame of "
+            "each, or call reset() to begin anew"
+        )
+    return clip
