@@ -6,6 +6,7 @@ and the machine; `python benchmarks/page.py` brings them into docs/performance.m
 
 import argparse
 import json
+import logging
 import os
 import platform
 import statistics
@@ -22,6 +23,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 RESULTS = Path(__file__).parent / "results"
+
+# Speed does not depend on the weights' values: random ones are meant.
+logging.getLogger("stillmotion").setLevel(logging.ERROR)
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 LAYERS = (
     {"shapes", "errors", "version"},
-    {"files", "fields"},
+    {"files", "fields", "terminal"},
     {"nn", "data"},
     {"settings"},
     {"backbones"},

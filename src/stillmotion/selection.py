@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -84,18 +83,16 @@ def only_classes(videos: VideoList, classes: tuple[str, ...]) -> VideoList:
     Raises:
         DataError: there are none.
     """
-    place = {name: label for label, name in enumerate(classes)}
-    named = [(sample, videos.classes[sample.label]) for sample in videos.samples]
-    samples = tuple(replace(sample, label=place[n]) for sample, n in named if n in place)
-    if not samples:
+    kept = videos.with_classes(classes)
+    if not len(kept):
         raise DataError(f"{videos.source}: no video shows one of {some(classes)}")
-    if others := len(videos) - len(samples):
+    if others := len(videos) - len(kept):
         log.warning(
             "%s: %d of %d videos are left out: they show none of the %d classes that the model was "
             "trained on",
             videos.source, others, len(videos), len(classes),
         )  # fmt: skip
-    return replace(videos, samples=samples, classes=classes, parts=())
+    return kept
 
 
 def refuse_trained_on(run: str | PathLike[str], videos: VideoList, *, allowed: bool) -> None:

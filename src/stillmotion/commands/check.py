@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from stillmotion.commands.shared import DATA, READING, Arguments, add_videos, keep_apart
 from stillmotion.parsing import Parser
+from stillmotion.terminal import progress_bar
 
 
 def run(arguments: Arguments) -> int:
@@ -39,7 +39,7 @@ def run(arguments: Arguments) -> int:
     flat = data.is_dir() and not any(child.is_dir() for child in data.iterdir())
     videos = data if flat else read_videos(data, **{name: values[name] for name in READING})
     console = Console()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(console) as bar:
         task = bar.add_task("reading", total=None)
         report = check_videos(
             videos,

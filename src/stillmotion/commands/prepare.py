@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from jsonargparse.typing import PositiveFloat, PositiveInt
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +14,7 @@ from stillmotion.commands.shared import Arguments, keep_apart
 from stillmotion.data.manifest import read_header
 from stillmotion.errors import ConfigurationError, StorageError
 from stillmotion.parsing import Parser
+from stillmotion.terminal import progress_bar
 
 if TYPE_CHECKING:
     from stillmotion.data.sets import DataSet
@@ -41,7 +41,7 @@ def run(arguments: Arguments) -> int:
     outputs = {"OUT": values["out"], "--json": values["json"]}
     keep_apart(inputs=[values["source"]], outputs=outputs)
     refuse_place(Path(values["out"]))
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(console) as bar:
         task = bar.add_task("reading lists", total=None)
         prepared = prepare(
             data_set,

@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from stillmotion.commands.shared import DATA, Arguments
 from stillmotion.parsing import Parser
+from stillmotion.terminal import progress_bar
 
 
 def run(arguments: Arguments) -> int:
@@ -37,7 +38,7 @@ def run(arguments: Arguments) -> int:
     values = parser.parse(arguments)
     console = Console()
     try:
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        with progress_bar(console) as bar:
             shard(values, bar)
     except KeyboardInterrupt:
         print("\nstopped; whole tars are kept: the same command goes on", file=sys.stderr)

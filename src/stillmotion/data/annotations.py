@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -100,6 +101,13 @@ class VideoList:
         if not samples:
             raise DataError(f"{self.source}: {unknown('split', split, self.splits)}")
         return replace(self, samples=samples)
+
+    def with_classes(self, classes: Sequence[str]) -> "VideoList":
+        """The samples of these classes alone, each labelled by its class's place here."""
+        place = {name: label for label, name in enumerate(classes)}
+        named = ((sample, self.classes[sample.label]) for sample in self.samples)
+        samples = tuple(replace(s, label=place[name]) for s, name in named if name in place)
+        return replace(self, samples=samples, classes=tuple(classes), parts=())
 
     def write(self, path: str | Path) -> None:
         """Writes a list that `read_videos` reads: a manifest (.jsonl), else CSV with a header.

@@ -17,10 +17,7 @@ def of_classes(videos: VideoList, labels: Collection[int]) -> VideoList:
     kept = sorted(labels)
     if len(kept) < 2:
         raise DataError(f"{videos.source}: {len(kept)} classes are left, and it takes two")
-    place = {label: new for new, label in enumerate(kept)}
-    samples = tuple(replace(s, label=place[s.label]) for s in videos.samples if s.label in place)
-    classes = tuple(videos.classes[label] for label in kept)
-    return replace(videos, samples=samples, classes=classes, parts=())
+    return videos.with_classes([videos.classes[label] for label in kept])
 
 
 def some_classes(videos: VideoList, ways: int, *, episode: int) -> VideoList:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from torch.utils.data import DataLoader
 
 from stillmotion.backbones.demo import DEMO_BACKBONE
@@ -26,6 +25,7 @@ from stillmotion.methods import AMFlow, LinearProbe
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.recipe import Recipe
 from stillmotion.settings import Training, Videos, Views
+from stillmotion.terminal import progress_bar
 from stillmotion.training import train
 from stillmotion.training.probe import fit_head, frozen_features
 from stillmotion.visualise import demo_page, summary_picture
@@ -94,7 +94,7 @@ def demonstrate(directory: Path, *, quick: bool = False, full: bool = False, see
 
 def make_videos(directory: Path, size: Size, seed: int, console: Console) -> None:
     """Write the videos, under a progress bar, and their classes in an order that keeps pairs."""
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(console) as bar:
         task = bar.add_task("drawing and encoding", total=None)
         write_motion_videos(
             directory,

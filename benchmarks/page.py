@@ -1,0 +1,122 @@
+"""Brings benchmarks/results/*.json into docs/performance.md, and draws its curves.
+
+    python benchmarks/page.py
+
+Between the page's marks `<!-- results NAME -->` and `<!-- end -->` stand the tables of NAME on the
+CPU and on a GPU (on one alone with `<!-- results NAME cpu -->`), with their commands and machines;
+`<!-- targets -->` gathers every target.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
+
+from harness import RESULTS, Target, markdown
+from stillmotion.visualise.theme import LIGHT
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+PICTURE = PAGE.with_name("performance.png")
+DEVICES = {"cpu": "On the CPU", "cuda": "On a GPU"}
+
+
+def load(name: str, device: str) -> dict[str, Any] | None:
+    """What a benchmark left; None where it was not run."""
+    path = RESULTS / f"{name}-{device}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def results(name: str, *, only: str | None) -> str:
+    """The tables of one benchmark on every device, or on one."""
+    devices = [only] if only else DEVICES
+    return "\n\n".join(part for device in devices for part in of_device(name, device))
+
+
+def of_device(name: str, device: str) -> Iterator[str]:
+    """Where it was measured: by what, on what, rows, notes. Else, how it can be."""
+    told = load(name, device)
+    if told is None:
+        command = (load(name, "cpu") or {"command": f"python benchmarks/{name}.py"})["command"]
+        yield f"{DEVICES[device]}: not measured here. `{command} --device {device}` would."
+        return
+    machine = told["machine"]
+    cores = f"{machine['threads']} of {machine['cores']} threads, " if device == "cpu" else ""
+    where = f"{machine['processor']}, {cores}torch {machine['torch']}, {machine['day']}"
+    yield f"{DEVICES[device]} ({where}): `{told['command']}`"
+    yield markdown(told["rows"])
+    yield from told["notes"]
+
+
+def targets() -> str:
+    """Every target, device by device."""
+    rows = []
+    for path in sorted(RESULTS.glob("*.json")):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        device = path.stem.rpartition("-")[2]
+        rows += [{"on": device, **Target(**target).row()} for target in told["targets"]]
+    return markdown(rows) if rows else "Nothing was measured."
+
+
+def with_results(page: str) -> str:
+    """A page with fresh tables between its marks."""
+
+    def fresh(mark: re.Match[str]) -> str:
+        name, only = mark["name"], mark["only"]
+        body = targets() if name is None else results(name, only=only)
+        return f"{mark['begin']}\n{body}\n{mark['end']}"
+
+    what = r"targets|results (?P<name>\w+)(?: (?P<only>\w+))?"
+    marks = rf"(?P<begin><!-- (?:{what}) -->)\n.*?(?P<end><!-- end -->)"
+    return re.sub(marks, fresh, page, flags=re.DOTALL)
+
+
+def picture() -> bytes:
+    """A panel a quantity: milliseconds of a training step, a line a method, as a PNG."""
+    told = load("scaling", "cpu")
+    assert told, "run: python benchmarks/scaling.py"
+    quantities = list(dict.fromkeys(row["quantity"] for row in told["rows"]))
+    with LIGHT.active():
+        figure = LIGHT.figure(11, 3.1)
+        panels = figure.subplots(1, len(quantities), sharey=True)
+        for axes, quantity in zip(panels, quantities, strict=True):
+            draw(axes, quantity, [row for row in told["rows"] if row["quantity"] == quantity])
+        panels[0].set_ylabel("milliseconds")
+        handles, names = panels[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    return LIGHT.png(figure)
+
+
+def draw(axes: Axes, quantity: str, rows: list[dict[str, Any]]) -> None:
+    """Time over one quantity, both logarithmic: a straight line is a power."""
+    values = [row["value"] for row in rows]
+    for number, column in enumerate(name for name in rows[0] if name.endswith(", ms")):
+        axes.plot(
+            values,
+            [row[column] for row in rows],
+            color=LIGHT.series[number],
+            marker="o",
+            markersize=4,
+            label=column.removesuffix(", ms"),
+        )
+    axes.set_title(quantity)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xticks(values, [f"{value:,}" for value in values])
+    axes.minorticks_off()
+    axes.grid(visible=True, axis="y")
+
+
+def main() -> None:
+    """Write the page and the picture."""
+    PICTURE.write_bytes(picture())
+    PAGE.write_text(with_results(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
