@@ -3,89 +3,42 @@
     python benchmarks/input_pipeline.py           generated H.264 files, about five minutes
     python benchmarks/input_pipeline.py --quick   does the script work?
 
-Three tables. `input_decoding`: the same frames of the same files in one process. `input_workers`:
-in 1, 2 and 4 processes, one decoding thread each. `input_loader`: clips a second from the training
-loader, and how many cores would feed a GPU that takes 500.
+Three tables. `input_decoding`: milliseconds for the same frames of the same files in one process.
+`input_workers`: clips a second of 1, 2 and 4 processes, one decoding thread each, beside the best
+two of the others in one process. `input_loader`: clips a second from the training loader, and how
+many cores would feed a GPU that takes 500.
 
-The files carry each frame's number as a bar code, and every contender's frames are read: who gives
-other frames than those asked for is marked, and out of the comparison.
+Every frame carries its number as a bar code, and what each contender gives is read: who gives other
+frames than those asked for is marked, and out of the comparison.
 """
 
 import math
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from multiprocessing import get_context
-from multiprocessing.pool import Pool
+from multiprocessing import cpu_count, get_context
+from multiprocessing.pool import Pool, ThreadPool
 from pathlib import Path
 
 import torch
 
 from harness import Target, arguments, report, take_turns
+from reading.cases import FULL, LOADED, QUICK, SEVERAL, Case, write_files
 from reading.decoders import CONTENDERS, why_absent
-from reading.numbered import numbers_of, write_numbered
+from reading.numbered import numbers_of
 from stillmotion.data.annotations import Sample
-from stillmotion.data.decoder import scaled_size
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation
 from stillmotion.loading import clip_loader
 
-FPS = 25
-SHORT_SIDE = 256
+OURS = "stillmotion"
 GPU_CLIPS_A_SECOND = 500
-SECONDS_A_CASE = 12.0
-"""What a case may take in all; the slowest are measured once instead of dropped."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A file, and how many of its frames are wanted."""
-
-    height: int
-    width: int
-    seconds: int
-    keyframe_every: int
-    num_frames: int
-
-    @property
-    def file(self) -> str:
-        return f"{self.width}x{self.height}-{self.seconds}s-{self.keyframe_every}.mp4"
-
-    @property
-    def indices(self) -> list[int]:
-        """The middles of equal parts."""
-        length = self.seconds * FPS
-        return [int((part + 0.5) * length / self.num_frames) for part in range(self.num_frames)]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return scaled_size(self.height, self.width, short_side=SHORT_SIDE)
-
-    @property
-    def is_light(self) -> bool:
-        """Whether several processes are done with it in good time."""
-        return self.height * self.seconds * self.keyframe_every < 1080 * 60 * 12 * 2
-
-    def row(self) -> dict[str, object]:
-        """How the case begins its row of a table."""
-        return {
-            "file": f"{self.width}x{self.height}, {self.seconds} s",
-            "keyframe every": self.keyframe_every,
-            "frames": self.num_frames,
-        }
-
-
-FULL = [
-    Case(height, width, seconds, keyframe_every, num_frames)
-    for height, width in ((256, 340), (1080, 1920))
-    for seconds in (10, 60)
-    for keyframe_every in (12, 250)
-    for num_frames in (8, 16)
-]
-QUICK = [Case(256, 340, 1, 12, 4)]
+SECONDS_A_CASE = 10.0
+"""Cases that take longer are measured once."""
+CLIPS_A_TURN = 2
+"""Of each process, when several take a turn."""
 
 
 def decoded(name: str, case: Case, folder: Path) -> torch.Tensor:
@@ -93,130 +46,94 @@ def decoded(name: str, case: Case, folder: Path) -> torch.Tensor:
     return CONTENDERS[name][1](str(folder / case.file), case.indices, case.size)
 
 
-def is_right(name: str, case: Case, folder: Path) -> bool:
-    """Whether a contender gives the frames that were asked for."""
-    return numbers_of(decoded(name, case, folder)) == case.indices
-
-
-def compare(case: Case, names: Sequence[str], *, folder: Path, rounds: int) -> dict[str, float]:
-    """Milliseconds a clip, the median over the rounds."""
-    runs = {name: partial(decoded, name, case, folder) for name in names}
-    started = time.perf_counter()
-    for run in runs.values():
-        run()
-    once = time.perf_counter() - started
-    fitting = max(1, min(rounds, int(SECONDS_A_CASE / once)))
-    seconds = take_turns(runs, rounds=fitting, warmup=0)
-    return {name: 1000 * statistics.median(times) for name, times in seconds.items()}
-
-
-def decode_many(name: str, case: Case, folder: Path, clips: int) -> None:
+def decode_clips(name: str, case: Case, folder: Path, clips: int) -> None:
     """What one process of several does."""
     torch.set_num_threads(1)
     for _ in range(clips):
         decoded(name, case, folder)
 
 
-def clips_a_second(
-    name: str, case: Case, *, folder: Path, pool: Pool, workers: int, lasting: float
-) -> float:
-    """Of several processes together, in about ``lasting`` seconds after a first clip each."""
-    jobs = [(name, case, folder, 1)] * workers
+def milliseconds(
+    case: Case, names: Sequence[str], *, folder: Path, rounds: int
+) -> dict[str, tuple[float, bool]]:
+    """Of a clip, the median over the rounds, and whether the frames are the right ones."""
+    runs = {name: partial(decoded, name, case, folder) for name in names}
     started = time.perf_counter()
-    pool.starmap(decode_many, jobs, chunksize=1)
-    clips = math.ceil(lasting / (time.perf_counter() - started))
-    jobs = [(name, case, folder, clips)] * workers
-    started = time.perf_counter()
-    pool.starmap(decode_many, jobs, chunksize=1)
-    return workers * clips / (time.perf_counter() - started)
+    right = {name: numbers_of(run()) == case.indices for name, run in runs.items()}
+    fitting = int(SECONDS_A_CASE / (time.perf_counter() - started))
+    seconds = take_turns(runs, rounds=max(1, min(rounds, fitting)), warmup=0)
+    return {name: (1000 * statistics.median(seconds[name]), right[name]) for name in names}
 
 
-def decoding_table(
+def decoding_rows(
     cases: Sequence[Case], names: Sequence[str], *, folder: Path, rounds: int
-) -> tuple[list[dict[str, object]], float]:
-    """Rows in milliseconds, and the worst ratio to the best of the others."""
-    rows, ratios = [], []
+) -> list[dict[str, object]]:
+    """A row a case, with this library's time over the best time of the others."""
+    rows = []
     for case in cases:
-        right = [name for name in names if is_right(name, case, folder)]
-        took = compare(case, names, folder=folder, rounds=rounds)
-        row, worst = _compared(case, took, right, lower_is_better=True)
-        rows.append(row)
-        ratios.append(worst)
-    return rows, max(ratios)
+        # Walking through a minute is never the best way, and the slowest.
+        taking_part = [name for name in names if case.seconds < 60 or "walking" not in name]
+        took = milliseconds(case, taking_part, folder=folder, rounds=rounds)
+        rows.append({**case.row(), **dict.fromkeys(names), **_marked(took), **_compared(took)})
+    return rows
 
 
-def worker_table(
+def best_others(rows: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> list[str]:
+    """The two others with the least time in the mean (geometric) over all cases."""
+    means = {}
+    for name in names:
+        times = [time for row in rows if isinstance(time := row[name], float)]
+        if name != OURS and len(times) == len(rows):
+            means[name] = statistics.geometric_mean(times)
+    return sorted(means, key=means.__getitem__)[:2]
+
+
+def worker_rows(
     cases: Sequence[Case],
     names: Sequence[str],
     *,
     folder: Path,
+    pool: Pool,
     counts: Sequence[int],
-    lasting: float,
-) -> tuple[list[dict[str, object]], float]:
-    """Rows in clips a second, and the worst ratio of the best of the others to this library."""
-    rows, ratios = [], []
-    # Forked processes would share locks that the decoders' threads may hold.
-    with get_context("spawn").Pool(max(counts)) as pool:
-        for case in cases:
-            right = [name for name in names if is_right(name, case, folder)]
-            for workers in counts:
-                speeds = {
-                    name: clips_a_second(
-                        name, case, folder=folder, pool=pool, workers=workers, lasting=lasting
-                    )
-                    for name in names
-                }
-                row, worst = _compared(case, speeds, right, lower_is_better=False)
-                rows.append({"workers": workers, **row})
-                ratios.append(worst)
-    return rows, max(ratios)
+    rounds: int,
+) -> list[dict[str, object]]:
+    """A row a case and number of processes, in clips a second."""
+    rows = []
+    for case in cases:
+        for workers in counts:
+            jobs = {name: [(name, case, folder, CLIPS_A_TURN)] * workers for name in names}
+            runs = {name: partial(pool.starmap, decode_clips, jobs[name], 1) for name in names}
+            seconds = take_turns(runs, rounds=rounds)
+            took = {name: (statistics.median(seconds[name]), True) for name in names}
+            speeds = {name: workers * CLIPS_A_TURN / time for name, (time, _) in took.items()}
+            rows.append({"workers": workers, **case.row(), **speeds, **_compared(took)})
+    return rows
 
 
-def _compared(
-    case: Case, figures: dict[str, float], right: Sequence[str], *, lower_is_better: bool
-) -> tuple[dict[str, object], float]:
-    """A row with every contender's figure, and how this library's time compares to the best's."""
-    assert "stillmotion" in right, f"wrong frames from {case.file}"
-    others = [figures[name] for name in right if name != "stillmotion"]
-    own = figures["stillmotion"]
-    if lower_is_better:
-        ratio = own / min(others, default=math.inf)
-    else:
-        ratio = max(others, default=0.0) / own
-    told: dict[str, object] = {
-        name: figure if name in right else f"{figure:.3g}, wrong frames"
-        for name, figure in figures.items()
-    }
-    return {**case.row(), **told, "to the best other": ratio}, ratio
-
-
-def loader_table(
+def loader_rows(
     cases: Sequence[Case], *, folder: Path, counts: Sequence[int], clips: int
 ) -> list[dict[str, object]]:
-    """Clips a second from the training loader, and what a GPU would need."""
-    cores = torch.multiprocessing.cpu_count()
+    """Clips a second from the training loader, and the cores that a GPU would need."""
     rows = []
     for case in cases:
         samples = [Sample(folder / case.file, label=0)] * clips
         for workers in counts:
             speed = _loaded(samples, case.num_frames, workers)
-            each = speed / max(1, min(workers, cores))
+            each = speed / min(workers, cpu_count())
             rows.append(
                 {
                     **case.row(),
                     "workers": workers,
                     "clips a second": speed,
-                    "a core": each,
-                    f"cores for {GPU_CLIPS_A_SECOND} a second": math.ceil(
-                        GPU_CLIPS_A_SECOND / each
-                    ),
+                    "of a core": each,
+                    f"cores for {GPU_CLIPS_A_SECOND}": math.ceil(GPU_CLIPS_A_SECOND / each),
                 }
             )
     return rows
 
 
 def _loaded(samples: Sequence[Sample], num_frames: int, workers: int) -> float:
-    """Clips a second, from the first batch to the last: workers that start are not counted."""
+    """Clips a second after a first epoch, which starts the workers."""
     loader = clip_loader(
         samples,
         sampling=Sampling(num_frames=num_frames),
@@ -226,23 +143,27 @@ def _loaded(samples: Sequence[Sample], num_frames: int, workers: int) -> float:
         workers=workers,
         seed=0,
     )
-    batches = iter(loader)
-    drawn, started = -len(next(batches)), time.perf_counter()
-    drawn = sum(len(batch) for batch in batches)
+    sum(len(batch) for batch in loader)
+    started = time.perf_counter()
+    drawn = sum(len(batch) for batch in loader)
     return drawn / (time.perf_counter() - started)
 
 
-def write_files(cases: Sequence[Case], folder: Path) -> None:
-    """Every file that the cases name, once."""
-    for case in {case.file: case for case in cases}.values():
-        write_numbered(
-            folder / case.file,
-            height=case.height,
-            width=case.width,
-            num_frames=case.seconds * FPS,
-            fps=FPS,
-            keyframe_every=case.keyframe_every,
-        )
+def _marked(took: Mapping[str, tuple[float, bool]]) -> dict[str, object]:
+    return {
+        name: time if right else f"{time:.3g}, wrong frames" for name, (time, right) in took.items()
+    }
+
+
+def _compared(took: Mapping[str, tuple[float, bool]]) -> dict[str, object]:
+    others = [time for name, (time, right) in took.items() if right and name != OURS]
+    return {"over the best other": took[OURS][0] / min(others) if others else None}
+
+
+def _target(what: str, rows: Sequence[Mapping[str, object]]) -> Target:
+    ratios = [row["over the best other"] for row in rows]
+    worst = max((ratio for ratio in ratios if isinstance(ratio, float)), default=None)
+    return Target(f"{what}: time over the best other's, the worst case", 1.0, worst)
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -251,24 +172,25 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.set_defaults(rounds=3)
     options = parser.parse_args(given)
     torch.set_num_threads(options.threads)
-    absent = [reason for reason in map(why_absent, CONTENDERS) if reason]
     names = [name for name in CONTENDERS if not why_absent(name)]
-    cases, counts = (QUICK, [1]) if options.quick else (FULL, [1, 2, 4])
-    keep = {"notes": absent, "device": options.device, "out": options.out}
-    with tempfile.TemporaryDirectory() as name:
+    notes = [reason for reason in map(why_absent, CONTENDERS) if reason]
+    keep = partial(report, notes=notes, device=options.device, out=options.out)
+    full, several, loaded = (QUICK,) * 3 if options.quick else (FULL, SEVERAL, LOADED)
+    counts = (1,) if options.quick else (1, 2, 4)
+    # Spawned: forked processes would share locks that the decoders' threads may hold.
+    made = ThreadPool(1) if options.quick else get_context("spawn").Pool(max(counts))
+    with tempfile.TemporaryDirectory() as name, made as pool:
         folder = Path(name)
-        write_files(cases, folder)
-        rows, ratio = decoding_table(cases, names, folder=folder, rounds=options.rounds)
-        target = Target("a clip, over the best of the others, the worst case", 1.0, ratio)
-        report("input_decoding", rows, targets=[target], **keep)
-        several = [case for case in cases if case.num_frames <= 8 and case.is_light]
-        rows, ratio = worker_table(
-            several, names, folder=folder, counts=counts, lasting=0.01 if options.quick else 1.5
+        write_files(full, folder)
+        rows = decoding_rows(full, names, folder=folder, rounds=options.rounds)
+        keep("input_decoding", rows, targets=[_target("one process", rows)])
+        racing = [OURS, *best_others(rows, names=names)]
+        rows = worker_rows(
+            several, racing, folder=folder, pool=pool, counts=counts, rounds=options.rounds
         )
-        target = Target("a clip in several processes, the same", 1.0, ratio)
-        report("input_workers", rows, targets=[target], **keep)
-        rows = loader_table(several, folder=folder, counts=counts, clips=4 if options.quick else 16)
-        report("input_loader", rows, **keep)
+        keep("input_workers", rows, targets=[_target("several processes", rows)])
+        rows = loader_rows(loaded, folder=folder, counts=counts, clips=4 if options.quick else 16)
+        keep("input_loader", rows)
 
 
 if __name__ == "__main__":
