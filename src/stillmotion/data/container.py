@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import Path
 
 import av
@@ -66,6 +67,15 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
     stream.codec_context.thread_count = num_threads
     stream.codec_context.thread_type = "AUTO"
     return container, stream
+
+
+def open_bytes(path: Path) -> RawIOBase:
+    """The bytes of a file, or of a member of a tar.
+
+    Raises:
+        VideoError: as `tar_member.open_member`.
+    """
+    return path.open("rb", buffering=0) if path.is_file() else open_member(path)
 
 
 def _source(path: Path) -> str | Window:

@@ -1,14 +1,15 @@
 """What the packets of a video stream promise: its frames, their times, where decoding can begin."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from stillmotion.data.container import explained
 from stillmotion.errors import VideoError
 
 _INDEXED_CONTAINERS = ("mov", "matroska")
@@ -90,33 +91,34 @@ class PacketList:
         return sorted(p.pts for p in self.shown if p.is_keyframe and p.pts is not None)
 
 
-def read_packets(container: InputContainer, stream: VideoStream, *, path: Path) -> PacketList:
-    """Reads all packets from where the container stands, which is its start, without decoding.
+def told_by(packet: av.Packet) -> Packet:
+    """What a packet says about itself."""
+    return Packet(
+        pts=packet.pts,
+        duration=packet.duration or 0,
+        is_keyframe=packet.is_keyframe,
+        is_shown=not packet.is_discard,
+        is_encrypted=packet.has_sidedata("encryption_info"),
+    )
+
+
+def packet_list(
+    packets: Sequence[Packet], container: InputContainer, stream: VideoStream, *, path: Path
+) -> PacketList:
+    """All packets, with what the header says of the stream.
 
     Raises:
-        VideoError: the stream is damaged, is encrypted or has no frames.
+        VideoError: the stream is encrypted or has no frames.
     """
-    with explained(path):
-        packets = tuple(
-            Packet(
-                pts=packet.pts,
-                duration=packet.duration or 0,
-                is_keyframe=packet.is_keyframe,
-                is_shown=not packet.is_discard,
-                is_encrypted=packet.has_sidedata("encryption_info"),
-            )
-            for packet in container.demux(stream)
-            if packet.size
-        )
-        rate = stream.average_rate or stream.guessed_rate or 25
-        listing = PacketList(
-            packets=packets,
-            seconds_per_unit=float(stream.time_base or 0) or 1 / float(rate),
-            height=stream.codec_context.height,
-            width=stream.codec_context.width,
-            container=container.format.name.split(",")[0],
-            codec=stream.codec_context.codec.name,
-        )
+    rate = stream.average_rate or stream.guessed_rate or 25
+    listing = PacketList(
+        packets=tuple(packets),
+        seconds_per_unit=float(stream.time_base or 0) or 1 / float(rate),
+        height=stream.codec_context.height,
+        width=stream.codec_context.width,
+        container=container.format.name.split(",")[0],
+        codec=stream.codec_context.codec.name,
+    )
     if any(packet.is_encrypted for packet in packets):
         raise VideoError(f"{path}: the video is encrypted")
     if not listing.shown:

@@ -14,10 +14,11 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from stillmotion.data.container import describe, open_container
+from stillmotion.data.container import describe, explained, open_container
 from stillmotion.data.decoder import Decodable, Decoder, Frame, scaled_size
+from stillmotion.data.mp4_header import display_offsets, indexed_packets
 from stillmotion.data.orientation import Orientation, orientation_from_matrix
-from stillmotion.data.packets import PacketList, read_packets
+from stillmotion.data.packets import PacketList, packet_list, told_by
 from stillmotion.data.stretches import stretches
 from stillmotion.data.timeline import timeline_from_pts
 from stillmotion.errors import VideoError
@@ -44,7 +45,7 @@ class PyAVDecoder(Decoder):
         self._orientation: Orientation | None = None
         self._reformatter = VideoReformatter()
         try:
-            self._learn(read_packets(*self._open(), path=path))
+            self._learn(self._read_packets())
         except BaseException:
             self.close()
             raise
@@ -87,6 +88,19 @@ class PyAVDecoder(Decoder):
         self.close()
         self._opened = open_container(self._path, num_threads=self._num_threads)
         return self._opened
+
+    def _read_packets(self) -> PacketList:
+        """By the header where it tells of all packets, else by reading through the file."""
+        with explained(self._path):
+            container, stream = self._open()
+            packets = None
+            if offsets := display_offsets(stream, self._path):
+                with suppress(av.FFmpegError):
+                    packets = indexed_packets(container, stream, offsets=offsets)
+                if packets is None:
+                    container, stream = self._open()
+            packets = packets or [told_by(p) for p in container.demux(stream) if p.size]
+            return packet_list(packets, container, stream, path=self._path)
 
     def _learn(self, packets: PacketList) -> None:
         """Keeps what decoding needs to know of the packets."""
