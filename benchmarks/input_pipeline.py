@@ -1,6 +1,6 @@
 """How fast videos become clips: this library beside torchcodec, decord and OpenCV.
 
-    python benchmarks/input_pipeline.py           generated H.264 files, about five minutes
+    python benchmarks/input_pipeline.py           generated H.264 files, some five minutes
     python benchmarks/input_pipeline.py --quick   does the script work?
 
 Three tables. `input_decoding`: milliseconds for the same frames of the same files in one process.

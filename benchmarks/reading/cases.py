@@ -52,6 +52,8 @@ FULL = [
     for seconds in (10, 60)
     for keyframe_every in (12, 250)
     for num_frames in (8, 16)
+    # Sixteen frames of that file lie in all of its stretches, as eight do: minutes for nothing new.
+    if (height, seconds, keyframe_every, num_frames) != (1080, 60, 250, 16)
 ]
 SEVERAL = [
     *(case for case in FULL if case.num_frames == 8 and case.height == 256),
