@@ -26,6 +26,8 @@ def rows():
 
 # Where we refuse what the probe let through: frames that the decoder marks as damaged.
 STRICTER = {"no_timescale.mp4": 0}
+# Frames that the decoder held back when it met the damage: they are whole, and the probe lost them.
+HELD_BACK = {"corrupted.mp4": 1}
 # Where the probe took decoding order for presentation order, and found the rate to vary.
 MISTAKEN = {"test.avi"}
 
@@ -74,8 +76,9 @@ def test_seeking_gives_the_frames_of_a_walk_everywhere(row):
 def test_the_first_frame_after_the_damage_is_refused(row):
     with open_video(ZOO / row["path"]) as video:
         if num_decodable(row) < len(video):
+            first = num_decodable(row) + HELD_BACK.get(Path(row["path"]).name, 0)
             with pytest.raises(VideoError, match=rf"the first {num_decodable(row)} can"):
-                video.frames_at([num_decodable(row)])
+                video.frames_at([first])
         else:
             assert len(video.frames_at([len(video) - 1], short_side=32).data) == 1
 

@@ -79,6 +79,7 @@ def clip_loader(
         batch_size=batch_size // augmentation.repeats,
         sampler=epoch_order(samples, draw=draw, seed=seed),
         generator=torch.Generator(),  # of the workers' own seeds, so that no other is drawn from
+        persistent_workers=workers > 0,
         **_workers(workers),
     )
 

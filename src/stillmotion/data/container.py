@@ -1,10 +1,9 @@
-"""Opening a video file with FFmpeg: what is refused, and what its packets promise."""
+"""Opening a video file with FFmpeg, and what is refused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 from av.container import InputContainer
@@ -22,75 +21,6 @@ _CONTAINERS = (
     "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,apng,ivf,nut,mxf,dv,rm,m4v,h264,hevc,"
     "mjpeg,yuv4mpegpipe,webp_pipe"
 )
-_INDEXED_CONTAINERS = ("mov", "matroska")
-# VP8 has packets that are never shown.
-_HIDDEN_FRAME_CODECS = ("vp8",)
-
-
-class Packet(NamedTuple):
-    """What the demuxer says about one compressed frame; times in units of the stream's clock."""
-
-    pts: int | None
-    duration: int
-    is_keyframe: bool
-    is_shown: bool
-    is_encrypted: bool
-
-
-@dataclass(frozen=True)
-class PacketList:
-    """All packets of a video stream, in the file's order, and what the header says of them."""
-
-    packets: tuple[Packet, ...]
-    seconds_per_unit: float
-    height: int
-    width: int
-    container: str
-    codec: str
-
-    @property
-    def shown(self) -> tuple[Packet, ...]:
-        """Packets whose frames are to be shown (edit lists hide the others)."""
-        return tuple(packet for packet in self.packets if packet.is_shown)
-
-    @property
-    def has_timestamps(self) -> bool:
-        """Whether the container says when a frame is shown; AVI does not, its rate is constant."""
-        return self.container != "avi"
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether every packet is one frame with a timestamp of its own.
-
-        AVI may pack several frames in a packet; some codecs have packets that show nothing.
-        """
-        pts = [packet.pts for packet in self.shown]
-        return (
-            self.has_timestamps
-            and self.codec not in _HIDDEN_FRAME_CODECS
-            and None not in pts
-            and len(set(pts)) == len(pts)
-        )
-
-    @property
-    def is_seekable(self) -> bool:
-        """Whether the container has an index that leads to the keyframe asked for."""
-        return self.is_exact and self.container in _INDEXED_CONTAINERS
-
-    @property
-    def stamps(self) -> list[int]:
-        """Timestamps of the shown packets, rising and distinct."""
-        return sorted({packet.pts for packet in self.shown if packet.pts is not None})
-
-    @property
-    def last_duration(self) -> int:
-        """How long the last frame is shown; 0 where the file does not say."""
-        return max(self.shown, key=lambda packet: packet.pts or 0).duration
-
-    @property
-    def keyframe_stamps(self) -> list[int]:
-        """Timestamps of the shown packets from which decoding can begin, rising."""
-        return sorted(p.pts for p in self.shown if p.is_keyframe and p.pts is not None)
 
 
 @contextmanager
@@ -139,6 +69,15 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
     return container, stream
 
 
+def open_bytes(path: Path) -> RawIOBase:
+    """The bytes of a file, or of a member of a tar.
+
+    Raises:
+        VideoError: as `tar_member.open_member`.
+    """
+    return path.open("rb", buffering=0) if path.is_file() else open_member(path)
+
+
 def _source(path: Path) -> str | Window:
     """What FFmpeg opens: a file by its name, a member of a tar as a window of it."""
     window = None if path.is_file() else open_member(path)
@@ -179,38 +118,3 @@ def stated_seconds(path: Path) -> float | None:
         if stream.duration is not None and stream.time_base is not None:
             return float(stream.duration * stream.time_base)
         return None if container.duration is None else container.duration / av.time_base
-
-
-def read_packets(path: Path) -> PacketList:
-    """Reads the packets without decoding.
-
-    Raises:
-        VideoError: as `open_container`, or the stream is encrypted or has no frames.
-    """
-    container, stream = open_container(path, num_threads=1)
-    with container, explained(path):
-        packets = tuple(
-            Packet(
-                pts=packet.pts,
-                duration=packet.duration or 0,
-                is_keyframe=packet.is_keyframe,
-                is_shown=not packet.is_discard,
-                is_encrypted=packet.has_sidedata("encryption_info"),
-            )
-            for packet in container.demux(stream)
-            if packet.size
-        )
-        rate = stream.average_rate or stream.guessed_rate or 25
-        listing = PacketList(
-            packets=packets,
-            seconds_per_unit=float(stream.time_base or 0) or 1 / float(rate),
-            height=stream.codec_context.height,
-            width=stream.codec_context.width,
-            container=container.format.name.split(",")[0],
-            codec=stream.codec_context.codec.name,
-        )
-    if any(packet.is_encrypted for packet in packets):
-        raise VideoError(f"{path}: the video is encrypted")
-    if not listing.shown:
-        raise VideoError(f"{path}: the file has a video stream without frames")
-    return listing

@@ -1,9 +1,8 @@
 """Decoding with PyAV, whose wheels carry FFmpeg."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
 
@@ -11,17 +10,16 @@ import av
 import torch
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
+from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from stillmotion.data.container import (
-    PacketList,
-    describe,
-    open_container,
-    read_packets,
-)
+from stillmotion.data.container import describe, explained, open_container
 from stillmotion.data.decoder import Decodable, Decoder, Frame, scaled_size
+from stillmotion.data.mp4_header import display_offsets, indexed_packets
 from stillmotion.data.orientation import Orientation, orientation_from_matrix
+from stillmotion.data.packets import PacketList, packet_list, told_by
+from stillmotion.data.stretches import stretches
 from stillmotion.data.timeline import timeline_from_pts
 from stillmotion.errors import VideoError
 
@@ -29,9 +27,13 @@ from stillmotion.errors import VideoError
 class PyAVDecoder(Decoder):
     """Reads the packets once to know the frames, then decodes from the nearest keyframe.
 
-    A frame is whatever decoding from its own keyframe gives. Damage therefore spoils the frames
-    from there to the next keyframe, and no others; where a container cannot seek, it spoils all
-    that follow. A frame that the decoder itself marks as damaged is refused too.
+    Little is decoded that is not asked for: frames to which no other refers are left out where the
+    codec tells them, and nothing after the last wanted frame is touched. Where a wanted frame does
+    not come out that way, all are decoded, which finds it or the reason.
+
+    A frame is whatever decoding from its own keyframe gives. Damage therefore spoils at most the
+    frames from there to the next keyframe; where a container cannot seek, all that follow. A frame
+    that the decoder itself marks as damaged is refused too.
     """
 
     name = f"pyav {av.__version__}"
@@ -42,20 +44,11 @@ class PyAVDecoder(Decoder):
         self._opened: tuple[InputContainer, VideoStream] | None = None
         self._orientation: Orientation | None = None
         self._reformatter = VideoReformatter()
-        packets = read_packets(path)
-        self._stored_size = packets.height, packets.width
-        self._is_exact = packets.is_exact
-        self._pts = packets.stamps if packets.is_exact else self._count(packets)
-        self._index_of_pts = {pts: index for index, pts in enumerate(self._pts)}
-        # Where nothing can be sought, and before the first keyframe, decoding begins at the start.
-        self._keyframes = [self._pts[0]]
-        if packets.is_seekable:
-            self._keyframes += [pts for pts in packets.keyframe_stamps if pts > self._pts[0]]
-        self.timeline = timeline_from_pts(
-            self._pts,
-            last_step=packets.last_duration if packets.is_exact else 0,
-            seconds_per_unit=packets.seconds_per_unit,
-        )
+        try:
+            self._learn(self._read_packets())
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,13 +59,7 @@ class PyAVDecoder(Decoder):
 
     def frames(self, indices: Sequence[int], *, short_side: int | None) -> Iterator[Frame]:
         height, width = scaled_size(*self._stored_size, short_side=short_side)
-        decoding, following = None, 0
-        for index in indices:
-            keyframe = self._keyframes[bisect_right(self._keyframes, self._pts[index]) - 1]
-            if decoding is None or keyframe > self._pts[following]:
-                decoding = self._decode_from(keyframe)
-            frame = self._advance(decoding, index)
-            following = index + 1
+        for frame in self._wanted(indices):
             if self._orientation is None:
                 self._orientation = _orientation(frame)
             rgb = self._reformatter.reformat(
@@ -83,7 +70,7 @@ class PyAVDecoder(Decoder):
     def decodable(self) -> Decodable:
         count = 0
         try:
-            for index, frame in self._decode_from(self._pts[0]):
+            for index, frame in self._decode_all(keyframe=0):
                 if index != count or frame.is_corrupt:
                     return Decodable(count, f"frame {count} is missing or damaged")
                 count += 1
@@ -101,6 +88,89 @@ class PyAVDecoder(Decoder):
         self.close()
         self._opened = open_container(self._path, num_threads=self._num_threads)
         return self._opened
+
+    def _read_packets(self) -> PacketList:
+        """By the header where it tells of all packets, else by reading through the file."""
+        with explained(self._path):
+            container, stream = self._open()
+            packets = None
+            if offsets := display_offsets(stream, self._path):
+                with suppress(av.FFmpegError):
+                    packets = indexed_packets(container, stream, offsets=offsets)
+                if packets is None:
+                    container, stream = self._open()
+            packets = packets or [told_by(p) for p in container.demux(stream) if p.size]
+            return packet_list(packets, container, stream, path=self._path)
+
+    def _learn(self, packets: PacketList) -> None:
+        """Keeps what decoding needs to know of the packets."""
+        self._stored_size = packets.height, packets.width
+        self._is_exact = packets.is_exact
+        self._is_seekable = packets.is_seekable
+        self._has_dispensable_frames = packets.has_dispensable_frames
+        self._pts = packets.stamps if packets.is_exact else self._count(packets)
+        self._index_of_pts = {pts: index for index, pts in enumerate(self._pts)}
+        # Where nothing can be sought, and before the first keyframe, decoding begins at the start.
+        self._keyframes = [0]
+        if packets.is_seekable:
+            found = [self._index_of_pts[pts] for pts in packets.keyframe_stamps]
+            self._keyframes += [index for index in found if index > 0]
+        self.timeline = timeline_from_pts(
+            self._pts,
+            last_step=packets.last_duration if packets.is_exact else 0,
+            seconds_per_unit=packets.seconds_per_unit,
+        )
+
+    def _wanted(self, indices: Sequence[int]) -> Iterator[av.VideoFrame]:
+        """The frames of these indices."""
+        for keyframe, wanted in stretches(indices, keyframes=self._keyframes):
+            found = 0
+            for frame in self._decode_few(wanted, keyframe=keyframe):
+                found += 1
+                yield frame
+            if found < len(wanted):
+                decoding = self._decode_all(keyframe=keyframe)
+                yield from (self._advance(decoding, index) for index in wanted[found:])
+
+    def _decode_few(self, indices: Sequence[int], *, keyframe: int) -> Iterator[av.VideoFrame]:
+        """The frames of these indices, up to the first that does not come out in its place."""
+        if not self._is_exact:
+            return
+        stamps = [self._pts[index] for index in indices]
+        wanted = set(stamps)
+        # What goes wrong here is met again, and reported, when all frames are decoded.
+        with suppress(av.FFmpegError):
+            shown = self._decode_needed(wanted, keyframe=keyframe)
+            shown = (frame for frame in shown if frame.pts in wanted)
+            for pts, frame in zip(stamps, shown, strict=False):
+                if frame.pts != pts or frame.is_corrupt:
+                    return
+                yield frame
+
+    def _decode_needed(self, stamps: set[int], *, keyframe: int) -> Iterator[av.VideoFrame]:
+        """The frames with these timestamps among those to which others refer, and none later."""
+        missing = set(stamps)
+        packets, context = self._packets(keyframe)
+        for packet in packets:
+            if self._has_dispensable_frames:
+                context.skip_frame = "DEFAULT" if packet.pts in missing else "NONREF"
+            missing.discard(packet.pts)
+            yield from packet.decode()
+            if not missing:
+                break
+        # The decoder holds frames back until it knows that none is shown before them.
+        yield from context.decode(None)
+
+    def _decode_all(self, *, keyframe: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Every frame with its index, from a keyframe on."""
+        packets, context = self._packets(keyframe)
+        context.skip_frame = "DEFAULT"
+        frames = (frame for packet in packets for frame in packet.decode())
+        for position, frame in enumerate(frames):
+            if not self._is_exact:
+                yield position, frame
+            elif frame.pts in self._index_of_pts:
+                yield self._index_of_pts[frame.pts], frame
 
     def _advance(self, decoding: Iterator[tuple[int, av.VideoFrame]], wanted: int) -> av.VideoFrame:
         """Decodes on until the wanted frame."""
@@ -120,28 +190,19 @@ class PyAVDecoder(Decoder):
             f"{reason or decodable.reason or 'the decoder marks it as damaged'}"
         )
 
-    def _decode_from(self, keyframe: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Frames in presentation order with their indices, from a keyframe or, failing that, 0."""
-        if keyframe == self._pts[0] or not self._seek(keyframe):
-            self._open()
-        assert self._opened
-        container, stream = self._opened
-        for position, frame in enumerate(container.decode(stream)):
-            if not self._is_exact:
-                yield position, frame
-            elif frame.pts in self._index_of_pts:
-                yield self._index_of_pts[frame.pts], frame
-
-    def _seek(self, keyframe: int) -> bool:
-        """Whether the file now stands at a keyframe at or before the one asked for."""
+    def _packets(self, keyframe: int) -> tuple[Iterator[av.Packet], VideoCodecContext]:
+        """Packets from a keyframe or, where the file cannot go there, from the start."""
         container, stream = self._opened or self._open()
-        with suppress(av.FFmpegError, StopIteration):
-            container.seek(keyframe, stream=stream)
-            landed = next(packet for packet in container.demux(stream) if packet.size)
-            if landed.is_keyframe and landed.pts is not None and landed.pts <= keyframe:
-                container.seek(keyframe, stream=stream)
-                return True
-        return False
+        if self._is_seekable:
+            with suppress(av.FFmpegError, StopIteration):
+                container.seek(self._pts[keyframe], stream=stream)
+                packets = container.demux(stream)
+                landed = next(packet for packet in packets if packet.size)
+                pts = landed.pts
+                if landed.is_keyframe and pts is not None and pts <= self._pts[keyframe]:
+                    return chain([landed], packets), stream.codec_context
+        container, stream = self._open()
+        return container.demux(stream), stream.codec_context
 
     def _count(self, packets: PacketList) -> list[int]:
         """Timestamps where the packets do not tell: decodes everything once.

@@ -65,7 +65,7 @@ class TorchcodecDecoder(Decoder):
 
     def _frame(self, index: int) -> torch.Tensor:
         try:
-            return self._decoder[index]
+            return self._decoder.get_frame_at(index).data
         except RuntimeError as error:
             raise VideoError(
                 f"{self._path}: frame {index} of {len(self.timeline)} cannot be decoded: {error}"
