@@ -164,3 +164,14 @@ def test_compiled_whole_and_exported_flows_are_the_eager_ones():
             torch.testing.assert_close(exported.module()(q, k), want)
             assert "stillmotion" not in str(exported.graph)
     """)
+
+
+@flows
+def test_autocast_changes_no_sum(name):
+    """Queries and keys come in few bits, and are added up in float32 all the same."""
+    tiled, _ = FLOWS[name]
+    q, k = heads(dtype=torch.bfloat16)
+    gradient = torch.randn(2, 3, 11, 2)
+    alone = value_and_gradients(tiled, q, k, gradient)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(value_and_gradients(tiled, q, k, gradient), alone)

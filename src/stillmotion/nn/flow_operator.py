@@ -30,8 +30,19 @@ def flow_operator(name: str, forward: Forward, backward: Backward) -> Forward:
     Returns:
         ``forward`` as an operator that can be differentiated once.
     """
-    operator = torch.library.custom_op(f"stillmotion::{name}", forward, mutates_args=())
-    back = torch.library.custom_op(f"stillmotion::{name}_back", backward, mutates_args=())
+
+    def run_forward(q: Tensor, k: Tensor, change: bool) -> tuple[Tensor, Tensor]:
+        with torch.autocast(q.device.type, enabled=False):  # would sum in few bits
+            return forward(q, k, change)
+
+    def run_backward(
+        gradient: Tensor, q: Tensor, k: Tensor, logsumexp: Tensor, change: bool
+    ) -> tuple[Tensor, Tensor]:
+        with torch.autocast(q.device.type, enabled=False):
+            return backward(gradient, q, k, logsumexp, change)
+
+    operator = torch.library.custom_op(f"stillmotion::{name}", run_forward, mutates_args=())
+    back = torch.library.custom_op(f"stillmotion::{name}_back", run_backward, mutates_args=())
     operator.register_fake(shapes_forward)
     back.register_fake(shapes_backward)
 
