@@ -24,12 +24,13 @@ from torch.profiler import ProfilerActivity, profile
 
 RESULTS = Path(__file__).parent / "results"
 
-# Speed does not depend on the weights' values: random ones are meant.
-logging.getLogger("stillmotion").setLevel(logging.ERROR)
-
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
-    """The options that every script has; ``doc`` is its own docstring."""
+    """The options that every script has; ``doc`` is its own docstring.
+
+    Warnings are not shown from then on: speed does not depend on weights, random ones are meant.
+    """
+    logging.getLogger("stillmotion").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )

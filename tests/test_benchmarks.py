@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import json
+import logging
 import re
 import runpy
 import statistics
@@ -27,7 +28,10 @@ def harness(monkeypatch):
     """Scripts import it from their own folder."""
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # set where it is not set
-    return importlib.import_module("harness")
+    log = logging.getLogger("stillmotion")
+    level = log.level
+    yield importlib.import_module("harness")
+    log.setLevel(level)
 
 
 @pytest.fixture
