@@ -62,11 +62,13 @@ class Curve:
 def curves(start: Case, *, quick: bool, gpu: bool) -> Iterator[Curve]:
     """One quantity changes at a time."""
     frames = (2, 4) if quick else (2, 4, 8, 16, *([32, 64] if gpu else []))
-    sizes = (32, 48) if quick else (96, 160, 224, 320, *([448, 592] if gpu else []))
-    widths = (192,) if quick else (192, 384, 768, *([1024] if gpu else []))
-    classes = (10, 20) if quick else (10, 400, 3806, 29100)
+    sizes = (96, 160, 224, 320, *([448, 592] if gpu else []))
+    widths = (192, 384, 768, *([1024] if gpu else []))
+    classes = (10, 400, 3806, 29100)
     cases = partial(replace, start)
     yield Curve("frames", tuple(cases(frames=f) for f in frames), lambda c: c.frames)
+    if quick:
+        return
     yield Curve("tokens", tuple(cases(image_size=s) for s in sizes), lambda c: c.tokens)
     yield Curve("width", tuple(cases(width=w) for w in widths), lambda c: c.width)
     yield Curve("classes", tuple(cases(classes=k) for k in classes), lambda c: c.classes)
