@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells of its own comings and goings
 
 import torch
 from torch.profiler import ProfilerActivity, profile
