@@ -15,12 +15,10 @@ from functools import partial
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness import arguments, report
+from harness import PEAK_FLOPS, arguments, report
 from stillmotion.accounting import without_weights
 from stillmotion.methods import METHODS, Method
 
-PEAK = 989e12
-"""Operations a second in bf16, dense: NVIDIA's data sheet of the H200 SXM."""
 CLIPS = 240_000
 """Training videos of Kinetics-400, about."""
 
@@ -44,6 +42,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--share", type=float, default=0.4, help="of its peak, that a step reaches")
     parser.add_argument("--epochs", type=int, default=30)
     options = parser.parse_args(given)
+    peak = PEAK_FLOPS["H200"]
     names = ["linear_probe"] if options.quick else list(METHODS)
     rows = []
     for name in names:
@@ -51,7 +50,7 @@ def main(given: Sequence[str] | None = None) -> None:
         method = getattr(cls, cls.starting_preset)() if cls.starting_preset else cls()
         count = partial(work_of_a_step, num_frames=8, image_size=224)
         operations, trained = count(method)
-        clips = options.share * PEAK / operations
+        clips = options.share * peak / operations
         hours = options.epochs * CLIPS / clips / 3600
         rows.append(
             {
@@ -65,10 +64,11 @@ def main(given: Sequence[str] | None = None) -> None:
             }
         )
     note = (
-        f"Arithmetic, not a measurement: {options.epochs} epochs of {CLIPS:,} clips of 8 frames, "
-        f"each GPU at {options.share:.0%} of {PEAK / 1e12:.0f} TFLOP/s; exchange and input keep up."
+        f"Arithmetic, not a measurement: {options.epochs} epochs of {CLIPS:,} clips of 8 frames on "
+        f"H200s that reach {options.share:.0%} of {peak / 1e12:.0f} TFLOP/s in bfloat16; exchange "
+        "and input keep up."
     )
-    report("estimate", rows, notes=[note], out=options.out)
+    report("estimate", rows, notes=[note], counted=True, out=options.out)
 
 
 if __name__ == "__main__":

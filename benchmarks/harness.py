@@ -24,6 +24,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 RESULTS = Path(__file__).parent / "results"
+PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
+"""Dense bfloat16 operations a second, from NVIDIA's data sheets (SXM)."""
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
@@ -140,19 +142,24 @@ def report(
     *,
     targets: Sequence[Target] = (),
     notes: Sequence[str] = (),
+    counted: bool = False,
     device: str = "cpu",
     out: Path | None = None,
 ) -> None:
-    """Print rows, targets and notes, and keep them as ``out``/NAME-DEVICE.json."""
+    """Print rows, targets and notes, and keep them as ``out``/NAME-DEVICE.json.
+
+    Args:
+        counted: the figures are the same on every machine.
+    """
     told = {
         "name": name,
         "command": " ".join(["python", "benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "machine": machine(device),
+        "machine": None if counted else machine(device),
         "rows": [dict(row) for row in rows],
         "targets": [asdict(target) for target in targets],
         "notes": list(notes),
     }
-    print(f"\n{name}, {told['machine']['processor']}\n")
+    print(f"\n{name}\n")
     print(markdown(rows))
     if targets:
         print("\n" + markdown([target.row() for target in targets]))

@@ -40,15 +40,22 @@ def of_device(name: str, device: str) -> Iterator[str]:
     """Where it was measured: by what, on what, rows, notes. Else, how it can be."""
     told = load(name, device)
     if told is None:
-        command = (load(name, "cpu") or {"command": f"python benchmarks/{name}.py"})["command"]
-        yield f"{DEVICES[device]}: not measured here. `{command} --device {device}` would."
+        known = load(name, "cpu")
+        how = f" `{known['command']} --device {device}` would." if known else ""
+        yield f"{DEVICES[device]}: not measured here.{how}"
         return
-    machine = told["machine"]
-    cores = f"{machine['threads']} of {machine['cores']} threads, " if device == "cpu" else ""
-    where = f"{machine['processor']}, {cores}torch {machine['torch']}, {machine['day']}"
-    yield f"{DEVICES[device]} ({where}): `{told['command']}`"
+    yield f"{where(told['machine'], device)}`{told['command']}`"
     yield markdown(told["rows"])
     yield from told["notes"]
+
+
+def where(machine: dict[str, Any] | None, device: str) -> str:
+    """What something was measured on; nothing for what was counted."""
+    if machine is None:
+        return ""
+    cores = f"{machine['threads']} of {machine['cores']} threads, " if device == "cpu" else ""
+    told = f"{machine['processor']}, {cores}torch {machine['torch']}, {machine['day']}"
+    return f"{DEVICES[device]} ({told}): "
 
 
 def targets() -> str:

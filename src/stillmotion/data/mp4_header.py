@@ -23,6 +23,9 @@ from stillmotion.data.packets import Packet, told_by
 MAX_HEADER_BYTES = 2**26
 """Larger headers (of days of video) are not taken into memory."""
 
+MAX_BOXES = 10_000
+"""Boxes in a row; a header that was made to be slow has more."""
+
 _WAY_TO_TABLES = (b"mdia", b"minf", b"stbl")
 
 Boxes = dict[bytes, memoryview]
@@ -113,10 +116,12 @@ def _movie_header(file: RawIOBase) -> memoryview:
     """The box "moov".
 
     Raises:
-        ValueError: there is none, or it is too large.
+        ValueError: there is none among the first boxes, or it is too large.
     """
     place, length = 0, file.seek(0, os.SEEK_END)
-    while place < length:
+    for _ in range(MAX_BOXES):
+        if place >= length:
+            break
         file.seek(place)
         kind, head, size = _box(memoryview(file.read(16)), rest=length - place)
         if kind == b"moov":
@@ -155,11 +160,18 @@ def _track_id(header: memoryview) -> int:
 
 
 def _boxes(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Kinds and contents of boxes in a row."""
-    while len(content) >= 8:
+    """Kinds and contents of boxes in a row.
+
+    Raises:
+        ValueError: a box is cut short, or there are too many.
+    """
+    for _ in range(MAX_BOXES):
+        if len(content) < 8:
+            return
         kind, head, size = _box(content, rest=len(content))
         yield kind, content[head:size]
         content = content[size:]
+    raise ValueError("too many boxes")
 
 
 def _box(start: memoryview, *, rest: int) -> tuple[bytes, int, int]:

@@ -64,11 +64,11 @@ def column_sums(
     q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], *, change: bool
 ) -> Float[Tensor, "B F N h"]:
     """What both flows are; ``change``: of each of the T - 1 pairs of frames, not of each frame."""
-    if HAS_TRITON and q.is_cuda and q.dtype != torch.float64:
-        from stillmotion.nn.flow_triton import LARGEST_HEAD, triton_column_sums
+    if HAS_TRITON and q.is_cuda:
+        from stillmotion.nn import flow_triton
 
-        if q.shape[-1] <= LARGEST_HEAD:
+        if flow_triton.takes(q) and flow_triton.takes(k):
             if torch.is_autocast_enabled("cuda"):  # as for torch's own products
                 q, k = (x.to(torch.get_autocast_dtype("cuda")) for x in (q, k))
-            return triton_column_sums(q, k, change)[0]
+            return flow_triton.triton_column_sums(q, k, change)[0]
     return tiled_column_sums(q, k, change)[0]

@@ -6,6 +6,7 @@ loops or Triton kernels are inside. An `autograd.Function` would unroll its tile
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
@@ -30,19 +31,12 @@ def flow_operator(name: str, forward: Forward, backward: Backward) -> Forward:
     Returns:
         ``forward`` as an operator that can be differentiated once.
     """
-
-    def run_forward(q: Tensor, k: Tensor, change: bool) -> tuple[Tensor, Tensor]:
-        with torch.autocast(q.device.type, enabled=False):  # would sum in few bits
-            return forward(q, k, change)
-
-    def run_backward(
-        gradient: Tensor, q: Tensor, k: Tensor, logsumexp: Tensor, change: bool
-    ) -> tuple[Tensor, Tensor]:
-        with torch.autocast(q.device.type, enabled=False):
-            return backward(gradient, q, k, logsumexp, change)
-
-    operator = torch.library.custom_op(f"stillmotion::{name}", run_forward, mutates_args=())
-    back = torch.library.custom_op(f"stillmotion::{name}_back", run_backward, mutates_args=())
+    operator = torch.library.custom_op(
+        f"stillmotion::{name}", without_autocast(forward), mutates_args=()
+    )
+    back = torch.library.custom_op(
+        f"stillmotion::{name}_back", without_autocast(backward), mutates_args=()
+    )
     operator.register_fake(shapes_forward)
     back.register_fake(shapes_backward)
 
@@ -57,6 +51,17 @@ def flow_operator(name: str, forward: Forward, backward: Backward) -> Forward:
     register_flop_formula(getattr(torch.ops.stillmotion, name))(products(1))
     register_flop_formula(getattr(torch.ops.stillmotion, f"{name}_back"))(products(2))
     return operator
+
+
+def without_autocast(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as it is, which autocast would let sum in few bits."""
+
+    @wraps(function)
+    def run(*arguments: Any) -> Any:
+        with torch.autocast(arguments[0].device.type, enabled=False):
+            return function(*arguments)
+
+    return run
 
 
 def shapes_forward(q: Tensor, k: Tensor, change: bool) -> tuple[Tensor, Tensor]:

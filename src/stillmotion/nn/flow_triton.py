@@ -23,6 +23,22 @@ from stillmotion.nn.flow_operator import flow_operator
 LARGEST_HEAD = 128
 """Head dimensions above this do not fit beside their gradients in a program's registers."""
 
+LEAST_CAPABILITY = (8, 0)
+"""Earlier GPUs have too little shared memory for the tiles of wide heads."""
+
+
+def takes(x: Tensor) -> bool:
+    """Whether the kernels can read queries or keys (B, T, h, N, d) on a GPU.
+
+    Offsets within one map are 32-bit numbers; float64 and wide heads are left to the tiles.
+    """
+    return (
+        x.dtype != torch.float64
+        and x.shape[-1] <= LARGEST_HEAD
+        and x.shape[-2] * x.stride(-2) < 2**31
+        and torch.cuda.get_device_capability(x.device) >= LEAST_CAPABILITY
+    )
+
 
 def forward(q: Tensor, k: Tensor, change: bool) -> tuple[Tensor, Tensor]:
     """Column sums (B, F, N, h) and the log-sum-exp of rows (B, F, h, N); see `flow_operator`."""
