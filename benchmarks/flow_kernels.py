@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from harness import Target, arguments, peak_bytes, ratio, report, take_turns
+from harness import GPU, Target, arguments, peak_bytes, ratio, report, take_turns
 from stillmotion.nn import reference
 from stillmotion.nn.flow import HAS_TRITON, attention_received, static_flow
 from stillmotion.nn.flow_tiled import tiled_column_sums
@@ -142,15 +142,16 @@ def targets_of(form: str, rows: Sequence[dict[str, object]]) -> list[Target]:
     targets = []
     for flow, limit in LIMITS.items():
         name = f"{flow}, {form}"
+        what = name if form == "tiles" else GPU + name
         worst = time = memory = None
         if (most, name) in figures:
             ours, plain = figures[most, name], figures[most, f"{flow}, plain"]
             worst = max(row["both, of fused"] for (_, f), row in figures.items() if f == name)
             time, memory = ours["both ms"] / plain["both ms"], plain["MB"] / ours["MB"]
         targets += [
-            Target(f"{name}: forward and backward, of {FUSED}", limit, worst),
-            Target(f"{name}: time of the plain form, N = {most}", 1.0, time),
-            Target(f"{name}: plain form's memory over it, N = {most}", 5.0, memory, "higher"),
+            Target(f"{what}: forward and backward, of {FUSED}", limit, worst),
+            Target(f"{what}: time of the plain form, N = {most}", 1.0, time),
+            Target(f"{what}: plain form's memory over it, N = {most}", 5.0, memory, "higher"),
         ]
     return targets
 

@@ -24,6 +24,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 RESULTS = Path(__file__).parent / "results"
+GPU = "GPU: "
+"""What the targets begin with that are for a GPU alone."""
 PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
 """Dense bfloat16 operations a second, from NVIDIA's data sheets (SXM)."""
 

@@ -16,7 +16,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
 
-from harness import RESULTS, Target, markdown
+from harness import GPU, RESULTS, Target, markdown
 from stillmotion.visualise.theme import LIGHT
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -59,12 +59,17 @@ def where(machine: dict[str, Any] | None, device: str) -> str:
 
 
 def targets() -> str:
-    """Every target, device by device."""
+    """Every target. A run on the CPU names those of a GPU, too: they count until there is one."""
     rows = []
     for path in sorted(RESULTS.glob("*.json")):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        device = path.stem.rpartition("-")[2]
-        rows += [{"on": device, **Target(**target).row()} for target in told["targets"]]
+        name, _, device = path.stem.rpartition("-")
+        for fields in json.loads(path.read_text(encoding="utf-8"))["targets"]:
+            target = Target(**fields)
+            of_gpu = target.what.startswith(GPU)
+            if not of_gpu or device == "cuda" or load(name, "cuda") is None:
+                what = target.what.removeprefix(GPU)
+                on = "GPU" if of_gpu or device == "cuda" else "CPU"
+                rows.append({"on": on, **target.row(), "target": what})
     return markdown(rows) if rows else "Nothing was measured."
 
 
