@@ -10,11 +10,13 @@ from accelerate.utils import gather_object
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from stillmotion.chunking import MEMORY_GIB, Chunked
+from stillmotion.chunking import Chunked
 from stillmotion.data.dataset import Batch
 from stillmotion.metrics import marginals, softmax
+from stillmotion.settings import MEMORY_GIB
 
 Order = Literal["given", "shuffled", "reversed"]
+ORDERS: tuple[Order, ...] = ("given", "shuffled", "reversed")
 Average = Literal["probabilities", "logits"]
 """What is averaged over the views of a video: what each of them says, or the evidence for it."""
 

@@ -8,6 +8,14 @@ from stillmotion.data.indices import Spread
 from stillmotion.errors import ConfigurationError
 from stillmotion.fields import check_types, within
 
+Precision = Literal["fp32", "bf16", "int8"]
+"""In what a model answers. fp32: as it is. bf16: matrix products of bfloat16 numbers, quick on GPUs
+and on CPUs with AMX. int8: linear maps in eight bits, on the CPU; quick without AMX, too."""
+
+MEMORY_GIB = 2.0
+"""What the tensors of the clips that a model is shown at once may take where nothing else is said;
+about 30 clips of 8 frames through ViT-B."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Videos:
