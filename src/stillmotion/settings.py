@@ -114,9 +114,9 @@ class Training:
     checkpoint_blocks: bool = False
     """Keep nothing inside the blocks for the backward, and compute it there again: a fraction of
     the memory for about a third more time, and the same result."""
-    compile: Literal["auto", "on", "off"] = "auto"
-    """Compile the step: it takes minutes at the start, and on a CPU a C++ compiler. auto: where it
-    was measured to win, which so far is nowhere."""
+    compile: bool = False
+    """Compile the step of full batches: it takes minutes at the start, and on a CPU a C++ compiler.
+    On a CPU it brought nothing; on a GPU it was not measured."""
     best: Literal["loss", "top1", "mean_class"] = "loss"
     """What makes an epoch the best: the lowest validation loss, which tells epochs apart even where
     validation videos are few, or the highest accuracy."""
