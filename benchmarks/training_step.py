@@ -12,9 +12,9 @@ it again.
 
 FLOPs are 2 x the multiply-adds of the matrix products of a step, counted by torch's flop counter:
 the forward, gradients for inputs as far back as something trains, and gradients for the weights
-that train. Frozen weights need none, and what is computed a second time does not count. Utilisation
-is FLOPs / (seconds x the device's dense bfloat16 peak). "Of the image model's" is FLOPs a second
-over those of the image model alone.
+that train. Frozen weights need none, and what checkpointed blocks compute again does not count.
+Utilisation is FLOPs / (seconds x the device's dense bfloat16 peak). "Of the image model's" is FLOPs
+a second over those of the image model alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
