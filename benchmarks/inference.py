@@ -22,12 +22,12 @@ from torch import Tensor, nn
 
 import stillmotion
 from harness import Target, arguments, peak_bytes, ratio, report, take_turns
-from stillmotion.chunking import MEMORY_GIB, Chunked
+from stillmotion.chunking import Chunked
 from stillmotion.errors import QuantisingError
 from stillmotion.int8 import Int8Classifier
 from stillmotion.prediction import Predictor
-from stillmotion.quantising import BFloat16Classifier, compare, first_clips, in_turn
-from stillmotion.settings import Views
+from stillmotion.quantising import BFloat16Classifier, compare, in_turn
+from stillmotion.settings import MEMORY_GIB, Views
 
 FRAMES, CLASSES, SIZE = 8, 400, 224
 TINY = {"img_size": 32, "embed_dim": 48, "num_heads": 3, "depth": 4}
@@ -187,7 +187,7 @@ def agreement(setting: Setting) -> list[dict[str, object]]:
     model.to(setting.device)
     predictor = Predictor(model, views=Views(), device=setting.device)
     videos = sorted((SHARED / "egogestar" / "videos").rglob("*.mp4"))[::4]
-    clips = first_clips(map(predictor.read, videos), most=48).to(setting.device)
+    clips = torch.cat([predictor.read(video) for video in videos[:48]]).to(setting.device)
     full, rows = in_turn(model, clips), []
     for way, fewer, _ in in_fewer_bits(model, clips[:1], quick=False):
         if fewer is not None:

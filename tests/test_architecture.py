@@ -28,6 +28,7 @@ LAYERS = (
     {"chunking", "int8"},
     {"quantising"},
     {"loading", "selection", "answering", "paper_figures", "rejection", "saved_scores"},
+    {"fewer_bits"},
     {"prediction", "evaluation", "comparison", "streaming", "export", "published"},
     {"training", "calibrating"},
     {"demo", "repetition"},

@@ -1,10 +1,13 @@
 """Fewer bits are taken where they change little, and refused with the reason where they do not."""
 
+import itertools
 import json
 import sys
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import stillmotion as sm
 from models import FRAMES, SIZE, VARIANTS, classifier, trained
@@ -12,9 +15,11 @@ from runs import stillmotion
 from stillmotion.data.reading import read_videos
 from stillmotion.errors import ConfigurationError, QuantisingError
 from stillmotion.evaluation import evaluate
+from stillmotion.fewer_bits import CHECKED, clips_to_check, spread
 from stillmotion.int8 import Int8Classifier
 from stillmotion.prediction import Predictor
-from stillmotion.quantising import CHECKED, compare, first_clips, quantise
+from stillmotion.quantising import compare, quantise
+from stillmotion.settings import Views
 
 BITS = ["bf16", "int8"]
 
@@ -110,18 +115,38 @@ def test_an_absent_library_is_named_with_its_extra(model, monkeypatch):
         quantise(model, "int8", pixels(1))
 
 
-def test_the_check_takes_no_more_clips_than_it_needs():
-    read = []
+@given(count=st.integers(1, 2000), first=st.integers(1, 20))
+def test_every_beginning_of_the_order_is_spread_over_the_list(count, first):
+    order = spread(count)
+    assert sorted(order) == list(range(count))
+    places = [*sorted(order[:first]), count]
+    gaps = [after - before for before, after in itertools.pairwise(places)]
+    assert max(gaps) <= 2 * count / min(first, count)
 
-    def views():
-        for number in range(9):
-            read.append(number)
-            yield torch.full((6, 2, 3, 4, 4), number, dtype=torch.uint8)
 
-    clips = first_clips(views())
-    assert clips[:, 0, 0, 0, 0].tolist() == [0] * 6 + [1] * 6 + [2] * (CHECKED - 12)
-    assert read == [0, 1, 2]
-    assert len(first_clips([])) == 0
+@pytest.mark.parametrize("period", [2, 3, 4, 5, 8])
+def test_classes_that_take_turns_in_a_list_are_all_met(period):
+    for count in range(CHECKED * period, 40 * period):
+        assert {index % period for index in spread(count)[:CHECKED]} == set(range(period))
+
+
+def test_the_check_takes_one_view_each_of_videos_all_over_the_list(sure_run, few_videos):
+    model, samples = sm.load(sure_run), read_videos(few_videos).samples
+    predictor = Predictor(model, views=Views(), device="cpu")
+    first_views = [predictor.read(sample.path)[0] for sample in samples]
+    clips = clips_to_check(model, samples, views=Views(clips=3, crops=3), most=4)
+    seen = [[view.equal(clip) for view in first_views].index(True) for clip in clips]
+    assert len(set(seen)) == len(clips) == 4
+    assert {samples[index].label for index in seen} == {0, 1}
+
+
+def test_without_a_readable_video_the_first_reason_is_told(sure_run, tmp_path, capsys):
+    for number in range(2):
+        (tmp_path / f"{number}.mp4").write_bytes(b"")
+    assert stillmotion("predict", sure_run, tmp_path, "--precision", "bf16") == 2
+    told = capsys.readouterr().err
+    assert "none of 2 videos can be read; the first: " in told
+    assert "0.mp4: the file is empty" in told
 
 
 def test_a_predictor_answers_in_fewer_bits_from_then_on(bits, sure_run, few_videos, tmp_path):
@@ -145,6 +170,14 @@ def test_an_evaluation_says_in_what_precision_it_asked(bits, sure_run, few_video
     full = evaluate(model, videos, workers=0, time_check=False).to_dict()
     assert full["fewer_bits"] is None
     assert told["top1"] == full["top1"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_int8_is_evaluated_beside_a_gpu(sure_run, few_videos):
+    pytest.importorskip("onnxruntime")
+    model, videos = sm.load(sure_run).cuda(), read_videos(few_videos)
+    told = evaluate(model, videos, workers=0, precision="int8").to_dict()
+    assert told["fewer_bits"]["same_class"] == told["n"] == len(videos)
 
 
 def test_the_commands_take_a_precision_and_a_bound(sure_run, few_videos, tmp_path, capsys):

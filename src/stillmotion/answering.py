@@ -10,11 +10,13 @@ from accelerate.utils import gather_object
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from stillmotion.chunking import MEMORY_GIB, Chunked
+from stillmotion.chunking import Chunked
 from stillmotion.data.dataset import Batch
 from stillmotion.metrics import marginals, softmax
+from stillmotion.settings import MEMORY_GIB
 
 Order = Literal["given", "shuffled", "reversed"]
+ORDERS: tuple[Order, ...] = ("given", "shuffled", "reversed")
 Average = Literal["probabilities", "logits"]
 """What is averaged over the views of a video: what each of them says, or the evidence for it."""
 
@@ -80,6 +82,21 @@ def answer(
             rows.append((index, int(batch.label[i]), [column[i] for column in columns]))
     if accelerator.num_processes > 1:
         rows, failures = gather_object(rows), gather_object(failures)
+    return answers_from(rows, orders=orders, failures=dict(failures))
+
+
+def answers_from(
+    rows: Iterable[tuple[int, int, list[Tensor]]],
+    *,
+    orders: Sequence[Order],
+    failures: dict[int, str],
+) -> Answers:
+    """Answers in the order of the data set, each video once.
+
+    Args:
+        rows: of each video its index, its label and its columns (W,): the probabilities of each
+            order, the mean probabilities, the mean logits.
+    """
     once = sorted({row[0]: row for row in rows}.values(), key=lambda row: row[0])
 
     def column(number: int) -> Tensor:
@@ -91,7 +108,7 @@ def answer(
         probabilities={order: column(i) for i, order in enumerate(orders)},
         mean_probabilities=column(len(orders)),
         mean_logits=column(len(orders) + 1),
-        failures=dict(failures),
+        failures=failures,
     )
 
 

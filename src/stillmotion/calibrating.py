@@ -6,11 +6,11 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from stillmotion.answering import Answers
+from stillmotion.answering import Answers, answer
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.parts import sizes_of
 from stillmotion.errors import ConfigurationError, DataError
-from stillmotion.evaluation import ask
+from stillmotion.evaluation import views_for
 from stillmotion.loading import refuse_too_many, views_of
 from stillmotion.model import VideoClassifier
 from stillmotion.rejection import KEEP, Rejection, calibrate_rejection
@@ -42,16 +42,16 @@ def calibrate(
     Raises:
         DataError: other classes, too many unreadable videos, or no right answer.
     """
-    views = views or views_of(model)
+    views, accelerator = views or views_of(model), accelerator or Accelerator()
+    sizes = sizes_of(model.parts)
 
     def said(videos: VideoList) -> Answers:
-        answers = ask(
-            model,
-            videos,
-            views=views,
-            time_check=False,
-            workers=workers,
-            batch_size=batch_size,
+        batches = views_for(model, videos, views=views, workers=workers, batch_size=batch_size)
+        answers = answer(
+            model.to(accelerator.device),
+            accelerator.prepare(batches),
+            average=views.average,
+            sizes=sizes,
             accelerator=accelerator,
         )
         refuse_too_many(answers.failures, videos, max_unreadable)
@@ -62,7 +62,7 @@ def calibrate(
         answers.probabilities["given"],
         answers.label,
         none=None if none is None else said(none).probabilities["given"],
-        sizes=sizes_of(model.parts),
+        sizes=sizes,
         keep=keep,
         list_sha256=known.sha256,
     )

@@ -12,12 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from stillmotion.errors import ConfigurationError
+from stillmotion.fields import allows
+from stillmotion.settings import MEMORY_GIB
 
 log = logging.getLogger("stillmotion")
-
-MEMORY_GIB = 2.0
-"""What the tensors of a chunk may take where nothing else is said; about 30 clips of 8 frames
-through ViT-B."""
 
 
 class Chunked:
@@ -33,14 +31,14 @@ class Chunked:
         memory_gib: bound on the tensors of a chunk, in GiB. One clip is shown whatever it takes.
 
     Raises:
-        ConfigurationError: for a bound that is not above 0.
+        ConfigurationError: for a bound that is no finite number above 0.
     """
 
     def __init__(
         self, model: Callable[[Tensor], Tensor], *, memory_gib: float = MEMORY_GIB
     ) -> None:
-        if not memory_gib > 0:
-            raise ConfigurationError(f"memory_gib={memory_gib}: give a number above 0, in GiB")
+        if not allows(float, memory_gib) or memory_gib <= 0:
+            raise ConfigurationError(f"memory_gib={memory_gib!r}: give a number above 0, in GiB")
         self.model, self.memory_gib = model, memory_gib
         self.clip_bytes: dict[torch.Size, int] = {}
 
@@ -74,6 +72,8 @@ class Chunked:
 
 class Alive(TorchDispatchMode):
     """Counts the bytes of tensors that come to be while it is entered, and of those that go.
+
+    Memory counts as it was when a tensor came to be: growing it later (`resize_`) is not seen.
 
     Attributes:
         now: bytes of those that exist.

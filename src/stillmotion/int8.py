@@ -29,7 +29,7 @@ LINEAR_MAPS = ("MatMul", "Gemm")
 
 
 class Int8Classifier(nn.Module):
-    """Clips (B, T, 3, H, W), uint8 on the CPU, to class logits (B, K), one clip after the other.
+    """Clips (B, T, 3, H, W), uint8, to class logits (B, K) on the CPU, one clip after the other.
 
     Args:
         model: the video model; it stays as it is.
@@ -51,7 +51,7 @@ class Int8Classifier(nn.Module):
         )
 
     def forward(self, clips: UInt8[Tensor, "B T 3 height width"]) -> Logits:
-        said = [self.session.run(None, {"clip": clip[None].numpy()})[0] for clip in clips]
+        said = [self.session.run(None, {"clip": clip[None].numpy()})[0] for clip in clips.cpu()]
         return torch.cat([torch.from_numpy(logits) for logits in said])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,18 +12,19 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from stillmotion.answering import average_of_views, logits_of_views
-from stillmotion.chunking import MEMORY_GIB, Chunked
+from stillmotion.chunking import Chunked
 from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_folder import is_frame_folder
 from stillmotion.data.parts import sizes_of
 from stillmotion.data.rows import videos_below
 from stillmotion.errors import ConfigurationError, DataError, VideoError
+from stillmotion.fewer_bits import in_fewer_bits
 from stillmotion.loading import mirror_of, refuse_mirrored, sampling_of, view_dataset, views_of
 from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
-from stillmotion.quantising import Agreement, Precision, first_clips, quantise
+from stillmotion.quantising import Agreement
 from stillmotion.rejection import NONE, Rejection, rejection_of
-from stillmotion.settings import Views
+from stillmotion.settings import MEMORY_GIB, Precision, Views
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -145,23 +145,18 @@ class Predictor:
         )
 
     def quantise(self, precision: Precision, paths: Iterable[Path]) -> Agreement:
-        """Answer in fewer bits from now on, if that changes little for the first of these videos.
+        """Answer in fewer bits from now on, if that changes little for some of these videos.
 
         Returns:
             How little. Videos that cannot be read are passed over.
 
         Raises:
-            ConfigurationError, QuantisingError: see `stillmotion.quantising.quantise`.
+            DataError, ConfigurationError, QuantisingError: see `fewer_bits.in_fewer_bits`.
         """
-        clips = first_clips(self._readable(paths)).to(self.device)
-        fewer, agreement = quantise(self.model, precision, clips)
+        samples = [Sample(path, label=0) for path in paths]
+        fewer, agreement = in_fewer_bits(self.model, precision, samples, views=self.views)
         self.chunked = Chunked(fewer, memory_gib=self.chunked.memory_gib)
         return agreement
-
-    def _readable(self, paths: Iterable[Path]) -> Iterator[UInt8[Tensor, "V T 3 height width"]]:
-        for path in paths:
-            with suppress(VideoError):
-                yield self.read(path)
 
     @torch.no_grad()
     def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " W"]:

@@ -1,8 +1,6 @@
 """A model in fewer bits, accepted only where it answers as it does in full."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -11,20 +9,14 @@ from torch import Tensor, nn
 from stillmotion.errors import ConfigurationError, QuantisingError
 from stillmotion.int8 import Int8Classifier
 from stillmotion.model import VideoClassifier
+from stillmotion.settings import Precision
 from stillmotion.shapes import Clip, Logits
 
-Precision = Literal["fp32", "bf16", "int8"]
-"""fp32: as the model is. bf16: matrix products of bfloat16 numbers, quick on GPUs and on CPUs with
-AMX. int8: linear maps in eight bits, on the CPU; quick on those without AMX, too."""
-
-CHECKED = 16
-"""Clips on which a model in fewer bits is compared with itself in full."""
-
 SAME_CLASS = 0.9
-"""The least part of them that must keep their class."""
+"""The least part of the clips that must keep their class."""
 
 TOLERANCE = 0.1
-"""The greatest difference of its logits, relative to the greatest logit."""
+"""The greatest difference of their logits, relative to the greatest logit."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +89,6 @@ def compare(full: Float[Tensor, "B K"], fewer: Float[Tensor, "B K"]) -> tuple[in
     same = int((full.argmax(dim=1) == fewer.argmax(dim=1)).sum())
     difference = float((fewer - full).abs().max())
     return len(full), same, difference / float(full.abs().max()) if difference else 0.0
-
-
-def first_clips(
-    views: Iterable[UInt8[Tensor, "V T 3 height width"]], *, most: int = CHECKED
-) -> UInt8[Tensor, "B T 3 height width"]:
-    """The first clips of the first videos, no more than are needed for a check."""
-    clips: list[Tensor] = []
-    for of_video in views:
-        clips += of_video
-        if len(clips) >= most:
-            break
-    return torch.stack(clips[:most]) if clips else torch.empty(0, 1, 3, 1, 1, dtype=torch.uint8)
 
 
 class BFloat16Classifier(nn.Module):

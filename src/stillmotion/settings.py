@@ -8,6 +8,14 @@ from stillmotion.data.indices import Spread
 from stillmotion.errors import ConfigurationError
 from stillmotion.fields import check_types, within
 
+Precision = Literal["fp32", "bf16", "int8"]
+"""In what a model answers. fp32: as it is. bf16: matrix products of bfloat16 numbers, quick on GPUs
+and on CPUs with AMX. int8: linear maps in eight bits, on the CPU; quick without AMX, too."""
+
+MEMORY_GIB = 2.0
+"""What the tensors of the clips that a model is shown at once may take where nothing else is said;
+about 30 clips of 8 frames through ViT-B."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Videos:
@@ -106,9 +114,9 @@ class Training:
     checkpoint_blocks: bool = False
     """Keep nothing inside the blocks for the backward, and compute it there again: a fraction of
     the memory for about a third more time, and the same result."""
-    compile: Literal["auto", "on", "off"] = "auto"
-    """Compile the step: it takes minutes at the start, and on a CPU a C++ compiler. auto: where it
-    was measured to win, which so far is nowhere."""
+    compile: bool = False
+    """Compile the step of full batches: it takes minutes at the start, and on a CPU a C++ compiler.
+    On a CPU it brought nothing; on a GPU it was not measured."""
     best: Literal["loss", "top1", "mean_class"] = "loss"
     """What makes an epoch the best: the lowest validation loss, which tells epochs apart even where
     validation videos are few, or the highest accuracy."""

@@ -5,13 +5,13 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, get_type_hints
 
 from jsonargparse.typing import PositiveFloat
 
 from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
-from stillmotion.settings import Videos, Views
+from stillmotion.settings import MEMORY_GIB, Precision, Videos, Views
 
 Arguments = Sequence[str]
 RUN = "a directory written by train or save_pretrained, or a Hugging Face hub id"
@@ -80,14 +80,14 @@ def add_computing(parser: Parser) -> None:
     """How a model that is asked computes."""
     parser.add_argument(
         "--precision",
-        type=Literal["fp32", "bf16", "int8"],
+        type=Precision,
         default="fp32",
-        help="fewer bits are quicker, and refused where they change answers to the first videos",
+        help="fewer bits are quicker, and refused where they change answers to 16 of the videos",
     )
     parser.add_argument(
         "--memory_gib",
         type=PositiveFloat,
-        default=2.0,
+        default=MEMORY_GIB,
         help="GiB that the clips and crops that are shown at once may take",
     )
 

@@ -44,15 +44,7 @@ def summarise(
     label, given = answers.label, answers.probabilities["given"]
     sizes = sizes_of(model.parts)
     said = most_probable(given, sizes, first=1)[1][:, 0]
-
-    described: dict[str, Any] = {
-        "split": split,
-        "views": {"frames": model.num_frames} | asdict(views),
-        "list_sha256": videos.sha256,
-        "backbone": model.backbone.name,
-        "backbone_sha256": model.backbone.sha256,
-        "decoder": f"pyav {available_decoders()['pyav']}",
-    }
+    described = describe(model, videos, split=split, views=views)
     return Evaluation(
         scores=score(given, label, sizes),
         calibration=measure_calibration(given, label, sizes),
@@ -69,11 +61,23 @@ def summarise(
         unreadable=unreadable,
         fewer_bits=None if agreement is None else asdict(agreement),
         predictions=predictions(videos, answers, sizes),
-        saved=saved_scores(
-            model, videos, answers, views=views, told=described | {"dataset": videos.dataset}
-        ),
+        saved=saved_scores(model, videos, answers, views=views, told=described),
         **described,
     )
+
+
+def describe(
+    model: VideoClassifier, videos: VideoList, *, split: str, views: Views
+) -> dict[str, Any]:
+    """What scores must share to be compared; plain values."""
+    return {
+        "split": split,
+        "views": {"frames": model.num_frames} | asdict(views),
+        "list_sha256": videos.sha256,
+        "backbone": model.backbone.name,
+        "backbone_sha256": model.backbone.sha256,
+        "decoder": f"pyav {available_decoders()['pyav']}",
+    }
 
 
 def top1_of(answers: Answers, order: Order, sizes: Sequence[int]) -> float | None:
@@ -139,5 +143,5 @@ def saved_scores(
         classes=() if model.parts else model.class_names,
         parts=model.parts,
         metric=videos.metric,
-        told=told,
+        told=told | {"dataset": videos.dataset},
     )

@@ -145,15 +145,20 @@ class ZeroI2VBlock(nn.Module):
 
     def forward(self, x: Tokens) -> Tokens:
         f = self.frozen
-        q, k, v = f.qkv(self.attn_in(f.norm1(x)))
-        q = q.contiguous()  # as a view it would keep all of qkv for the backward
-        x = x + self.attn_out(f.out(f.attend(q, self.shift(k), self.shift(v))))
+        q, k, v = self.shift(*f.qkv(self.attn_in(f.norm1(x))))
+        x = x + self.attn_out(f.out(f.attend(q, k, v)))
         return x + self.mlp_out(f.mlp(self.mlp_in(f.norm2(x))))
 
-    def shift(self, heads: Heads) -> Heads:
-        """Keys or values, just projected, whose first channels come from other frames."""
-        shift = shift_channels if torch.is_grad_enabled() else shift_channels_
-        return split_heads(shift(merge_heads(heads), self.plan), heads.shape[-3])
+    def shift(self, q: Heads, k: Heads, v: Heads) -> tuple[Heads, Heads, Heads]:
+        """Queries, keys and values, just projected: the first channels of keys and values come from
+        other frames. Copies are made only where a backward may follow."""
+        shift = shift_channels_
+        if torch.is_grad_enabled():
+            q, shift = q.contiguous(), shift_channels  # as a view q would keep all of qkv
+        k, v = (
+            split_heads(shift(merge_heads(heads), self.plan), heads.shape[-3]) for heads in (k, v)
+        )
+        return q, k, v
 
     def merge(self) -> None:
         """Fold the adapters into the frozen linear maps (layer scales first)."""

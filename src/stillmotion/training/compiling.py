@@ -1,10 +1,13 @@
-"""The training step as one compiled graph."""
+"""The training step as one compiled graph.
+
+On a CPU it brought nothing: 0.97 to 1.02 of the uncompiled step's time (medians of three methods),
+after one to two minutes of compiling four blocks. On a GPU it has not been measured.
+"""
 
 import os
 import shutil
 import sys
 from importlib.util import find_spec
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -13,13 +16,6 @@ from torch import Tensor, nn
 from stillmotion.errors import ConfigurationError
 from stillmotion.shapes import Clip, FrameFeatures, Labels, Logits, SoftLabels
 from stillmotion.training.optimisation import Objective
-
-WINS_ON: frozenset[str] = frozenset()
-"""Devices on which compiling was measured to win, for ``auto``.
-
-On a CPU it brought nothing: 0.97 to 1.02 of the uncompiled step's time (medians of three methods),
-after one to two minutes of compiling four blocks. On a GPU it has not been measured.
-"""
 
 
 class CompiledStep(nn.Module):
@@ -51,20 +47,26 @@ class CompiledStep(nn.Module):
         return run(clip, label)
 
 
-def should_compile(wish: Literal["auto", "on", "off"], device: torch.device) -> bool:
-    """Whether the step is compiled on a device.
+def refuse_uncompilable(*, batch_size: int, num_clips: int, device: torch.device) -> None:
+    """Refuse to compile where no batch would run compiled, or nothing compiles.
+
+    Args:
+        batch_size: clips of the batches that run compiled.
+        num_clips: training clips of an epoch.
 
     Raises:
-        ConfigurationError: where it is wished for and what compiles is not installed.
+        ConfigurationError: too few clips, or what compiles is not installed.
     """
-    if wish != "on":
-        return wish == "auto" and device.type in WINS_ON and missing_compiler(device) is None
+    if num_clips < batch_size:
+        raise ConfigurationError(
+            f"training.compile compiles batches of {batch_size} clips, and there are {num_clips} "
+            "training clips: lower training.batch_size, or do without training.compile"
+        )
     missing = missing_compiler(device)
     if missing is not None:
         raise ConfigurationError(
-            f"training.compile=on needs {missing}; install it, or choose auto or off"
+            f"training.compile needs {missing}; install it, or do without training.compile"
         )
-    return True
 
 
 def missing_compiler(device: torch.device) -> str | None:

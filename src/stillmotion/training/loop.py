@@ -1,33 +1,31 @@
 """Training, on one page: data, forward, loss, backward, step, log, save."""
 
-import logging
 import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from accelerate import Accelerator
 from accelerate.data_loader import skip_first_batches
 from accelerate.utils import gather_object, set_seed
 
-from stillmotion.answering import Answers, answer
-from stillmotion.checkpoint import TENSORS, load_tensors, update_info
+from stillmotion.answering import answer
+from stillmotion.checkpoint import TENSORS, load_tensors
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.mixing import strongest
-from stillmotion.errors import ConfigurationError, DataError
-from stillmotion.evaluation import Evaluation, ask, summarise
+from stillmotion.errors import ConfigurationError
+from stillmotion.evaluation import Evaluation
 from stillmotion.loading import refuse_too_many
 from stillmotion.metrics import negative_log_likelihood, score
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.recipe import Recipe
-from stillmotion.rejection import KEY, calibrate_rejection
 from stillmotion.selection import SPLIT
 from stillmotion.training import state
 from stillmotion.training.data import clip_info, seed_epoch
 from stillmotion.training.log import Meter, RunLog
 from stillmotion.training.position import Position, of_all_processes, of_this_process
+from stillmotion.training.scoring import evaluate_run
 from stillmotion.training.session import Session, prepare, start
-from stillmotion.training.splits import Splits, read_splits
+from stillmotion.training.splits import read_splits
 from stillmotion.training.step import ready, take_step
 
 
@@ -194,54 +192,3 @@ def validate(session: Session, log: RunLog) -> dict[str, float]:
     scores = score(given, answers.label, sizes)
     loss = negative_log_likelihood(given, answers.label, sizes)
     return {"val_loss": loss, "val_top1": scores.top1, "val_mean_class": scores.mean_class}
-
-
-def evaluate_run(
-    recipe: Recipe, model: VideoClassifier, splits: Splits, accelerator: Accelerator
-) -> Evaluation:
-    """The test videos; without any, the validation videos.
-
-    What is said of the validation videos decides when the model answers "none of these".
-    """
-    videos, name = splits.scored
-    if name == "val":
-        logging.getLogger("stillmotion").warning(
-            "no test videos: this score is of the validation videos, which chose the best epoch"
-        )
-    if name == "train":
-        logging.getLogger("stillmotion").warning(
-            "neither test nor validation videos: this score is of the TRAINING videos "
-            "and says nothing about new ones"
-        )
-    asked = {
-        "views": recipe.views,
-        "workers": recipe.videos.workers,
-        "batch_size": recipe.training.batch_size,
-        "accelerator": accelerator,
-    }
-    answers = ask(model, videos, time_check=True, **asked)
-    if splits.val is not None:
-        known = answers if name == "val" else ask(model, splits.val, time_check=False, **asked)
-        decide_rejection(recipe, model, splits.val, known)
-        if accelerator.is_main_process:
-            update_info(Path(recipe.out) / "best", model.info)
-    most = recipe.videos.max_unreadable
-    return summarise(model, videos, answers, split=name, views=recipe.views, max_unreadable=most)
-
-
-def decide_rejection(
-    recipe: Recipe, model: VideoClassifier, val: VideoList, answers: Answers
-) -> None:
-    """Let the model remember how sure it must be of an answer."""
-    refuse_too_many(answers.failures, val, recipe.videos.max_unreadable)
-    try:
-        found = calibrate_rejection(
-            answers.probabilities["given"],
-            answers.label,
-            sizes=val.sizes,
-            list_sha256=val.sha256,
-        )
-    except DataError as error:
-        logging.getLogger("stillmotion").warning("no threshold for 'none of these': %s", error)
-    else:
-        model.info |= {KEY: found.to_dict()}

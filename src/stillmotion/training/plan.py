@@ -47,6 +47,14 @@ def plan(
         "memory": f"about {(peak_memory(accelerator.device) + 8 * trained) / 2**30:.1f} GiB (a "
         "trial step, and the optimizer's state)",
     }
+    for row in (rows | particulars(recipe, loaders)).items():
+        table.add_row(*row)
+    return table
+
+
+def particulars(recipe: Recipe, loaders: Loaders) -> dict[str, str]:
+    """What is said of some runs only."""
+    rows: dict[str, str] = {}
     if recipe.augmentation.flip:
         rows["mirror"] = f"{recipe.augmentation.flip:.0%} of clips: {loaders.mirror.line()}"
     if recipe.training.learning_rate == Training.learning_rate and recipe.method.name != "amflow":
@@ -56,9 +64,7 @@ def plan(
             f"{loaders.feature_bytes / 1e6:.1f} MB, computed once: "
             f"{recipe.training.cache_clips} x the training clips, 1 x the validation clips"
         )
-    for row in rows.items():
-        table.add_row(*row)
-    return table
+    return rows
 
 
 def time_of_step(

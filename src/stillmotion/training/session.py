@@ -18,7 +18,7 @@ from stillmotion.recipe import Recipe
 from stillmotion.settings import Training
 from stillmotion.shapes import Clip, FrameFeatures, Labels, SoftLabels
 from stillmotion.training.cached import FrameProbe, freeze_clips
-from stillmotion.training.compiling import CompiledStep, should_compile
+from stillmotion.training.compiling import CompiledStep, refuse_uncompilable
 from stillmotion.training.data import Loaders, make_loaders
 from stillmotion.training.log import RunLog
 from stillmotion.training.optimisation import (
@@ -78,22 +78,20 @@ def prepare(
 ) -> Session:
     """Loaders, objective, optimizer and schedule; says what will be trained."""
     options = recipe.training
-    compiled = should_compile(options.compile, accelerator.device)
-    with log.counting("decoding") as on_progress:
-        size = model.backbone.image_size[0]
-        loaders = make_loaders(recipe, splits, image_size=size, on_progress=on_progress)
-    weights = class_weights(splits.train, options.class_weights)
-    learner = FrameProbe(model) if options.cache_clips else model
-    if options.cache_clips:
-        with log.counting("frozen features") as on_progress:
-            loaders = freeze_clips(
-                recipe, model, splits, loaders, accelerator=accelerator, on_progress=on_progress
-            )
+    if options.compile:
+        refuse_uncompilable(
+            batch_size=options.batch_size,
+            num_clips=len(splits.train) * recipe.augmentation.repeats,
+            device=accelerator.device,
+        )
+    loaders = load(recipe, model, splits, accelerator, log)
     model.trunk.checkpoint_blocks = options.checkpoint_blocks
+    learner = FrameProbe(model) if options.cache_clips else model
+    weights = class_weights(splits.train, options.class_weights)
     objective: Objective | CompiledStep
     objective = Objective(learner, label_smoothing=options.label_smoothing, class_weights=weights)
     objective.to(accelerator.device)
-    if compiled:
+    if options.compile:
         objective = CompiledStep(objective, num_clips=options.batch_size)
     log.say(plan(recipe, model, objective, splits, loaders, accelerator))
     plain = build_optimizer(model, options, processes=accelerator.num_processes)
@@ -114,3 +112,18 @@ def prepare(
         optimizer,
         schedule,
     )
+
+
+def load(
+    recipe: Recipe, model: VideoClassifier, splits: Splits, accelerator: Accelerator, log: RunLog
+) -> Loaders:
+    """Loaders of clips, or of their features where the recipe has these computed once."""
+    with log.counting("decoding") as on_progress:
+        size = model.backbone.image_size[0]
+        loaders = make_loaders(recipe, splits, image_size=size, on_progress=on_progress)
+    if recipe.training.cache_clips == 0:
+        return loaders
+    with log.counting("frozen features") as on_progress:
+        return freeze_clips(
+            recipe, model, splits, loaders, accelerator=accelerator, on_progress=on_progress
+        )

@@ -1,0 +1,1 @@
+"""The runs that benchmarks/training_step.py measures."""
