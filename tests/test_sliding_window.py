@@ -90,15 +90,29 @@ def test_zeroi2v_uses_frames_again_where_none_is_told_its_place():
     assert assert_slides(model).share == (5 + 8 + 8 + 8) / 32
 
 
+def test_from_a_reset_on_other_weights_answer():
+    """With those that came later, every frame is told its place."""
+    model = trained(ZeroI2V()).double()
+    told = model.stem.temporal.detach().clone()
+    nn.init.zeros_(model.stem.temporal)
+    window, clip = SlidingWindow(model), moving(frames=3, batch=1).double()
+    window(clip[:, 0])
+    with torch.no_grad():
+        model.stem.temporal.copy_(told)
+        window.reset()
+        found = [window(frame) for frame in clip.unbind(1)]
+        torch.testing.assert_close(found[-1], model(clip), rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("num_frames", [1, 2, 5])
 def test_a_window_may_be_shorter_than_the_model_allows(num_frames):
     window = assert_slides(trained(AMFlow.small(), frames=FRAMES), num_frames=num_frames)
     assert window.num_frames == num_frames
 
 
-@pytest.mark.parametrize("num_frames", [0, FRAMES + 1])
-def test_a_window_is_not_longer_than_the_model_allows(num_frames):
-    with pytest.raises(ConfigurationError, match=f"num_frames={num_frames}: .* 1 to {FRAMES}"):
+@pytest.mark.parametrize("num_frames", [0, FRAMES + 1, True, 3.5, "x"])
+def test_a_window_is_not_longer_than_the_model_allows(num_frames, unchecked):
+    with pytest.raises(ConfigurationError, match=f"num_frames={num_frames!r}: .* 1 to {FRAMES}"):
         SlidingWindow(trained(AMFlow.small(), frames=FRAMES), num_frames=num_frames)
 
 

@@ -184,10 +184,47 @@ def test_frames_that_do_not_follow_are_refused_and_change_nothing(kind, unchecke
         (clip[:, 1, :, 1:], "this model takes clips of shape"),
         (clip, r"a frame has the shape \(3, H, W\)"),
         (clip[:, 1].int(), "pixels are uint8, or float"),
+        (clip[:0, 1], r"at least one; not \(0, 3, 32, 32\)"),
+        (clip[:, 1].numpy(), "a frame is a tensor, not a ndarray"),
     ]:
         with pytest.raises(ClipError, match=told):
             run(wrong)
     assert torch.equal(run(clip[:, 1]), want(clip[:, 1]))
+
+
+@pytest.mark.parametrize("kind", [Stream, SlidingWindow])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_frame_that_fails_changes_nothing(frozen, kind):
+    """Not even where all but the read-out is done."""
+    method = replace(SMALL, image_branch="frozen") if frozen else SMALL
+    model, clip = trained(method), moving(frames=6)
+    run, want = kind(model), kind(model)
+    for frame in clip[:, :4].unbind(1):
+        run(frame)
+        want(frame)
+    fault = model.head.register_forward_pre_hook(lambda module, given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(clip[:, 4])
+    fault.remove()
+    for frame in clip[:, 4:].unbind(1):
+        assert torch.equal(run(frame), want(frame))
+
+
+@pytest.mark.parametrize("kind", [Stream, SlidingWindow])
+def test_a_model_that_was_trained_since_answers_without_dropout(kind):
+    model, clip = trained(replace(SMALL, dropout=0.5)), moving()
+    run, want = kind(model), kind(model)
+    wanted = [want(frame) for frame in clip.unbind(1)]
+    for frame, logits in zip(clip.unbind(1), wanted, strict=True):
+        model.train()
+        assert torch.equal(run(frame), logits)
+
+
+@pytest.mark.parametrize("kind", [Stream, SlidingWindow])
+def test_what_is_no_model_is_refused_with_the_way_to_one(kind, unchecked):
+    for given in ["runs/doors", torch.nn.Linear(1, 1)]:
+        with pytest.raises(ConfigurationError, match=r"stillmotion.load\(path\)"):
+            kind(given)
 
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name not in CAUSAL])

@@ -5,10 +5,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stillmotion.errors import ConfigurationError
+from stillmotion.fields import allows
 from stillmotion.model import VideoClassifier
 from stillmotion.shapes import NormalisedClip
 from stillmotion.streaming.frame import Frame, clip_of_one
 from stillmotion.streaming.plan import plan
+from stillmotion.streaming.ready import ready
 from stillmotion.streaming.stages import Made, answered, renewed, stages_of
 
 
@@ -24,25 +26,30 @@ class SlidingWindow:
     frame its place in the clip, as AIM does, is run anew on the window.
 
     Args:
-        model: is put into evaluation mode.
+        model: is put into evaluation mode, and again at a frame if somebody has trained it since.
         num_frames: of the window; None: as many as the model was built for. Until there are so
             many, the window holds all frames so far.
 
     Raises:
-        ConfigurationError: for more frames than the model was built for.
+        ConfigurationError: for what is no model, or more frames than it was built for.
     """
 
     def __init__(self, model: VideoClassifier, *, num_frames: int | None = None) -> None:
+        self.model = ready(model)
         self.num_frames = model.num_frames if num_frames is None else num_frames
-        if not 1 <= self.num_frames <= model.num_frames:
+        if not (allows(int, self.num_frames) and 1 <= self.num_frames <= model.num_frames):
             raise ConfigurationError(
-                f"num_frames={num_frames}: this model was built for 1 to {model.num_frames}"
+                f"num_frames={num_frames!r}: give a whole number; this model was built for 1 to "
+                f"{model.num_frames} frames"
             )
-        self.model, self.stages = model.eval(), stages_of(model)
         self.reset()
 
     def reset(self) -> None:
-        """Forget all frames: another video begins."""
+        """Forget all frames: another video begins, or the model has other weights.
+
+        Whether it tells frames their place depends on its weights, and is looked up here.
+        """
+        self.stages = stages_of(self.model)
         self._pixels: Tensor | None = None
         self._window = range(0)
         self._made: list[Made] = [()] * len(self.stages)
@@ -54,7 +61,7 @@ class SlidingWindow:
         Raises:
             ClipError: for another image size, type, or number of videos than before.
         """
-        m, pixels = self.model.eval() if self.model.training else self.model, self._pixels
+        m, pixels = ready(self.model), self._pixels
         clip = clip_of_one(frame, videos=None if pixels is None else len(pixels))
         newest = m.normalise(clip.to(m.mean.device))
         pixels = newest if pixels is None else torch.cat([pixels, newest], dim=1)

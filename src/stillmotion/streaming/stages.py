@@ -75,11 +75,10 @@ def run_blocks(blocks: Sequence[nn.Module], x: Tensor) -> Made:
 
 def answered(model: VideoClassifier, made: Sequence[Made]) -> Logits:
     """What the model answers to a window of which the stages made this."""
-    m, ((_, *beside), *passed) = model, made
-    series = [own for _, *read in passed for own in read]
+    m, (_, *beside), (x, *_) = model, made[0], made[-1]
+    series = [own for _, *read in made[1:] for own in read]
     said = [branch(own) for branch, own in zip(m.trunk.branches, series, strict=True)]
-    x = beside[0] if beside else made[-1][0]
-    return m.combine(m.head([*said, m.readout(m.backbone, x)]))
+    return m.combine(m.head([*said, m.readout(m.backbone, beside[0] if beside else x)]))
 
 
 def renewed(stage: Stage, x: Tensor, earlier: Made, *, old: range, new: range, work: Work) -> Made:
