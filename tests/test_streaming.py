@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models import CLASSES, FAMILIES, FRAMES, VARIANTS, classifier, moving, trained
 from stillmotion.errors import ClipError, ConfigurationError
@@ -77,6 +79,25 @@ def test_every_family_of_image_models(family, flow):
 @pytest.mark.parametrize("name", CAUSAL)
 def test_every_causal_method(name):
     assert_streams(trained(VARIANTS[name]), moving())
+
+
+@pytest.mark.parametrize("flow", ["static", "aligned"])
+@pytest.mark.parametrize("family", ["vit", "hiera"])
+@settings(max_examples=10)
+@given(ends=st.sets(st.integers(1, 5)))
+@torch.no_grad()
+def test_trunk_and_readout_take_frames_in_pieces_of_any_length(family, flow, ends):
+    model = trained(replace(SMALL, flow=flow, image_readout="mean"), family, frames=6).double()
+    x = model.stem(model.backbone, model.normalise(moving(frames=6, batch=1).double()))
+    tokens, said = model.trunk(x)
+    trunk = readout = None
+    for piece in x.tensor_split(sorted(ends), dim=1):
+        found, told, trunk = model.trunk.step(piece, trunk)
+        vector, readout = model.readout.step(model.backbone, found, readout)
+    close = {"rtol": 0, "atol": 1e-9}
+    torch.testing.assert_close(found, tokens[:, -found.shape[1] :], **close)
+    torch.testing.assert_close(told, said, **close)
+    torch.testing.assert_close(vector, model.readout(model.backbone, tokens), **close)
 
 
 def test_single_precision_is_close_enough():
@@ -222,9 +243,9 @@ def test_a_model_that_was_trained_since_answers_without_dropout(kind):
 
 @pytest.mark.parametrize("kind", [Stream, SlidingWindow])
 def test_what_is_no_model_is_refused_with_the_way_to_one(kind, unchecked):
-    for given in ["runs/doors", torch.nn.Linear(1, 1)]:
+    for other in ["runs/doors", torch.nn.Linear(1, 1)]:
         with pytest.raises(ConfigurationError, match=r"stillmotion.load\(path\)"):
-            kind(given)
+            kind(other)
 
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name not in CAUSAL])

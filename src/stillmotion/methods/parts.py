@@ -142,8 +142,7 @@ class Readout(nn.Module):
         self, backbone: OpenBackbone, x: Tokens, past: Past
     ) -> tuple[Float[Tensor, "B D"], Past]:
         """Frames that follow others, for a causal method: one vector for all frames so far."""
-        means = average(self.frames(backbone, x), past)
-        return means.mean[:, 0], means
+        return average(self.frames(backbone, x), past)
 
 
 class LastFrameReadout(Readout):

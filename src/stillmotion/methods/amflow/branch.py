@@ -127,7 +127,7 @@ class TemporalBranch(nn.Module):
 
     def forward(self, series: Series) -> Float[Tensor, "B C"]:
         x = series.transpose(1, 2)  # (B, M, T, D): M series a clip
-        return squeezed(self.temporal(self.centre(x.flatten(0, 1))), len(x))
+        return squeezed(self.temporal(self.centre(x.flatten(0, 1))).mean(dim=1), len(x))
 
     def step(self, series: Series, past: Past) -> tuple[Float[Tensor, "B C"], Past]:
         """Frames that follow others to one vector of all frames so far."""
@@ -135,10 +135,10 @@ class TemporalBranch(nn.Module):
         x = series.transpose(1, 2)
         y, centring = self.centre.step(x.flatten(0, 1), centring)
         y, seen = self.temporal.step(y, seen)  # type: ignore[operator]
-        means = average(y, means)
-        return squeezed(means.mean, len(x)), (centring, seen, means)
+        mean, means = average(y, means)
+        return squeezed(mean, len(x)), (centring, seen, means)
 
 
-def squeezed(series: Float[Tensor, "BM T C"], num_clips: int) -> Float[Tensor, "B C"]:
-    """The mean over frames, then over the series of a clip."""
-    return series.mean(dim=1).unflatten(0, (num_clips, -1)).mean(dim=1)
+def squeezed(means: Float[Tensor, "BM C"], num_clips: int) -> Float[Tensor, "B C"]:
+    """Of the means over frames, the mean over the series of a clip."""
+    return means.unflatten(0, (num_clips, -1)).mean(dim=1)
