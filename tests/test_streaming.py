@@ -1,7 +1,9 @@
 """A stream gives after every frame what the model gives on all frames so far."""
 
 import copy
+import importlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -131,8 +133,10 @@ def test_beyond_its_positions_a_transformer_follows_a_window():
 
 
 @pytest.mark.parametrize("tpm", TPMS)
-def test_what_is_remembered_does_not_grow(tpm):
+def test_what_is_remembered_does_not_grow(tpm, monkeypatch):
     """With a transformer until it has its window, else from the second frame on."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    bytes_held = importlib.import_module("streaming").bytes_held
     stream = Stream(trained(replace(SMALL, tpm=tpm)))
     sizes = []
     for frame in moving(frames=3 * FRAMES).unbind(1):
@@ -141,20 +145,6 @@ def test_what_is_remembered_does_not_grow(tpm):
     full = FRAMES if tpm == "transformer" else 1
     assert sizes[0] > 0
     assert set(sizes[full:]) == {sizes[full]}
-
-
-def bytes_held(past):
-    """The bytes of every storage that a stream holds beside its model."""
-    storages, seen = {}, [vars(past)]
-    while seen:
-        thing = seen.pop()
-        if isinstance(thing, torch.Tensor):
-            storages[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
-        elif isinstance(thing, dict):
-            seen += [value for key, value in thing.items() if key != "model"]
-        elif isinstance(thing, list | tuple):
-            seen += thing
-    return sum(storages.values())
 
 
 def test_streams_share_a_model_and_a_copy_goes_its_own_way():
