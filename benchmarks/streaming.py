@@ -10,7 +10,7 @@ anew, with the share of frames that pass blocks again and the largest difference
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,40 +25,49 @@ from stillmotion.streaming import SlidingWindow, Stream
 
 TINY = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "num_heads": 3, "depth": 4}
 IMAGE_MODELS: dict[str, dict[str, Any]] = {"deit_tiny_patch16_224": {}, "vit_base_patch16_224": {}}
-TPMS: tuple[tuple[str, dict[str, Any]], ...] = (("tcn", {}), ("lstm", {}), ("transformer", {}))
+TPMS = ("tcn", "lstm", "transformer")
 
 
 def main(given: Sequence[str] | None = None) -> None:
+    """All three tables; the last two of the smallest image model."""
     options = arguments(__doc__).parse_args(given)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    models = {"vit_tiny_patch16_224": TINY} if options.quick else IMAGE_MODELS
+    chosen = {"vit_tiny_patch16_224": TINY} if options.quick else IMAGE_MODELS
+    images = {
+        name: image_model(name, options.device, **changes) for name, changes in chosen.items()
+    }
     keep = {"device": options.device, "out": options.out}
     rounds = 1 if options.quick else options.rounds
-    rows = [stream_row(model, device=options.device, rounds=4 * rounds) for model in models.items()]
+    rows = [
+        {"image model": name, **stream_row(image, device=options.device, rounds=4 * rounds)}
+        for name, image in images.items()
+    ]
     targets = [
         Target(f"a frame in a stream, {row['image model']}", 1.15, float(row["ratio"]))  # type: ignore[arg-type]
         for row in rows
     ]
     report("streaming", rows, targets=() if options.quick else targets, **keep)
-    small = next(iter(models.items()))
+    small = next(iter(images.values()))
     report("streaming-tpm", [memory_row(small, tpm, options.device) for tpm in TPMS], **keep)
     sizes = [4] if options.quick else [8, 16]
     report("sliding-window", window_rows(small, sizes, options.device, rounds), **keep)
 
 
-def built(
-    image_model: tuple[str, Mapping[str, Any]], method: Method, frames: int, device: str
-) -> tuple[nn.Module, VideoClassifier]:
-    """An image model with random weights, and the same adapted, as if it had been trained."""
-    name, changes = image_model
-    image = timm.create_model(name, pretrained=False, num_classes=0, **changes).eval().to(device)
-    model = adapt(image, method, num_classes=10, num_frames=frames).eval()
+def image_model(name: str, device: str, **changes: Any) -> nn.Module:
+    """An image model with random weights."""
+    image = timm.create_model(name, pretrained=False, num_classes=0, **changes)
+    return image.eval().to(device)
+
+
+def adapted(image: nn.Module, method: Method, *, num_frames: int) -> VideoClassifier:
+    """The image model adapted, as if it had been trained."""
+    model = adapt(image, method, num_classes=10, num_frames=num_frames).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.add_(0.02 * torch.randn_like(parameter))
-    return image, model
+    return model
 
 
 def frames_of(model: VideoClassifier, device: str) -> Iterator[Tensor]:
@@ -66,11 +75,9 @@ def frames_of(model: VideoClassifier, device: str) -> Iterator[Tensor]:
     return itertools.cycle(torch.rand(16, 3, *model.backbone.image_size, device=device).unbind())
 
 
-def stream_row(
-    image_model: tuple[str, Mapping[str, Any]], *, device: str, rounds: int
-) -> dict[str, object]:
+def stream_row(image: nn.Module, *, device: str, rounds: int) -> dict[str, object]:
     """A stream's frame against the image model's."""
-    image, model = built(image_model, AMFlow.small(streaming=True), 8, device)
+    model = adapted(image, AMFlow.small(streaming=True), num_frames=8)
     stream, frames = Stream(model), frames_of(model, device)
     picture = next(frames)[None]
 
@@ -81,7 +88,6 @@ def stream_row(
     runs: dict[str, Callable[[], object]] = {"image": alone, "stream": lambda: stream(next(frames))}
     seconds = take_turns(runs, rounds=rounds, warmup=3, device=device)
     return {
-        "image model": image_model[0],
         "image model, ms a frame": 1e3 * min(seconds["image"]),
         "stream, ms a frame": 1e3 * min(seconds["stream"]),
         "ratio": ratio(seconds, "stream", "image"),
@@ -89,19 +95,15 @@ def stream_row(
     }
 
 
-def memory_row(
-    image_model: tuple[str, Mapping[str, Any]], tpm: tuple[str, dict[str, Any]], device: str
-) -> dict[str, object]:
+def memory_row(image: nn.Module, tpm: str, device: str) -> dict[str, object]:
     """What a stream holds when it has seen a few frames and when it has seen many."""
-    frames = 8
-    method = replace(AMFlow.small(streaming=True), tpm=tpm[0], **tpm[1])
-    _, model = built(image_model, method, frames, device)
-    stream, pictures = Stream(model), frames_of(model, device)
+    model = adapted(image, replace(AMFlow.small(streaming=True), tpm=tpm), num_frames=8)
+    stream, frames = Stream(model), frames_of(model, device)
     held = {}
-    for seen in range(1, 4 * frames + 1):
-        stream(next(pictures))
+    for seen in range(1, 33):
+        stream(next(frames))
         held[seen] = bytes_held(stream) / 1e6
-    return {"tpm": tpm[0], **{f"MB after {n} frames": held[n] for n in (2, 8, 9, 32)}}
+    return {"tpm": tpm, **{f"MB after {n} frames": held[n] for n in (2, 8, 9, 32)}}
 
 
 def bytes_held(stream: Stream) -> int:
@@ -125,12 +127,12 @@ def methods() -> dict[str, Method]:
 
 
 def window_rows(
-    image_model: tuple[str, Mapping[str, Any]], sizes: Sequence[int], device: str, rounds: int
+    image: nn.Module, sizes: Sequence[int], device: str, rounds: int
 ) -> list[dict[str, object]]:
     """Each method in windows of each size; ZeroI2V also where no frame is told its place."""
     rows = []
     for size, (name, method) in itertools.product(sizes, methods().items()):
-        _, model = built(image_model, method, size, device)
+        model = adapted(image, method, num_frames=size)
         rows.append({"method": name, "frames": size, **window_row(model, device, rounds)})
         if name == "zeroi2v":
             nn.init.zeros_(model.stem.temporal)

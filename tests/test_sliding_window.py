@@ -45,6 +45,8 @@ def test_every_method_gives_what_it_gives_on_the_window(name, family):
         (replace(AMFlow.small(), flow="none"), 4 / 32),
         (AMFlow.small(), (2 + 3 + 4 + 5) / 32),  # every block looks one frame further ahead
         (replace(AMFlow.paper(), image_branch="adapted"), (2 + 3 + 4 + 5) / 32),
+        (AMFlow.paper(), (2 + 3 + 4 + 5 + 4) / (32 + 4)),  # a frozen pass of the last frame
+        (replace(AMFlow.paper(), image_readout="mean"), (2 + 3 + 4 + 5 + 4) / (32 + 32)),
         (AMFlow.small(streaming=True), (3 + 4 + 5 + 6) / 32),  # the first frame loses its partner
         (STAdapter(placement="attention", last_blocks=1), (1 + 1 + 1 + 5) / 32),
         (STAdapter(kernel=(1, 3, 3)), 4 / 32),
@@ -60,16 +62,23 @@ def test_few_frames_pass_a_block_again(method, share):
     window = assert_slides(model)
     assert window.share == pytest.approx(share)
     if share < 1:
-        assert frames_that_pass(window) == round(share * len(model.trunk.blocks) * FRAMES)
+        clip = moving(frames=FRAMES, batch=1).double()
+        whole = frames_that_pass(model, lambda: model(clip))
+        assert frames_that_pass(model, lambda: window(clip[:, 0])) == round(share * whole)
 
 
-def frames_that_pass(window):
-    """For one new frame, counted at a norm that every frozen block has."""
+def frames_that_pass(model, run):
+    """Counted at a norm that every frozen block has."""
     seen = []
-    for block in window.model.trunk.blocks:
-        norm = frozen_block(block).block.norm2
-        norm.register_forward_hook(lambda module, given, out: seen.append(out.shape[1]))
-    window(moving(frames=1, batch=1)[:, 0].double())
+    handles = [
+        frozen_block(block).block.norm2.register_forward_hook(
+            lambda module, given, out: seen.append(out.shape[1])
+        )
+        for block in model.trunk.blocks
+    ]
+    run()
+    for handle in handles:
+        handle.remove()
     return sum(seen)
 
 
@@ -81,15 +90,29 @@ def test_zeroi2v_uses_frames_again_where_none_is_told_its_place():
     assert assert_slides(model).share == (5 + 8 + 8 + 8) / 32
 
 
+def test_from_a_reset_on_other_weights_answer():
+    """With those that came later, every frame is told its place."""
+    model = trained(ZeroI2V()).double()
+    told = model.stem.temporal.detach().clone()
+    nn.init.zeros_(model.stem.temporal)
+    window, clip = SlidingWindow(model), moving(frames=3, batch=1).double()
+    window(clip[:, 0])
+    with torch.no_grad():
+        model.stem.temporal.copy_(told)
+        window.reset()
+        found = [window(frame) for frame in clip.unbind(1)]
+        torch.testing.assert_close(found[-1], model(clip), rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("num_frames", [1, 2, 5])
 def test_a_window_may_be_shorter_than_the_model_allows(num_frames):
     window = assert_slides(trained(AMFlow.small(), frames=FRAMES), num_frames=num_frames)
     assert window.num_frames == num_frames
 
 
-@pytest.mark.parametrize("num_frames", [0, FRAMES + 1])
-def test_a_window_is_not_longer_than_the_model_allows(num_frames):
-    with pytest.raises(ConfigurationError, match=f"num_frames={num_frames}: .* 1 to {FRAMES}"):
+@pytest.mark.parametrize("num_frames", [0, FRAMES + 1, True, 3.5, "x"])
+def test_a_window_is_not_longer_than_the_model_allows(num_frames, unchecked):
+    with pytest.raises(ConfigurationError, match=f"num_frames={num_frames!r}: .* 1 to {FRAMES}"):
         SlidingWindow(trained(AMFlow.small(), frames=FRAMES), num_frames=num_frames)
 
 

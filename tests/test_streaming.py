@@ -1,10 +1,14 @@
 """A stream gives after every frame what the model gives on all frames so far."""
 
 import copy
+import importlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models import CLASSES, FAMILIES, FRAMES, VARIANTS, classifier, moving, trained
 from stillmotion.errors import ClipError, ConfigurationError
@@ -79,6 +83,25 @@ def test_every_causal_method(name):
     assert_streams(trained(VARIANTS[name]), moving())
 
 
+@pytest.mark.parametrize("flow", ["static", "aligned"])
+@pytest.mark.parametrize("family", ["vit", "hiera"])
+@settings(max_examples=10)
+@given(ends=st.sets(st.integers(1, 5)))
+@torch.no_grad()
+def test_trunk_and_readout_take_frames_in_pieces_of_any_length(family, flow, ends):
+    model = trained(replace(SMALL, flow=flow, image_readout="mean"), family, frames=6).double()
+    x = model.stem(model.backbone, model.normalise(moving(frames=6, batch=1).double()))
+    tokens, said = model.trunk(x)
+    trunk = readout = None
+    for piece in x.tensor_split(sorted(ends), dim=1):
+        found, told, trunk = model.trunk.step(piece, trunk)
+        vector, readout = model.readout.step(model.backbone, found, readout)
+    close = {"rtol": 0, "atol": 1e-9}
+    torch.testing.assert_close(found, tokens[:, -found.shape[1] :], **close)
+    torch.testing.assert_close(told, said, **close)
+    torch.testing.assert_close(vector, model.readout(model.backbone, tokens), **close)
+
+
 def test_single_precision_is_close_enough():
     model, clip = trained(SMALL), moving()
     want = logits_of_prefixes(model, clip)
@@ -110,8 +133,10 @@ def test_beyond_its_positions_a_transformer_follows_a_window():
 
 
 @pytest.mark.parametrize("tpm", TPMS)
-def test_what_is_remembered_does_not_grow(tpm):
+def test_what_is_remembered_does_not_grow(tpm, monkeypatch):
     """With a transformer until it has its window, else from the second frame on."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    bytes_held = importlib.import_module("streaming").bytes_held
     stream = Stream(trained(replace(SMALL, tpm=tpm)))
     sizes = []
     for frame in moving(frames=3 * FRAMES).unbind(1):
@@ -120,20 +145,6 @@ def test_what_is_remembered_does_not_grow(tpm):
     full = FRAMES if tpm == "transformer" else 1
     assert sizes[0] > 0
     assert set(sizes[full:]) == {sizes[full]}
-
-
-def bytes_held(past):
-    """The bytes of every storage that a stream holds beside its model."""
-    storages, seen = {}, [vars(past)]
-    while seen:
-        thing = seen.pop()
-        if isinstance(thing, torch.Tensor):
-            storages[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
-        elif isinstance(thing, dict):
-            seen += [value for key, value in thing.items() if key != "model"]
-        elif isinstance(thing, list | tuple):
-            seen += thing
-    return sum(storages.values())
 
 
 def test_streams_share_a_model_and_a_copy_goes_its_own_way():
@@ -184,10 +195,47 @@ def test_frames_that_do_not_follow_are_refused_and_change_nothing(kind, unchecke
         (clip[:, 1, :, 1:], "this model takes clips of shape"),
         (clip, r"a frame has the shape \(3, H, W\)"),
         (clip[:, 1].int(), "pixels are uint8, or float"),
+        (clip[:0, 1], r"at least one; not \(0, 3, 32, 32\)"),
+        (clip[:, 1].numpy(), "a frame is a tensor, not a ndarray"),
     ]:
         with pytest.raises(ClipError, match=told):
             run(wrong)
     assert torch.equal(run(clip[:, 1]), want(clip[:, 1]))
+
+
+@pytest.mark.parametrize("kind", [Stream, SlidingWindow])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_frame_that_fails_changes_nothing(frozen, kind):
+    """Not even where all but the read-out is done."""
+    method = replace(SMALL, image_branch="frozen") if frozen else SMALL
+    model, clip = trained(method), moving(frames=6)
+    run, want = kind(model), kind(model)
+    for frame in clip[:, :4].unbind(1):
+        run(frame)
+        want(frame)
+    fault = model.head.register_forward_pre_hook(lambda module, given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(clip[:, 4])
+    fault.remove()
+    for frame in clip[:, 4:].unbind(1):
+        assert torch.equal(run(frame), want(frame))
+
+
+@pytest.mark.parametrize("kind", [Stream, SlidingWindow])
+def test_a_model_that_was_trained_since_answers_without_dropout(kind):
+    model, clip = trained(replace(SMALL, dropout=0.5)), moving()
+    run, want = kind(model), kind(model)
+    wanted = [want(frame) for frame in clip.unbind(1)]
+    for frame, logits in zip(clip.unbind(1), wanted, strict=True):
+        model.train()
+        assert torch.equal(run(frame), logits)
+
+
+@pytest.mark.parametrize("kind", [Stream, SlidingWindow])
+def test_what_is_no_model_is_refused_with_the_way_to_one(kind, unchecked):
+    for other in ["runs/doors", torch.nn.Linear(1, 1)]:
+        with pytest.raises(ConfigurationError, match=r"stillmotion.load\(path\)"):
+            kind(other)
 
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name not in CAUSAL])

@@ -4,9 +4,10 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stillmotion.nn.past import average
 from stillmotion.nn.temporal import TCN, Centring, TemporalLSTM, TemporalTransformer
 
 DIM, LONGEST = 6, 12
@@ -100,6 +101,68 @@ def test_running_means_are_means_of_prefixes():
     for t in range(7):
         torch.testing.assert_close(means[:, t], x[:, : t + 1].mean(dim=1))
     torch.testing.assert_close(Centring(DIM, "clip").mean(x)[:, 0], x.mean(dim=1))
+
+
+def in_pieces(module, x, ends):
+    """What `step` makes of frames that come a few at a time: up to each of these ends."""
+    past, made, start = None, [], 0
+    for end in [*sorted(ends), x.shape[1]]:
+        if end > start:
+            y, past = module.step(x[:, start:end], past)
+            made.append(y)
+        start = end
+    return torch.cat(made, dim=1)
+
+
+ends = st.sets(st.integers(1, LONGEST - 1))
+
+
+@given(
+    kernel=st.integers(1, 4),
+    dilations=st.lists(st.integers(1, 3), min_size=1, max_size=3),
+    ends=ends,
+)
+def test_a_tcn_takes_frames_in_pieces_of_any_length(kernel, dilations, ends):
+    torch.manual_seed(0)
+    module = tcn(kernel=kernel, dilations=tuple(dilations)).double()
+    x = torch.randn(2, LONGEST, DIM, dtype=torch.float64)
+    torch.testing.assert_close(in_pieces(module, x, ends), module(x))
+
+
+@pytest.mark.parametrize("build", [transformer, lstm, lambda: Centring(DIM, "running")])
+@given(ends=ends)
+def test_other_modules_take_frames_in_pieces_of_any_length(build, ends):
+    torch.manual_seed(0)
+    module = build().double().eval()
+    x = torch.randn(2, LONGEST, DIM, dtype=torch.float64)
+    torch.testing.assert_close(in_pieces(module, x, ends), module(x))
+
+
+@settings(max_examples=20)
+@given(ends=st.sets(st.integers(1, 2 * LONGEST)))
+def test_beyond_its_positions_a_transformer_takes_any_pieces_alike(ends):
+    torch.manual_seed(0)
+    module = transformer().double().eval()
+    x = torch.randn(1, 2 * LONGEST + 1, DIM, dtype=torch.float64)
+    one_by_one = in_pieces(module, x, range(1, 2 * LONGEST + 1))
+    torch.testing.assert_close(in_pieces(module, x, ends), one_by_one)
+
+
+def test_long_streams_of_few_bits_do_not_drift():
+    """Sums in bfloat16 stop growing at 256 frames."""
+    x = 1 + torch.randn(2, 1000, DIM).bfloat16()
+    past = None
+    for frame in x.split(1, dim=1):
+        mean, past = average(frame, past)
+    close = {"rtol": 0.01, "atol": 0.01}
+    assert mean.dtype == torch.bfloat16
+    torch.testing.assert_close(mean.double(), x.double().mean(dim=1), **close)
+    module = Centring(DIM, "running").bfloat16()
+    want = Centring(DIM, "running").double()(x.double())
+    late = slice(-100, None)
+    for found in (in_pieces(module, x, range(1, 1000)), module(x)):
+        assert found.dtype == torch.bfloat16
+        torch.testing.assert_close(found[:, late].double(), want[:, late], rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("centre", ["clip", "running"])

@@ -3,8 +3,6 @@
 They are handed the open backbone by the model, which alone owns it.
 """
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -52,6 +50,10 @@ class TemporalStem(Stem):
 class Trunk(nn.Module):
     """The video blocks in order: tokens in, tokens out, and what blocks say on the way.
 
+    A block gives tokens, or ``(tokens, *said)`` with feature vectors (B, D). One that says
+    something has ``branches``, one a vector, and ``frames(x)``, which gives ``(tokens, *series)``:
+    each branch makes its vector of a series (B, T, ...) of its own.
+
     Attributes:
         feature_dims: the width of each feature vector that the trunk returns beside the tokens.
         inert: names of trained parameters that cannot reach the logits, by the method's own design.
@@ -70,15 +72,30 @@ class Trunk(nn.Module):
     def forward(
         self, x: Tokens
     ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
+        beside, said = self.beside(x), []
         for block in self.blocks:
-            x = self.through(block, x)
-        return x, []
+            x, *own = self.through(block, x)
+            said += own
+        return x if beside is None else beside, said
 
-    def through(self, block: nn.Module, x: Tokens) -> Any:
-        """What a block makes of the tokens."""
+    def through(self, block: nn.Module, x: Tokens) -> tuple[Tensor, ...]:
+        """What a block makes of the tokens, and what it says."""
         if self.checkpoint_blocks and torch.is_grad_enabled():
-            return checkpoint(block, x, use_reentrant=False)
-        return block(x)
+            made = checkpoint(block, x, use_reentrant=False)
+        else:
+            made = block(x)
+        return made if isinstance(made, tuple) else (made,)
+
+    def beside(self, entered: Tokens) -> Float[Tensor, "B frames M D"] | None:
+        """The tokens that are read instead of those after the last block; None: those are read.
+
+        Each frame for itself, made of the tokens that enter the first block.
+        """
+        return None
+
+    def passes(self, num_frames: int) -> int:
+        """How many frames pass blocks in a clip of so many: each counts once a block."""
+        return num_frames * len(self.blocks)
 
     def step(
         self, x: Tokens, past: Past
@@ -86,23 +103,15 @@ class Trunk(nn.Module):
         """Frames that follow others, for a causal method; here no block looks at other frames."""
         return *self(x), None
 
-    def frames(self, block: nn.Module, x: Tokens) -> tuple[Tensor, ...]:
-        """What one block makes of frames, (B, T, ...) each: tokens, then what its branches read."""
-        return (block(x),)
-
-    def finish(
-        self, entered: Tokens, x: Float[Tensor, "B T M D"], series: list[Tensor]
-    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
-        """What `forward` returns, from the tokens before and after all blocks and what was read."""
-        return x, []
+    @property
+    def branches(self) -> list[nn.Module]:
+        """What makes the feature vectors, in their order."""
+        return [branch for block in self.blocks for branch in getattr(block, "branches", ())]
 
     @property
     def goes_block_by_block(self) -> bool:
-        """Whether `forward` is `frames` of every block in turn, then `finish`.
-
-        A trunk of one's own is taken not to, until it says otherwise.
-        """
-        return type(self) is Trunk
+        """Whether nothing but `beside` and the blocks is run: not with a `forward` of one's own."""
+        return type(self).forward is Trunk.forward
 
 
 class Readout(nn.Module):
@@ -133,8 +142,7 @@ class Readout(nn.Module):
         self, backbone: OpenBackbone, x: Tokens, past: Past
     ) -> tuple[Float[Tensor, "B D"], Past]:
         """Frames that follow others, for a causal method: one vector for all frames so far."""
-        means = average(self.frames(backbone, x), past)
-        return means.mean[:, 0], means
+        return average(self.frames(backbone, x), past)
 
 
 class LastFrameReadout(Readout):

@@ -29,20 +29,26 @@ class Remembering:
 
 
 class Average(NamedTuple):
-    """The mean over all frames so far, and how many they were."""
+    """The mean over all frames so far, of the type that `wide` says, and how many they were."""
 
     mean: Float[Tensor, "S 1 C"]
     num_frames: int
 
 
-def average(x: Float[Tensor, "S T C"], past: Average | None = None) -> Average:
-    """The mean over these frames and those before."""
-    new = Average(x.mean(dim=1, keepdim=True), x.shape[1])
-    if past is None:
-        return new
-    num_frames = past.num_frames + new.num_frames
-    change = (new.mean - past.mean) * (new.num_frames / num_frames)
-    return Average(past.mean + change, num_frames)
+def wide(x: Float[Tensor, "*shape"]) -> torch.dtype:
+    """What sums over time are held in: a long stream would drift in less than float32."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def average(
+    x: Float[Tensor, "S T C"], past: Average | None
+) -> tuple[Float[Tensor, "S C"], Average]:
+    """The mean over these frames and those before, of the type of x; what is remembered of it."""
+    new, frames = x.mean(dim=1, keepdim=True, dtype=wide(x)), x.shape[1]
+    if past is not None:
+        frames += past.num_frames
+        new = past.mean + (new - past.mean) * (x.shape[1] / frames)
+    return new[:, 0].to(x.dtype), Average(new, frames)
 
 
 def joined(past: Tensor | None, x: Float[Tensor, "B T *rest"]) -> Float[Tensor, "B later *rest"]:

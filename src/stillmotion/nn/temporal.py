@@ -1,7 +1,8 @@
 """Temporal processing modules: series of T vectors in, series of T vectors out.
 
 Each maps (S, T, in) -> (S, T, out) for S series and any T up to the number it was built for. Built
-causal, the output at frame t depends on frames 0 .. t only, and `step` gives it frame by frame.
+causal, the output at frame t depends on frames 0 .. t only, and `step` gives it for any number of
+frames at a time.
 """
 
 from typing import Literal
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.nn.past import Average, Past, joined
+from stillmotion.nn.past import Average, Past, joined, wide
 
 Centre = Literal["none", "clip", "running"]
 """What is subtracted from a series: nothing, its mean, or the mean of what has been seen so far."""
@@ -66,7 +67,7 @@ class TemporalBlock(nn.Module):
         return self.step(x, None)[0]
 
     def step(self, x: Float[Tensor, "S C T"], past: Past) -> tuple[Float[Tensor, "S C T"], Past]:
-        """A frame that follows others; (kernel - 1) dilation inputs of each layer stay."""
+        """Frames that follow others; (kernel - 1) dilation inputs of each layer stay."""
         first, second = past or (None, None)
         y, first = self.convolve(self.first, x, first)
         y, second = self.convolve(self.second, y, second)
@@ -76,12 +77,9 @@ class TemporalBlock(nn.Module):
         self, convolution: nn.Conv1d, x: Float[Tensor, "S C T"], before: Tensor | None
     ) -> tuple[Float[Tensor, "S C T"], Float[Tensor, "S C reach"]]:
         """One layer, and the last of what it saw."""
-        if before is None:
-            seen = F.pad(x, self.padding)
-            y = convolution(seen)
-        else:
-            seen = torch.cat([before, x], dim=-1)
-            y = at_one_place(convolution, seen)
+        seen = F.pad(x, self.padding) if before is None else torch.cat([before, x], dim=-1)
+        alone = before is not None and x.shape[-1] == 1
+        y = at_one_place(convolution, seen) if alone else convolution(seen)
         return self.dropout(y.relu()), seen[..., x.shape[-1] :]
 
 
@@ -135,8 +133,12 @@ class TemporalTransformer(nn.Module):
         There are positions for so many frames only: a later frame is the last of a clip of the last
         ``num_frames`` frames.
         """
-        seen = joined(past, x)[:, -len(self.position) :]
-        return self(seen)[:, -x.shape[1] :], seen
+        seen, longest = joined(past, x), len(self.position)
+        known, stop = seen.shape[1] - x.shape[1], seen.shape[1]
+        within = [self(seen[:, :longest])[:, known:]] if known < longest else []
+        later = range(max(known, longest) + 1, stop + 1)
+        beyond = [self(seen[:, end - longest : end])[:, -1:] for end in later]
+        return torch.cat(within + beyond, dim=1), seen[:, -longest:]
 
 
 class TemporalLSTM(nn.Module):
@@ -174,18 +176,19 @@ class Centring(nn.Module):
         """Frames that follow others; the mean so far is kept."""
         mean = self.mean(x, past)
         num_frames = x.shape[1] + (0 if past is None else past.num_frames)
-        return self.norm(x - mean), Average(mean[:, -1:], num_frames)
+        return self.norm((x - mean).to(x.dtype)), Average(mean[:, -1:], num_frames)
 
     def mean(
         self, x: Float[Tensor, "S T C"], past: Average | None = None
     ) -> Float[Tensor, "S t C"]:
-        """Over the clip (t = 1), or over the frames up to each (t = T)."""
+        """Over the clip (t = 1), or over the frames up to each (t = T); of the type `wide` says."""
         if self.centre == "clip":
-            return x.mean(dim=1, keepdim=True)
-        seen = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=x.dtype)[:, None]
+            return x.mean(dim=1, keepdim=True, dtype=wide(x))
+        seen = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=wide(x))[:, None]
+        total = x.cumsum(dim=1, dtype=wide(x))
         if past is None:
-            return x.cumsum(dim=1) / seen
-        return (past.mean * past.num_frames + x.cumsum(dim=1)) / (past.num_frames + seen)
+            return total / seen
+        return (past.mean * past.num_frames + total) / (past.num_frames + seen)
 
 
 class Uncentred(nn.Identity):

@@ -17,12 +17,17 @@ def clip_of_one(frame: Frame, *, videos: int | None) -> Clip:
         videos: B of the frames before; None before the first.
 
     Raises:
-        ClipError: for another shape, or another number of videos than before.
+        ClipError: for no tensor, another shape, or another number of videos than before.
     """
-    if frame.ndim not in (3, 4):
+    if not isinstance(frame, Tensor):
         raise ClipError(
-            f"a frame has the shape (3, H, W), or (B, 3, H, W) of B videos side by side; not "
-            f"{tuple(frame.shape)}"
+            f"a frame is a tensor, not a {type(frame).__name__}: torch.from_numpy makes one of an "
+            "array"
+        )
+    if frame.ndim not in (3, 4) or len(frame) == 0:
+        raise ClipError(
+            "a frame has the shape (3, H, W), or (B, 3, H, W) of B videos side by side, at least "
+            f"one; not {tuple(frame.shape)}"
         )
     clip = frame.unsqueeze(-4).reshape(-1, 1, *frame.shape[-3:])
     if videos not in (None, len(clip)):

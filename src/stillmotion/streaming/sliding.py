@@ -5,11 +5,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stillmotion.errors import ConfigurationError
+from stillmotion.fields import allows
 from stillmotion.model import VideoClassifier
-from stillmotion.shapes import Logits, NormalisedClip
+from stillmotion.shapes import NormalisedClip
 from stillmotion.streaming.frame import Frame, clip_of_one
 from stillmotion.streaming.plan import plan
-from stillmotion.streaming.stages import Made, renewed, stages_of
+from stillmotion.streaming.ready import ready
+from stillmotion.streaming.stages import Made, answered, renewed, stages_of
 
 
 class SlidingWindow:
@@ -24,25 +26,30 @@ class SlidingWindow:
     frame its place in the clip, as AIM does, is run anew on the window.
 
     Args:
-        model: is put into evaluation mode.
+        model: is put into evaluation mode, and again at a frame if somebody has trained it since.
         num_frames: of the window; None: as many as the model was built for. Until there are so
             many, the window holds all frames so far.
 
     Raises:
-        ConfigurationError: for more frames than the model was built for.
+        ConfigurationError: for what is no model, or more frames than it was built for.
     """
 
     def __init__(self, model: VideoClassifier, *, num_frames: int | None = None) -> None:
+        self.model = ready(model)
         self.num_frames = model.num_frames if num_frames is None else num_frames
-        if not 1 <= self.num_frames <= model.num_frames:
+        if not (allows(int, self.num_frames) and 1 <= self.num_frames <= model.num_frames):
             raise ConfigurationError(
-                f"num_frames={num_frames}: this model was built for 1 to {model.num_frames}"
+                f"num_frames={num_frames!r}: give a whole number; this model was built for 1 to "
+                f"{model.num_frames} frames"
             )
-        self.model, self.stages = model.eval(), stages_of(model)
         self.reset()
 
     def reset(self) -> None:
-        """Forget all frames: another video begins."""
+        """Forget all frames: another video begins, or the model has other weights.
+
+        Whether it tells frames their place depends on its weights, and is looked up here.
+        """
+        self.stages = stages_of(self.model)
         self._pixels: Tensor | None = None
         self._window = range(0)
         self._made: list[Made] = [()] * len(self.stages)
@@ -54,34 +61,30 @@ class SlidingWindow:
         Raises:
             ClipError: for another image size, type, or number of videos than before.
         """
-        m, pixels = self.model, self._pixels
+        m, pixels = ready(self.model), self._pixels
         clip = clip_of_one(frame, videos=None if pixels is None else len(pixels))
         newest = m.normalise(clip.to(m.mean.device))
         pixels = newest if pixels is None else torch.cat([pixels, newest], dim=1)
-        self._pixels = pixels[:, -self.num_frames :]
-        logits = self.slid(self._pixels) if self.stages else m.forward_normalised(self._pixels)
+        pixels, stop = pixels[:, -self.num_frames :], self._window.stop + 1
+        window = range(stop - pixels.shape[1], stop)
+        made = self.slid(pixels, window)
+        logits = answered(m, made) if self.stages else m.forward_normalised(pixels)
+        self._pixels, self._window, self._made = pixels, window, made  # all of them, or none
         return logits.reshape(*frame.shape[:-3], -1)
 
-    def slid(self, pixels: NormalisedClip) -> Logits:
+    def slid(self, pixels: NormalisedClip, window: range) -> list[Made]:
         """Stage by stage: what is kept, and what must be computed again."""
-        m, old, stop = self.model, self._window, self._window.stop + 1
-        new = range(max(0, stop - self.num_frames), stop)
-        made, x = [], pixels
-        works = plan([stage.reach for stage in self.stages], old, new)
+        made: list[Made] = []
+        works = plan([stage.reach for stage in self.stages], self._window, window)
         for stage, earlier, work in zip(self.stages, self._made, works, strict=True):
-            made.append(renewed(stage, x, earlier, old=old, new=new, work=work))
-            x = made[-1][0]
-        read = [series for tokens, *own in made for series in own]
-        self._window, self._made = new, made
-        image, said = m.trunk.finish(made[0][0], x, read)
-        return m.combine(m.head([*said, m.readout(m.backbone, image)]))
+            x = made[-1][0] if made else pixels
+            made.append(renewed(stage, x, earlier, old=self._window, new=window, work=work))
+        return made
 
     @property
     def share(self) -> float:
         """Frames that pass blocks for each new one, as a share of those of a whole window."""
-        old = range(self.num_frames)
-        works = list(plan([s.reach for s in self.stages], old, range(1, self.num_frames + 1)))
-        if not works:
-            return 1.0
-        passed = sum(w.num_frames * s.num_blocks for w, s in zip(works, self.stages, strict=True))
-        return passed / (self.num_frames * sum(stage.num_blocks for stage in self.stages))
+        old, new = range(self.num_frames), range(1, self.num_frames + 1)
+        works = plan([stage.reach for stage in self.stages], old, new)
+        passed = [w.num_frames * s.num_blocks for w, s in zip(works, self.stages, strict=True)]
+        return sum(passed) / self.model.trunk.passes(self.num_frames) if passed else 1.0

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from stillmotion.methods.parts import Trunk
 from stillmotion.model import VideoClassifier
-from stillmotion.shapes import Reach
+from stillmotion.shapes import Logits, NormalisedClip, Reach
 from stillmotion.streaming.plan import Work
 
 Made = tuple[Tensor, ...]
-"""What a stage makes of frames, (B, T, ...) each: tokens, then what branches read of them."""
+"""What a stage makes of frames, (B, T, ...) each: tokens; then of the stem those of a pass beside
+the blocks, of blocks the series that their branches follow."""
 
 EACH_FRAME: Reach = (0, 0)
 
@@ -32,11 +32,19 @@ def stages_of(model: VideoClassifier) -> list[Stage]:
     m = model
     if m.stem.knows_place or m.backbone.tubelet > 1 or not m.trunk.goes_block_by_block:
         return []
-    stem = Stage(lambda pixels: (m.stem(m.backbone, pixels),), EACH_FRAME, 0)
-    return [stem] + [
-        Stage(partial(run_blocks, m.trunk, blocks), reach_of(blocks[0]), len(blocks))
+    # What a frame passes beside the blocks follows the stem at once: it looks at no other frame.
+    entrance = Stage(partial(enter, m), EACH_FRAME, m.trunk.passes(1) - len(m.trunk.blocks))
+    return [entrance] + [
+        Stage(partial(run_blocks, blocks), reach_of(blocks[0]), len(blocks))
         for blocks in neighbours(m.trunk.blocks)
     ]
+
+
+def enter(model: VideoClassifier, pixels: NormalisedClip) -> Made:
+    """Tokens that enter the first block, and those of a pass beside the blocks."""
+    x = model.stem(model.backbone, pixels)
+    beside = model.trunk.beside(x)
+    return (x,) if beside is None else (x, beside)
 
 
 def neighbours(blocks: Iterable[nn.Module]) -> list[list[nn.Module]]:
@@ -53,13 +61,24 @@ def reach_of(block: nn.Module) -> Reach:
     return getattr(block, "reach", None)
 
 
-def run_blocks(trunk: Trunk, blocks: Sequence[nn.Module], x: Tensor) -> Made:
-    """Tokens after these blocks, and what the branches of all of them read."""
-    read: list[Tensor] = []
+def run_blocks(blocks: Sequence[nn.Module], x: Tensor) -> Made:
+    """Tokens after these blocks, and the series of all their branches."""
+    series: list[Tensor] = []
     for block in blocks:
-        x, *own = trunk.frames(block, x)
-        read += own
-    return x, *read
+        if hasattr(block, "frames"):
+            x, *own = block.frames(x)  # type: ignore[operator]
+            series += own
+        else:
+            x = block(x)
+    return x, *series
+
+
+def answered(model: VideoClassifier, made: Sequence[Made]) -> Logits:
+    """What the model answers to a window of which the stages made this."""
+    m, (_, *beside), (x, *_) = model, made[0], made[-1]
+    series = [own for _, *read in made[1:] for own in read]
+    said = [branch(own) for branch, own in zip(m.trunk.branches, series, strict=True)]
+    return m.combine(m.head([*said, m.readout(m.backbone, beside[0] if beside else x)]))
 
 
 def renewed(stage: Stage, x: Tensor, earlier: Made, *, old: range, new: range, work: Work) -> Made:

@@ -8,6 +8,7 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
 from stillmotion.nn.past import Past
 from stillmotion.streaming.frame import Frame, clip_of_one
+from stillmotion.streaming.ready import ready
 
 
 class Stream:
@@ -27,15 +28,16 @@ class Stream:
         num_frames: how many frames were seen.
 
     Args:
-        model: a causal one, which is put into evaluation mode.
+        model: a causal one. It is put into evaluation mode, and again at a frame if somebody has
+            trained it since.
 
     Raises:
-        ConfigurationError: for a model that looks at later frames.
+        ConfigurationError: for what is no model, or one that looks at later frames.
     """
 
     def __init__(self, model: VideoClassifier) -> None:
+        self.model = ready(model)
         refuse_unless_causal(model)
-        self.model = model.eval()
         self.reset()
 
     def reset(self) -> None:
@@ -52,12 +54,12 @@ class Stream:
         Raises:
             ClipError: for another image size, type, or number of videos than before.
         """
-        m, clip = self.model, clip_of_one(frame, videos=self._videos)
+        m, clip = ready(self.model), clip_of_one(frame, videos=self._videos)
         x = m.stem(m.backbone, m.normalise(clip.to(m.mean.device)))
         x, said, trunk = m.trunk.step(x, self._trunk)
         vector, readout = m.readout.step(m.backbone, x, self._readout)
         logits = m.combine(m.head([*said, vector]))
-        self._videos, self._trunk, self._readout = len(clip), trunk, readout
+        self._videos, self._trunk, self._readout = len(clip), trunk, readout  # all, or none
         self.num_frames += 1
         return logits.reshape(*frame.shape[:-3], -1)
 

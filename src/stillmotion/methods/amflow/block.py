@@ -8,12 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stillmotion.backbones import FixedBlock, OpenBlock
-from stillmotion.methods.amflow.branch import Series, TemporalBranch
+from stillmotion.methods.amflow.branch import TemporalBranch
 from stillmotion.nn.adapters import Adapter
 from stillmotion.nn.past import Past, Remembering
 from stillmotion.shapes import Flow, Reach, Tokens
 
-Features = list[Float[Tensor, "B _"]]
 FlowOf = Callable[[Tensor, Tensor], Flow]
 """Queries and keys (B, T, h, N, d) to the flow (B, T, N, F)."""
 Embeddings = tuple[Float[Tensor, "B T N r"], Float[Tensor, "B T N r"]]
@@ -21,7 +20,7 @@ Embeddings = tuple[Float[Tensor, "B T N r"], Float[Tensor, "B T N r"]]
 
 
 class AMFlowBlock(nn.Module, ABC):
-    """The parts of a video block: (B, T, N, C) -> (B, T, N, C) and what its branches say.
+    """The parts of a video block: (B, T, N, C) -> (B, T, N, C) and what its branches say, (B, D).
 
     Without a flow the adapters are traditional ones; without branches the block says nothing.
     """
@@ -47,28 +46,27 @@ class AMFlowBlock(nn.Module, ABC):
     def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
         """Tokens out, and what the adapters hold. The flow is this block's, or remembers."""
 
-    def forward(self, x: Tokens) -> tuple[Tokens, Features]:
-        """Tokens out, and one feature vector (B, D) a branch."""
-        x, embeddings = self.through(x, self.flow)
-        return x, [branch(e) for branch, e in zip(self.branches, embeddings, strict=False)]
-
-    def step(self, x: Tokens, past: Past) -> tuple[Tokens, Features, Past]:
-        """Tokens of a frame that follows others; what the branches say of all frames so far."""
-        before, told = past or (None, (None, None))
-        flow = None if self.flow is None else Remembering(self.flow, before)
-        x, embeddings = self.through(x, flow)
-        answers = [
-            branch.step(e, before)  # type: ignore[operator]
-            for branch, e, before in zip(self.branches, embeddings, told, strict=False)
-        ]
-        seen = None if flow is None else flow.past
-        return x, [said for said, _ in answers], (seen, [after for _, after in answers])
-
-    def frames(self, x: Tokens) -> tuple[Tokens, list[Series]]:
+    def frames(self, x: Tokens, flow: FlowOf | None = None) -> tuple[Tensor, ...]:
         """Tokens, and the series that each branch follows: what belongs to single frames."""
-        x, embeddings = self.through(x, self.flow)
+        x, embeddings = self.through(x, flow or self.flow)
         read = zip(self.branches, embeddings, strict=False)
-        return x, [branch.series(e) for branch, e in read]  # type: ignore[operator]
+        return x, *(branch.series(e) for branch, e in read)  # type: ignore[operator]
+
+    def forward(self, x: Tokens) -> tuple[Tensor, ...]:
+        x, *read = self.frames(x)
+        return x, *(branch(series) for branch, series in zip(self.branches, read, strict=True))
+
+    def step(self, x: Tokens, past: Past) -> tuple[tuple[Tensor, ...], Past]:
+        """Tokens of frames that follow others; what the branches say of all frames so far."""
+        before, told = past or (None, [None] * len(self.branches))
+        flow = None if self.flow is None else Remembering(self.flow, before)
+        x, *read = self.frames(x, flow)
+        said, after = [], []
+        for branch, series, earlier in zip(self.branches, read, told, strict=True):
+            answer, seen = branch.step(series, earlier)  # type: ignore[operator]
+            said.append(answer)
+            after.append(seen)
+        return (x, *said), (None if flow is None else flow.past, after)
 
     @property
     def reach(self) -> Reach:
@@ -130,13 +128,9 @@ class PlainBlock(nn.Module):
         super().__init__()
         self.frozen = frozen
 
-    def forward(self, x: Tokens) -> tuple[Float[Tensor, "B T M D"], Features]:
-        return self.frozen(x), []
+    def forward(self, x: Tokens) -> Float[Tensor, "B T M D"]:
+        return self.frozen(x)
 
-    def step(self, x: Tokens, past: Past) -> tuple[Float[Tensor, "B T M D"], Features, Past]:
+    def step(self, x: Tokens, past: Past) -> tuple[tuple[Tensor, ...], Past]:
         """Every frame for itself."""
-        return self.frozen(x), [], None
-
-    def frames(self, x: Tokens) -> tuple[Float[Tensor, "B T M D"], list[Series]]:
-        """Every frame for itself."""
-        return self.frozen(x), []
+        return (self(x),), None

@@ -108,7 +108,10 @@ def pooling(length: int, cells: int) -> Float[Tensor, "cells length"]:
 
 
 class TemporalBranch(nn.Module):
-    """Read tokens, project, centre, follow them over time, squeeze: (B, T, N, r) -> (B, D)."""
+    """Read tokens and project (`series`), centre, follow them over time, squeeze (`forward`).
+
+    (B, T, N, r) -> (B, T, M, D) -> (B, C); C is dim.
+    """
 
     def __init__(
         self, reader: Reader, project: nn.Module, centre: Centring | None, temporal: nn.Module
@@ -118,28 +121,24 @@ class TemporalBranch(nn.Module):
         self.centre = centre or Uncentred()
         self.dim: int = temporal.dim  # type: ignore[assignment]
 
-    def forward(self, e: Tokens) -> Float[Tensor, "B D"]:
-        return self.follow(self.series(e))
-
-    def step(self, e: Tokens, past: Past) -> tuple[Float[Tensor, "B D"], Past]:
-        """A frame that follows others to one vector of all frames so far."""
-        centring, seen, means = past or (None, None, None)
-        x = self.series(e).transpose(1, 2)
-        y, centring = self.centre.step(x.flatten(0, 1), centring)
-        y, seen = self.temporal.step(y, seen)  # type: ignore[operator]
-        means = average(y, means)
-        return squeezed(means.mean, len(x)), (centring, seen, means)
-
     def series(self, e: Tokens) -> Series:
         """What is followed, made of each frame for itself."""
         return self.project(self.reader(e))
 
-    def follow(self, series: Series) -> Float[Tensor, "B C"]:
-        """What is made of it over time."""
+    def forward(self, series: Series) -> Float[Tensor, "B C"]:
         x = series.transpose(1, 2)  # (B, M, T, D): M series a clip
-        return squeezed(self.temporal(self.centre(x.flatten(0, 1))), len(x))
+        return squeezed(self.temporal(self.centre(x.flatten(0, 1))).mean(dim=1), len(x))
+
+    def step(self, series: Series, past: Past) -> tuple[Float[Tensor, "B C"], Past]:
+        """Frames that follow others to one vector of all frames so far."""
+        centring, seen, means = past or (None, None, None)
+        x = series.transpose(1, 2)
+        y, centring = self.centre.step(x.flatten(0, 1), centring)
+        y, seen = self.temporal.step(y, seen)  # type: ignore[operator]
+        mean, means = average(y, means)
+        return squeezed(mean, len(x)), (centring, seen, means)
 
 
-def squeezed(series: Float[Tensor, "BM T C"], num_clips: int) -> Float[Tensor, "B C"]:
-    """The mean over frames, then over the series of a clip."""
-    return series.mean(dim=1).unflatten(0, (num_clips, -1)).mean(dim=1)
+def squeezed(means: Float[Tensor, "BM C"], num_clips: int) -> Float[Tensor, "B C"]:
+    """Of the means over frames, the mean over the series of a clip."""
+    return means.unflatten(0, (num_clips, -1)).mean(dim=1)

@@ -40,8 +40,12 @@ class StaticFlow(nn.Module):
     def step(
         self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], past: Past
     ) -> tuple[Float[Tensor, "B T N h"], Past]:
-        """A frame that follows others; its queries and keys are kept, and no map."""
-        flow = self(q, k) if past is None else flow_between(q, k, *past)
+        """Frames that follow others; queries and keys of the last are kept, and no map."""
+        if past is not None and q.shape[1] == 1:
+            flow = flow_between(q, k, *past)
+        else:
+            before_q, before_k = past or (None, None)
+            flow = self(joined(before_q, q), joined(before_k, k))[:, -q.shape[1] :]
         return flow, (q[:, -1:], k[:, -1:])
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from stillmotion.backbones import OpenBackbone
 from stillmotion.methods.amflow.build import build_blocks
@@ -24,54 +24,32 @@ class AMFlowTrunk(Trunk):
         super().__init__(build_blocks(method, backbone, num_frames=num_frames))
         self.frozen_image = method.image_branch == "frozen"
         self.last_frame_only = method.image_readout == "last"
-        self.feature_dims = tuple(
-            b.dim for block in self.blocks for b in getattr(block, "branches", ())
-        )
+        self.feature_dims = tuple(branch.dim for branch in self.branches)  # type: ignore[misc]
         self.inert = self.unread_parameters() if self.frozen_image else ()
-
-    def forward(
-        self, x: Tokens
-    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
-        entered, features = x, []
-        for block in self.blocks:
-            x, said = self.through(block, x)
-            features += said
-        return self.image(entered, x), features
 
     def step(
         self, x: Tokens, past: Past
     ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]], Past]:
         """Frames that follow others: their tokens, and features of all frames so far."""
-        entered, features, after = x, [], []
+        beside, said, after = self.beside(x), [], []
         for block, before in zip(self.blocks, past or [None] * len(self.blocks), strict=True):
-            x, said, seen = block.step(x, before)  # type: ignore[operator]
-            features += said
+            (x, *own), seen = block.step(x, before)  # type: ignore[operator]
+            said += own
             after.append(seen)
-        return self.image(entered, x), features, after
+        return x if beside is None else beside, said, after
 
-    def frames(self, block: nn.Module, x: Tokens) -> tuple[Tensor, ...]:
-        tokens, series = block.frames(x)  # type: ignore[operator]
-        return tokens, *series
-
-    def finish(
-        self, entered: Tokens, x: Float[Tensor, "B T M D"], series: list[Tensor]
-    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B _"]]]:
-        branches = [b for block in self.blocks for b in getattr(block, "branches", ())]
-        said = [branch.follow(own) for branch, own in zip(branches, series, strict=True)]
-        return self.image(entered, x), said
-
-    @property
-    def goes_block_by_block(self) -> bool:
-        return True
-
-    def image(self, entered: Tokens, x: Float[Tensor, "B T M D"]) -> Float[Tensor, "B frames M D"]:
-        """What the image branch reads: the adapted tokens, or those of a frozen pass of its own."""
+    def beside(self, entered: Tokens) -> Float[Tensor, "B frames M D"] | None:
+        """A frozen pass of its own, of the frames that the image branch reads."""
         if not self.frozen_image:
-            return x
+            return None
         image = entered[:, -1:] if self.last_frame_only else entered
         for block in self.blocks:
             image = block.frozen(image)  # type: ignore[operator]
         return image
+
+    def passes(self, num_frames: int) -> int:
+        read = 1 if self.last_frame_only else num_frames
+        return super().passes(num_frames) + (super().passes(read) if self.frozen_image else 0)
 
     def unread_parameters(self) -> tuple[str, ...]:
         """What lies behind the last branch: with a frozen image branch nobody reads it."""
