@@ -123,7 +123,12 @@ def bytes_held(stream: Stream) -> int:
 def methods() -> dict[str, Method]:
     """Every method with its defaults; AM Flow's presets."""
     plain = {name: method() for name, method in METHODS.items() if name != "amflow"}
-    return {"amflow small": AMFlow.small(), "amflow streaming": AMFlow.streaming(), **plain}
+    return {
+        "amflow paper": AMFlow.paper(),
+        "amflow small": AMFlow.small(),
+        "amflow streaming": AMFlow.streaming(),
+        **plain,
+    }
 
 
 def window_rows(
