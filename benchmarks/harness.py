@@ -11,6 +11,7 @@ import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -36,15 +37,38 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
     Warnings are not shown from then on: speed does not depend on weights, random ones are meant.
     """
     logging.getLogger("stillmotion").setLevel(logging.ERROR)
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Arguments(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does the script work?")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each run takes its turn")
+    quick = "tiny sizes, written to a new temporary folder: does the script work?"
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument(
+        "--rounds", type=positive, default=5, help="how often each run takes its turn"
+    )
     parser.add_argument("--threads", type=int, default=1, help="that compute, on the CPU")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the JSON files")
+    parser.add_argument("--out", type=Path, default=None, help="folder of the JSON files")
     return parser
+
+
+class Arguments(argparse.ArgumentParser):
+    """Refuses a GPU that is not there, and keeps what tiny sizes gave out of the results."""
+
+    def parse_args(self, *given: Any) -> argparse.Namespace:  # type: ignore[override]
+        options = super().parse_args(*given)
+        if options.device == "cuda" and not torch.cuda.is_available():
+            self.error("--device cuda: torch finds no GPU here")
+        if options.quick:
+            print("tiny sizes: neither times nor verdicts mean anything")
+        if options.out is None:
+            options.out = Path(tempfile.mkdtemp(prefix="quick-")) if options.quick else RESULTS
+        return options
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 up."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
 
 
 def take_turns(

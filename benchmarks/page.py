@@ -7,6 +7,7 @@ CPU and on a GPU (on one alone with `<!-- results NAME cpu -->`), with their com
 `<!-- targets -->` gathers every target.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Iterator
@@ -89,7 +90,7 @@ def with_results(page: str) -> str:
 def picture() -> bytes:
     """A panel a quantity: milliseconds of a training step, a line a method, as a PNG."""
     told = load("scaling", "cpu")
-    assert told, "run: python benchmarks/scaling.py"
+    assert told is not None
     quantities = list(dict.fromkeys(row["quantity"] for row in told["rows"]))
     with LIGHT.active():
         figure = LIGHT.figure(11, 3.1)
@@ -126,6 +127,12 @@ def draw(axes: Axes, quantity: str, rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Write the page and the picture."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
+    if load("scaling", "cpu") is None:
+        parser.error("there are no curves to draw before `python benchmarks/scaling.py`")
     PICTURE.write_bytes(picture())
     PAGE.write_text(with_results(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -69,6 +69,31 @@ def test_each_measures_and_keeps_its_tables(path, tmp_path, capsys):
         assert told["name"] in printed
 
 
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["--rounds", "0"], "0 is less than 1"),
+        pytest.param(
+            ["--device", "cuda"],
+            "torch finds no GPU here",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_a_line(harness, given, reason, capsys):
+    with pytest.raises(SystemExit) as ended:
+        harness.arguments("doc").parse_args(given)
+    assert ended.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_tiny_sizes_replace_no_result(harness):
+    assert harness.arguments("doc").parse_args([]).out == harness.RESULTS
+    quick = harness.arguments("doc").parse_args(["--quick"]).out
+    assert quick.is_dir()
+    assert quick != harness.RESULTS
+
+
 def test_the_page_shows_what_was_measured():
     page = importlib.import_module("page")
     text = page.PAGE.read_text(encoding="utf-8")

@@ -63,7 +63,7 @@ class Chunked:
     def _warn(self, clip_bytes: int) -> None:
         if clip_bytes > self.memory_gib * 2**30:
             log.warning(
-                "one clip takes %.2f GiB, more than memory_gib allows (%g): clips are shown one "
+                "one clip takes %.2g GiB, more than memory_gib allows (%g): clips are shown one "
                 "by one",
                 clip_bytes / 2**30,
                 self.memory_gib,

@@ -12,11 +12,8 @@ from stillmotion.data.annotations import Sample
 from stillmotion.errors import DataError
 from stillmotion.loading import sampling_of, view_dataset
 from stillmotion.model import VideoClassifier
-from stillmotion.quantising import Agreement, quantise
+from stillmotion.quantising import CHECKED, Agreement, quantise
 from stillmotion.settings import Precision, Views
-
-CHECKED = 16
-"""Videos of which one view is shown to a model in fewer bits, and to the same in full."""
 
 
 def in_fewer_bits(

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from stillmotion.data.manifest import Metric
 from stillmotion.metrics import METRICS, Calibration, Confusion, Scores, interval
+from stillmotion.quantising import Agreement
 from stillmotion.saved_scores import SavedScores
 from stillmotion.version import __version__
 
@@ -55,7 +56,7 @@ class Evaluation:
     backbone_sha256: str | None
     decoder: str
     unreadable: list[dict[str, str]]
-    fewer_bits: dict[str, Any] | None
+    fewer_bits: Agreement | None
     predictions: list[dict[str, Any]]
     saved: SavedScores
 
@@ -95,7 +96,7 @@ class Evaluation:
             "backbone_sha256": self.backbone_sha256,
             "decoder": self.decoder,
             "unreadable": self.unreadable,
-            "fewer_bits": self.fewer_bits,
+            "fewer_bits": self.fewer_bits and self.fewer_bits.to_dict(),
             "calibration_error": self.calibration.error,
             "calibration": asdict(self.calibration),
             "none_of_these": self.acceptance,
@@ -140,6 +141,8 @@ class Evaluation:
             f"{views['frames']} frames x {views['clips']} clips x {views['crops']} crops; "
             f"{len(self.unreadable)} unreadable videos"
         )
+        if self.fewer_bits:
+            table.caption += f"\n{self.fewer_bits.line()}"
         return table
 
 

@@ -59,7 +59,7 @@ def summarise(
         metric=videos.metric,
         class_names=model.class_names,
         unreadable=unreadable,
-        fewer_bits=None if agreement is None else asdict(agreement),
+        fewer_bits=agreement,
         predictions=predictions(videos, answers, sizes),
         saved=saved_scores(model, videos, answers, views=views, told=described),
         **described,

@@ -55,6 +55,10 @@ def plan(
 def particulars(recipe: Recipe, loaders: Loaders) -> dict[str, str]:
     """What is said of some runs only."""
     rows: dict[str, str] = {}
+    if recipe.training.checkpoint_blocks:
+        rows["blocks"] = "checkpointed: less memory, more time"
+    if recipe.training.compile:
+        rows["compiled"] = f"batches of {recipe.training.batch_size} clips"
     if recipe.augmentation.flip:
         rows["mirror"] = f"{recipe.augmentation.flip:.0%} of clips: {loaders.mirror.line()}"
     if recipe.training.learning_rate == Training.learning_rate and recipe.method.name != "amflow":

@@ -92,6 +92,7 @@ def prepare(
     objective = Objective(learner, label_smoothing=options.label_smoothing, class_weights=weights)
     objective.to(accelerator.device)
     if options.compile:
+        log.say("compiling the step: this can take minutes, and is quick the next time")
         objective = CompiledStep(objective, num_clips=options.batch_size)
     log.say(plan(recipe, model, objective, splits, loaders, accelerator))
     plain = build_optimizer(model, options, processes=accelerator.num_processes)

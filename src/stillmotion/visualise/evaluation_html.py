@@ -136,6 +136,8 @@ def facts(told: Told) -> str:
         "decoder": told["decoder"],
         "stillmotion": told["stillmotion_version"],
     }
+    if told["fewer_bits"]:
+        listed["precision"] = told["fewer_bits"]["words"]
     lost = "".join(html.note(f"{row['path']}: {row['reason']}") for row in told["unreadable"][:20])
     unread = (
         f"<details><summary>Videos that could not be read: {len(told['unreadable'])}</summary>"
