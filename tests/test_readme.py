@@ -7,10 +7,17 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 
+from models import randomise
 from runs import TINY, stillmotion
+from stillmotion import AMFlow, Predictor, adapt, load
 from stillmotion.backbones.demo import DEMO_BACKBONE
 from stillmotion.cli import COMMANDS
+from stillmotion.data.crops import view_crops
+from stillmotion.data.video import open_video
+from stillmotion.rejection import KEY, Rejection
+from videos import write_video
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,6 +84,33 @@ def test_the_python_block_runs(few_videos, tmp_path, monkeypatch, capsys):
     exec(compile(code, "README.md", "exec"), names)
     assert names["logits"].shape == (1, 2)
     assert {"open", "close"} <= set(re.findall(r"\w+", capsys.readouterr().out))
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_the_streaming_page_says_what_predict_says(threshold, tmp_path, monkeypatch, capsys):
+    """Of the same frames, to the pixel; the threshold of "none of these" counts."""
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("door.mp4"), height=110, width=170)
+    method = AMFlow.small(streaming=True)
+    fresh = adapt(DEMO_BACKBONE, method, class_names=["open", "close"], num_frames=4)
+    fresh.info[KEY] = Rejection(threshold=threshold).to_dict()
+    randomise(fresh).save_pretrained("runs/doors")
+    first, _ = blocks("python", (ROOT / "docs/streaming.md").read_text(encoding="utf-8"))
+    names: dict = {}
+    exec(compile(first, "streaming.md", "exec"), names)
+    predict = Predictor(load("runs/doors"), device="cpu")
+    (clip,) = predict.read(Path("door.mp4"))
+    with open_video("door.mp4") as video:
+        as_stored = video.frames_at(names["indices"]).data
+    assert torch.equal(view_crops(64)(names["frames"])[0], clip)
+    assert not torch.equal(view_crops(64)(as_stored)[0], clip)  # it matters how they are scaled
+    with torch.inference_mode():
+        (want,) = predict.model(clip[None])
+    torch.testing.assert_close(names["logits"], want, rtol=0, atol=1e-4)
+    *_, last = capsys.readouterr().out.splitlines()
+    answer = predict("door.mp4")
+    assert last == f"{answer.answer} {answer.probabilities[0]:.1%}"
+    assert answer.is_none == (threshold == 1.0)
 
 
 def test_the_packages_own_example_is_the_readmes():

@@ -192,6 +192,10 @@ def test_frames_that_do_not_follow_are_refused_and_change_nothing(kind, unchecke
         (clip[:, 1, :, 1:], "this model takes clips of shape"),
         (clip, r"a frame has the shape \(3, H, W\)"),
         (clip[:, 1].int(), "pixels are uint8, or float"),
+        (
+            clip[:, 1] / clip[:, 1].max() * 255,
+            r"a float frame is in \[0, 1\], and .* reaches 255: ",
+        ),
         (clip[:0, 1], r"at least one; not \(0, 3, 32, 32\)"),
         (clip[:, 1].numpy(), "a frame is a tensor, not a ndarray"),
     ]:

@@ -17,7 +17,8 @@ def clip_of_one(frame: Frame, *, videos: int | None) -> Clip:
         videos: B of the frames before; None before the first.
 
     Raises:
-        ClipError: for no tensor, another shape, or another number of videos than before.
+        ClipError: for no tensor, another shape, another number of videos than before, or float
+            pixels above 1.
     """
     if not isinstance(frame, Tensor):
         raise ClipError(
@@ -28,6 +29,11 @@ def clip_of_one(frame: Frame, *, videos: int | None) -> Clip:
         raise ClipError(
             "a frame has the shape (3, H, W), or (B, 3, H, W) of B videos side by side, at least "
             f"one; not {tuple(frame.shape)}"
+        )
+    if frame.is_floating_point() and (frame > 1).any():
+        raise ClipError(
+            f"a float frame is in [0, 1], and this one reaches {float(frame.max()):g}: give uint8, "
+            "or divide what counts to 255 by 255"
         )
     clip = frame.unsqueeze(-4).reshape(-1, 1, *frame.shape[-3:])
     if videos not in (None, len(clip)):

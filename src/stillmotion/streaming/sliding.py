@@ -59,7 +59,8 @@ class SlidingWindow:
         """The next frame, (3, H, W) or (B, 3, H, W), to logits (K,) or (B, K).
 
         Raises:
-            ClipError: for another image size, type, or number of videos than before.
+            ClipError: for another image size, type or number of videos than before, or float
+                pixels above 1.
         """
         m, pixels = ready(self.model), self._pixels
         clip = clip_of_one(frame, videos=None if pixels is None else len(pixels))

@@ -52,7 +52,8 @@ class Stream:
         """The next frame, (3, H, W) or (B, 3, H, W), to logits (K,) or (B, K).
 
         Raises:
-            ClipError: for another image size, type, or number of videos than before.
+            ClipError: for another image size, type or number of videos than before, or float
+                pixels above 1.
         """
         m, clip = ready(self.model), clip_of_one(frame, videos=self._videos)
         x = m.stem(m.backbone, m.normalise(clip.to(m.mean.device)))
