@@ -9,6 +9,9 @@ from stillmotion.shapes import Clip
 Frame = Float[Tensor, "*videos 3 height width"] | UInt8[Tensor, "*videos 3 height width"]
 """RGB, uint8 or float in [0, 1]: (3, H, W) of one video, or (B, 3, H, W) of B videos."""
 
+OVERSHOOT = 1.5
+"""What resizing may make of float pixels in [0, 1], at most; more are pixels that count to 255."""
+
 
 def clip_of_one(frame: Frame, *, videos: int | None) -> Clip:
     """(3, H, W) or (B, 3, H, W) to a clip of one frame, (B, 1, 3, H, W).
@@ -30,7 +33,7 @@ def clip_of_one(frame: Frame, *, videos: int | None) -> Clip:
             "a frame has the shape (3, H, W), or (B, 3, H, W) of B videos side by side, at least "
             f"one; not {tuple(frame.shape)}"
         )
-    if frame.is_floating_point() and (frame > 1).any():
+    if frame.is_floating_point() and (frame > OVERSHOOT).any():
         raise ClipError(
             f"a float frame is in [0, 1], and this one reaches {float(frame.max()):g}: give uint8, "
             "or divide what counts to 255 by 255"
