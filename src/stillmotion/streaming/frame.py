@@ -21,7 +21,7 @@ def clip_of_one(frame: Frame, *, videos: int | None) -> Clip:
 
     Raises:
         ClipError: for no tensor, another shape, another number of videos than before, or float
-            pixels above 1.
+            pixels above `OVERSHOOT`.
     """
     if not isinstance(frame, Tensor):
         raise ClipError(
