@@ -1,12 +1,15 @@
 """A compiled step computes what the step computes, and is refused where it would not run."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from models import VARIANTS
+from models import VARIANTS, trained
 from plain import run_plain
 from runs import tiny
 from stillmotion.errors import ConfigurationError
+from stillmotion.methods import AMFlow
 from stillmotion.training import train
 from stillmotion.training.compiling import refuse_uncompilable
 
@@ -106,11 +109,18 @@ def test_a_compiled_run_resumes_to_the_same_weights(tmp_path):
 
 def test_compiling_without_a_compiler_is_refused_with_what_is_missing(monkeypatch):
     asked = {"batch_size": 2, "num_clips": 2, "device": torch.device("cpu")}
+    asked["model"] = torch.nn.Linear(1, 1)
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ConfigurationError, match=r"C\+\+ compiler.*no-such-compiler"):
         refuse_uncompilable(**asked)
     monkeypatch.setenv("CXX", "python3")  # anything that is there
     refuse_uncompilable(**asked)
+
+
+def test_a_recurrent_network_is_not_compiled():
+    asked = {"batch_size": 2, "num_clips": 2, "device": torch.device("cpu")}
+    with pytest.raises(ConfigurationError, match=r"no LSTM; choose .*amflow.tpm=tcn"):
+        refuse_uncompilable(trained(replace(AMFlow.small(), tpm="lstm")), **asked)
 
 
 def test_a_run_whose_batches_are_never_full_is_not_compiled_in_silence(few_videos, tmp_path):

@@ -21,7 +21,8 @@ def linear_attention(
     phi rounds to zero below -17 (in bfloat16 below -6): as in the authors' code, 1e-6 in the
     denominator keeps a token without any weight from becoming 0 / 0.
     """
-    q, k = F.elu(q) + 1, F.elu(k) + 1
+    # Contiguous: of a transposed view torch traces a backward that it then refuses to run.
+    q, k = F.elu(q.contiguous()) + 1, F.elu(k.contiguous()) + 1
     summary = k.transpose(-2, -1) @ v
     weight = q @ k.sum(dim=-2, keepdim=True).transpose(-2, -1)
     return (q @ summary) / (weight + 1e-6)

@@ -47,16 +47,24 @@ class CompiledStep(nn.Module):
         return run(clip, label)
 
 
-def refuse_uncompilable(*, batch_size: int, num_clips: int, device: torch.device) -> None:
-    """Refuse to compile where no batch would run compiled, or nothing compiles.
+def refuse_uncompilable(
+    model: nn.Module, *, batch_size: int, num_clips: int, device: torch.device
+) -> None:
+    """Refuse to compile where no batch would run compiled, or it cannot be compiled.
 
     Args:
+        model: what is trained.
         batch_size: clips of the batches that run compiled.
         num_clips: training clips of an epoch.
 
     Raises:
-        ConfigurationError: too few clips, or what compiles is not installed.
+        ConfigurationError: too few clips, a recurrent network, or what compiles is not installed.
     """
+    if any(isinstance(module, nn.RNNBase) for module in model.modules()):
+        raise ConfigurationError(
+            "training.compile: torch compiles no LSTM; choose another temporal module "
+            "(amflow.tpm=tcn or transformer), or do without training.compile"
+        )
     if num_clips < batch_size:
         raise ConfigurationError(
             f"training.compile compiles batches of {batch_size} clips, and there are {num_clips} "

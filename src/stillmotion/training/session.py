@@ -80,6 +80,7 @@ def prepare(
     options = recipe.training
     if options.compile:
         refuse_uncompilable(
+            model,
             batch_size=options.batch_size,
             num_clips=len(splits.train) * recipe.augmentation.repeats,
             device=accelerator.device,
