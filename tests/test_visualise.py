@@ -124,6 +124,7 @@ def evaluation(classes: int, **changes: Any) -> dict[str, Any]:
         "stillmotion_version": "1",
         "backbone_sha256": None,
         "unreadable": [],
+        "fewer_bits": None,
     }
     return told | changes
 
@@ -148,6 +149,12 @@ def test_the_score_that_the_data_set_quotes_stands_first() -> None:
         assert page.index("<dl") < page.index(f"<dt>{first}<small>") < page.index("<dt>macro-F1")
         assert page.count("<dt>") >= 4
         assert page[page.index("<dl") :].split("<dt>")[1].startswith(first)
+
+
+def test_a_page_says_in_what_precision_it_was_asked() -> None:
+    words = "int8: 15 of 16 clips keep their class"
+    assert words in visualise.evaluation_page(evaluation(3, fewer_bits={"words": words}))
+    assert "precision</dt>" not in visualise.evaluation_page(evaluation(3))
 
 
 def test_names_in_an_evaluations_page_are_words_and_nothing_runs_but_its_own_script() -> None:
