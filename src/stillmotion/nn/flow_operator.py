@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
+from stillmotion.nn.sums import accumulator
+
 Forward = Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]]
 Backward = Callable[[Tensor, Tensor, Tensor, Tensor, bool], tuple[Tensor, Tensor]]
 
@@ -79,11 +81,6 @@ def shapes_backward(
 ) -> tuple[Tensor, Tensor]:
     """What a backward returns, without numbers."""
     return q.new_empty(q.shape), k.new_empty(k.shape)
-
-
-def accumulator(q: Tensor) -> torch.dtype:
-    """The dtype of sums: float32, or float64 where the inputs have it."""
-    return torch.promote_types(q.dtype, torch.float32)
 
 
 def products(maps: int) -> Callable[..., int]:

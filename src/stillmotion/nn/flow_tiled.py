@@ -22,7 +22,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stillmotion.nn.flow_operator import accumulator, flow_operator
+from stillmotion.nn.flow_operator import flow_operator
+from stillmotion.nn.sums import accumulator
 
 TILE = 2**17
 """Numbers in a tile: half a MiB in float32, so that every pass over it stays in a core's cache."""

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stillmotion.nn.sums import accumulator
+
 Past = Any
 """A tensor, or tuples and lists of pasts; None before the first frame."""
 
@@ -29,22 +31,17 @@ class Remembering:
 
 
 class Average(NamedTuple):
-    """The mean over all frames so far, of the type that `wide` says, and how many they were."""
+    """The mean over all frames so far, of the type of `accumulator`, and how many they were."""
 
     mean: Float[Tensor, "S 1 C"]
     num_frames: int
-
-
-def wide(x: Float[Tensor, "*shape"]) -> torch.dtype:
-    """What sums over time are held in: a long stream would drift in less than float32."""
-    return torch.promote_types(x.dtype, torch.float32)
 
 
 def average(
     x: Float[Tensor, "S T C"], past: Average | None
 ) -> tuple[Float[Tensor, "S C"], Average]:
     """The mean over these frames and those before, of the type of x; what is remembered of it."""
-    new, frames = x.mean(dim=1, keepdim=True, dtype=wide(x)), x.shape[1]
+    new, frames = x.mean(dim=1, keepdim=True, dtype=accumulator(x)), x.shape[1]
     if past is not None:
         frames += past.num_frames
         new = past.mean + (new - past.mean) * (x.shape[1] / frames)

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.nn.past import Average, Past, joined, wide
+from stillmotion.nn.past import Average, Past, joined
+from stillmotion.nn.sums import accumulator
 
 Centre = Literal["none", "clip", "running"]
 """What is subtracted from a series: nothing, its mean, or the mean of what has been seen so far."""
@@ -181,11 +182,11 @@ class Centring(nn.Module):
     def mean(
         self, x: Float[Tensor, "S T C"], past: Average | None = None
     ) -> Float[Tensor, "S t C"]:
-        """Over the clip (t = 1), or over the frames up to each (t = T); of the type `wide` says."""
+        """Over the clip (t = 1), or over the frames up to each (t = T); as `accumulator`."""
         if self.centre == "clip":
-            return x.mean(dim=1, keepdim=True, dtype=wide(x))
-        seen = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=wide(x))[:, None]
-        total = x.cumsum(dim=1, dtype=wide(x))
+            return x.mean(dim=1, keepdim=True, dtype=accumulator(x))
+        seen = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=accumulator(x))[:, None]
+        total = x.cumsum(dim=1, dtype=accumulator(x))
         if past is None:
             return total / seen
         return (past.mean * past.num_frames + total) / (past.num_frames + seen)
