@@ -74,6 +74,5 @@ def bytes_held(models: Sequence[nn.Module]) -> int:
     Not of memory that computing takes.
     """
     tensors = (t for model in models for t in (*model.parameters(), *model.buffers()))
-    return sum(
-        {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values()
-    )
+    storages = (tensor.untyped_storage() for tensor in tensors)
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
