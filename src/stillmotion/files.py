@@ -12,6 +12,9 @@ from typing import IO, Any
 
 from stillmotion.errors import StorageError
 
+PARTIAL = ".partial"
+"""How the name of a file ends that is being written; it begins with a dot."""
+
 
 @contextlib.contextmanager
 def writing(path: Path, mode: str = "wb") -> Iterator[IO]:
@@ -25,7 +28,12 @@ def writing(path: Path, mode: str = "wb") -> Iterator[IO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         encoding = None if "b" in mode else "utf-8"
         with tempfile.NamedTemporaryFile(
-            mode, encoding=encoding, dir=path.parent, prefix=f".{path.name}.", delete=False
+            mode,
+            encoding=encoding,
+            dir=path.parent,
+            prefix=f".{path.name}.",
+            suffix=PARTIAL,
+            delete=False,
         ) as file:
             temporary = Path(file.name)
             yield file
@@ -38,6 +46,15 @@ def writing(path: Path, mode: str = "wb") -> Iterator[IO]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def clear_partial(folder: Path) -> None:
+    """Remove, in a folder and below it, what a killed process left half written.
+
+    Only where nothing else writes there.
+    """
+    for path in folder.rglob(f".*{PARTIAL}"):
+        path.unlink(missing_ok=True)
 
 
 def umask() -> int:

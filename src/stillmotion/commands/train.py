@@ -1,5 +1,6 @@
 """stillmotion train: teach an image model the classes of videos."""
 
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,13 @@ def run(arguments: Arguments) -> int:
 
     try:
         done = train(recipe, resume=resume)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print(
             f"\nstopped; what is saved is kept. Go on: stillmotion train --resume "
             f"--out {recipe.out}",
             file=sys.stderr,
         )
-        return 130
+        return 128 + getattr(stop, "signal", signal.SIGINT)
     print(f"the adapter: {done.directory / 'best'}   scores: {done.directory / 'evaluation.json'}")
     return 0
 

@@ -14,6 +14,7 @@ from stillmotion.data.annotations import VideoList
 from stillmotion.data.mixing import strongest
 from stillmotion.errors import ConfigurationError
 from stillmotion.evaluation import Evaluation
+from stillmotion.files import clear_partial
 from stillmotion.loading import refuse_too_many
 from stillmotion.metrics import negative_log_likelihood, score
 from stillmotion.model import VideoClassifier, adapt
@@ -27,6 +28,7 @@ from stillmotion.training.scoring import evaluate_run
 from stillmotion.training.session import Session, prepare, start
 from stillmotion.training.splits import read_splits
 from stillmotion.training.step import ready, take_step
+from stillmotion.training.stopping import Stopped, StopRequest
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
         set_seed(recipe.seed)
         model = build_model(recipe, splits.train)
         if accelerator.is_main_process:
+            clear_partial(out)
             recipe.write(out / "recipe.yaml")
             splits.together.write(out / SPLIT)
         session = prepare(recipe, model, splits, accelerator, log)
@@ -100,22 +103,29 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
         begun = of_this_process(
             saved.positions, process=processes.process_index, processes=processes.num_processes
         )
-    while progress.epoch < options.epochs and not progress.is_stalled(options.patience):
-        started = time.perf_counter() - (begun.seconds if begun else 0.0)
-        seed_epoch(session.recipe, progress.epoch, session.loaders.train)
-        session.batches.set_epoch(progress.epoch)
-        row = {"epoch": float(progress.epoch)}
-        row |= train_epoch(session, log, progress, begun) | validate(session, log)
-        begun = None
-        progress.seconds += time.perf_counter() - started
-        is_best = progress.record(row, best=options.best)
-        if session.accelerator.is_main_process:
-            log.epoch(progress.history)
-            session.model.save_pretrained(out / "last")
-            if is_best:
-                session.model.save_pretrained(out / "best")
-        save(session, progress)
-        session.accelerator.wait_for_everyone()
+    with StopRequest(session.accelerator) as stop:
+        while progress.epoch < options.epochs and not progress.is_stalled(options.patience):
+            started = time.perf_counter() - (begun.seconds if begun else 0.0)
+            seed_epoch(session.recipe, progress.epoch, session.loaders.train)
+            session.batches.set_epoch(progress.epoch)
+            row = {"epoch": float(progress.epoch)}
+            trained, end = train_epoch(session, log, progress, begun, stop)
+            begun = None
+            try:
+                row |= trained | validate(session, log, stop)
+            except Stopped:
+                save(session, progress, end)
+                raise
+            progress.seconds += time.perf_counter() - started
+            is_best = progress.record(row, best=options.best)
+            if session.accelerator.is_main_process:
+                log.epoch(progress.history)
+                session.model.save_pretrained(out / "last")
+                if is_best:
+                    session.model.save_pretrained(out / "best")
+            save(session, progress)
+            session.accelerator.wait_for_everyone()
+            stop.raise_if_asked()
     return progress
 
 
@@ -136,11 +146,18 @@ def save(session: Session, progress: state.Progress, position: Position | None =
 
 
 def train_epoch(
-    session: Session, log: RunLog, progress: state.Progress, begun: Position | None
-) -> dict[str, float]:
+    session: Session,
+    log: RunLog,
+    progress: state.Progress,
+    begun: Position | None,
+    stop: StopRequest,
+) -> tuple[dict[str, float], Position]:
     """Every training video once, or those that are left of an epoch that was begun.
 
-    Returns loss, accuracy and speed of the whole epoch.
+    Returns loss, accuracy and speed of the whole epoch, and the position at its end.
+
+    Raises:
+        Stopped: where that was asked for; the position is saved.
     """
     accelerator, options = session.accelerator, session.recipe.training
     meter, failures = Meter(accelerator.device), dict(session.loaders.failures)
@@ -161,9 +178,12 @@ def train_epoch(
         loss, logits = take_step(session, clip, label, weight=weight)
         if weight > 0:
             meter.add(loss, logits, strongest(label))
-        if is_due and accelerator.sync_gradients:  # gradients that wait for others are not saved
+        # Gradients that wait for others are not saved.
+        if (is_due or stop.asked()) and accelerator.sync_gradients:
             save(session, progress, Position.now(number, meter, failures))
             is_due = False
+            stop.raise_if_asked()
+    end = Position.now(len(session.batches), meter, failures)
     if accelerator.num_processes > 1:
         failures = {k: v for each in gather_object([failures]) for k, v in each.items()}
     most = session.recipe.videos.max_unreadable
@@ -175,17 +195,20 @@ def train_epoch(
             "training.learning_rate, or clip the gradient (training.clip_norm)"
         )
     rate = float(max(session.schedule.get_last_lr()))
-    return {**row, "learning_rate": rate, "unreadable": float(len(failures))}
+    return {**row, "learning_rate": rate, "unreadable": float(len(failures))}, end
 
 
-def validate(session: Session, log: RunLog) -> dict[str, float]:
-    """Loss and accuracy on one view of each validation video; empty where there are none."""
+def validate(session: Session, log: RunLog, stop: StopRequest) -> dict[str, float]:
+    """Loss and accuracy on one view of each validation video; empty where there are none.
+
+    Raises:
+        Stopped: where that was asked for.
+    """
     if session.val_batches is None or session.splits.val is None:
         return {}
     sizes = session.splits.val.sizes
-    answers = answer(
-        session.learner, session.val_batches, sizes=sizes, accelerator=session.accelerator
-    )
+    batches = stop.between(session.val_batches)
+    answers = answer(session.learner, batches, sizes=sizes, accelerator=session.accelerator)
     most = session.recipe.videos.max_unreadable
     log.unreadable(refuse_too_many(answers.failures, session.splits.val, most))
     given = answers.probabilities["given"]

@@ -1,0 +1,112 @@
+"""A wish to stop, by Ctrl-C or by SIGTERM (a job that gives way to another), met between two steps.
+
+What was asked to stop saves where it stands, so that ``resume`` goes on from there to the same
+result. Whoever cannot wait asks a second time.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from types import FrameType
+
+import torch
+from accelerate import Accelerator
+
+from stillmotion.data.dataset import Batch
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+TOGETHER = 8
+"""Steps after which several processes tell each other whether they were asked to stop."""
+
+
+class Stopped(KeyboardInterrupt):
+    """The run was asked to stop, and has saved where it stands.
+
+    Attributes:
+        signal: by which it was asked.
+    """
+
+    def __init__(self, asked: signal.Signals) -> None:
+        super().__init__(asked.name)
+        self.signal = asked
+
+
+class StopRequest:
+    """Notes the first of `SIGNALS` while it is entered; a second one acts as it always does.
+
+    Only the main thread of a process can note signals: elsewhere it never stops anything.
+
+    Attributes:
+        received: the signal that came to this process; None: none.
+        agreed: the one that all processes know of.
+    """
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self.accelerator = accelerator
+        self.received: signal.Signals | None = None
+        self.agreed: signal.Signals | None = None
+        self._questions = 0
+
+    def __enter__(self) -> "StopRequest":
+        self._process = os.getpid()
+        if threading.current_thread() is threading.main_thread():
+            self._before = {kind: signal.signal(kind, self._note) for kind in SIGNALS}
+        else:
+            self._before = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for kind, handler in self._before.items():
+            signal.signal(kind, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            return  # a worker of the loader, which the terminal told as well
+        self.received = signal.Signals(number)
+        signal.signal(number, self._before[self.received])
+        if self.accelerator.is_main_process:
+            told = "stopping after this step, and saving; again: stop at once"
+            print(f"\n{self.received.name}: {told}", file=sys.stderr, flush=True)
+
+    def asked(self) -> bool:
+        """Whether any process was asked to stop.
+
+        All of them must ask, as often, and get the same answer: every `TOGETHER` questions, as that
+        takes a message to each.
+        """
+        if self.accelerator.num_processes > 1:
+            self._questions += 1
+            if self._questions % TOGETHER == 0:
+                self.agreed = self._highest()
+        else:
+            self.agreed = self.received
+        return self.agreed is not None
+
+    def _highest(self) -> signal.Signals | None:
+        """What came to any process."""
+        own = torch.tensor([self.received or 0], device=self.accelerator.device)
+        highest = int(self.accelerator.gather(own).max())
+        return signal.Signals(highest) if highest else None
+
+    def raise_if_asked(self) -> None:
+        """Stop here.
+
+        Raises:
+            Stopped: where any process was asked to.
+        """
+        if self.asked():
+            assert self.agreed is not None
+            raise Stopped(self.agreed)
+
+    def between(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The same batches, until somebody asks to stop.
+
+        Raises:
+            Stopped: then, before the next of them.
+        """
+        for batch in batches:
+            self.raise_if_asked()
+            yield batch
