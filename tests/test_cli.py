@@ -1,7 +1,9 @@
 """The command line as people meet it."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ from plain import run_plain
 from runs import TINY, stillmotion
 from stillmotion import __version__
 from stillmotion.cli import COMMANDS, main
+from stillmotion.files import writing
 from stillmotion.parsing import Parser
 
 
@@ -178,3 +181,21 @@ def test_scores_replace_no_list(finished_run, few_videos, tmp_path, capsys):
     assert "is there already, and no .json file" in capsys.readouterr().err
     assert stillmotion("compare", finished_run, finished_run, "--out", listing) == 2
     assert listing.read_text() == "path,label\n"
+
+
+def test_a_command_that_is_told_to_end_removes_what_is_half_written(tmp_path, monkeypatch):
+    """As `kill` and a cluster's manager tell it."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def interrupted(_):
+        with writing(tmp_path / "report.json", "w") as file:
+            file.write("{")
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr("stillmotion.commands.check.run", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main(["check", "videos"])
+    assert end.value.code == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before

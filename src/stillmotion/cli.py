@@ -1,17 +1,20 @@
 """The command line: find the command, run it, turn errors into one line and an exit status.
 
 0: done. 2: a mistake that the user can mend, said in one line. 1: a fault of ours, with its
-traceback. 130: stopped by Ctrl-C. Nothing heavy is imported before a command is known.
+traceback. 130: stopped by Ctrl-C. 143: by SIGTERM. Nothing heavy is imported before a command is known.
 """
 
 import argparse
+import contextlib
 import errno
 import importlib
 import logging
 import os
+import signal
 import sys
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from stillmotion.errors import ProblemsError, StillmotionError, unknown
@@ -120,7 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(unknown("command", command, COMMANDS))
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        status = importlib.import_module(COMMANDS[command].module).run(arguments[1:])
+        with ending_on_sigterm():
+            status = importlib.import_module(COMMANDS[command].module).run(arguments[1:])
         sys.stdout.flush()
         return status
     except ProblemsError as error:
@@ -138,6 +142,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             where = f" {error.filename}" if error.filename else ""
             return fail(f"cannot write{where}: {error.strerror}")
         raise
+
+
+@contextlib.contextmanager
+def ending_on_sigterm() -> Iterator[None]:
+    """Meanwhile SIGTERM ends the process as an exception does, so that half a file is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def fail(message: str) -> int:
