@@ -23,7 +23,16 @@ from harness import Target, arguments, ratio, report, take_turns
 
 FRAMES, CLASSES = 8, 400
 NAME, TINY = "vit_base_patch16_224", "test_vit"
-METHODS = ("lora", "aim", "st_adapter", "adaptformer", "zeroi2v", "linear_probe", "amflow", "lora")
+METHODS = (
+    stillmotion.LoRA(),
+    stillmotion.AdaptFormer(),
+    stillmotion.AMFlow.small(),
+    stillmotion.LinearProbe(),
+    stillmotion.STAdapter(),
+    stillmotion.AIM(),
+    stillmotion.ZeroI2V(),
+    stillmotion.LoRA(),
+)
 
 LOADING = """
 import json, resource, sys
@@ -53,7 +62,7 @@ def write_checkpoints(folder: Path, name: str) -> list[Path]:
         model = stillmotion.adapt(
             name, method, num_classes=CLASSES, num_frames=FRAMES, weights=weights
         )
-        paths.append(folder / f"{number} {method}")
+        paths.append(folder / f"{number} {method.name}")
         model.save_pretrained(paths[-1])
     return paths
 
@@ -107,8 +116,9 @@ def main(given: Sequence[str] | None = None) -> None:
         rows = memory(paths, (2,) if told.quick else (1, 2, 4, 8), told.device)
         switch = switching(paths, device=told.device, rounds=1 if told.quick else told.rounds)
     notes = [
-        "Eight adapters of seven methods. ZeroI2V folds layer scales into weights where the image "
-        "model has them; ViT-B/16 has none."
+        f"In this order: {', '.join(method.name for method in METHODS)}; AM Flow is `small`. What "
+        "is resident is more than the tensors: while one model is loaded, its own copy of the "
+        "image model exists for a moment, and the system takes memory back in its own time."
     ]
     targets = [Target("switching between two LoRA models, over staying with one", 1.05, switch)]
     report("sharing", rows, targets=targets, notes=notes, device=told.device, out=told.out)

@@ -1,6 +1,7 @@
-"""Every test: one thread, the same random numbers, no hub; slow machines get no deadlines."""
+"""Every test: one thread, the same random numbers, no network; slow machines get no deadlines."""
 
 import os
+import sys
 from pathlib import Path
 
 import jaxtyping
@@ -16,6 +17,32 @@ from videos import write_classes
 torch.set_num_threads(1)
 settings.register_profile("quiet", deadline=None, derandomize=True)
 settings.load_profile("quiet")
+
+
+AT_HOME = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", "", None}
+BEYOND = []
+"""Addresses outside this machine that a test tried to reach."""
+
+
+def stay_at_home(event, told):
+    """Refuse the network, and note who asked for it."""
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        address = told[1] if event == "socket.connect" else told
+        host = address[0] if isinstance(address, tuple) else None  # a path is of this machine
+        host = host.decode() if isinstance(host, bytes) else host
+        if host not in AT_HOME:
+            BEYOND.append(address)
+            raise OSError(f"a test may not reach {address}")
+
+
+sys.addaudithook(stay_at_home)
+
+
+@pytest.fixture(autouse=True)
+def no_network():
+    BEYOND.clear()
+    yield
+    assert not BEYOND
 
 
 @pytest.fixture(autouse=True)

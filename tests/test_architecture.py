@@ -193,13 +193,19 @@ def test_importing_the_package_is_light():
 
 
 def test_every_module_imports_and_changes_no_setting():
-    """No threads, gradients, types, random numbers or logging are set by an import."""
+    """No threads, gradients, types, random numbers or logging are set by an import, and nothing is
+    fetched."""
     names = [m.name for m in pkgutil.walk_packages(stillmotion.__path__, "stillmotion.")]
     skipped = {"stillmotion.__main__", "stillmotion.data.torchcodec_decoder"}
     skipped |= {"stillmotion.nn.flow_kernels", "stillmotion.nn.flow_triton"}  # need Triton
     told = run_plain(
         """
         import importlib, logging, sys, warnings
+
+        def alone(event, told):
+            assert event not in ("socket.connect", "socket.getaddrinfo"), told
+
+        sys.addaudithook(alone)
         import torch
 
         def settings():

@@ -42,13 +42,12 @@ def is_writing(out):
 
 @pytest.fixture(scope="module")
 def whole(few_videos, tmp_path_factory):
-    """The run that nobody stopped, and how long its process takes."""
+    """The run that nobody stopped, and how many seconds it took from its first file on."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    recipe = recipe_of(few_videos, out)
-    recipe.write(out.parent / "recipe.yaml")
-    started = time.perf_counter()
+    recipe_of(few_videos, out).write(out.parent / "recipe.yaml")
     assert begin("--config", out.parent / "recipe.yaml").wait() == 0
-    return out, time.perf_counter() - started
+    first, last = (out / name for name in ("recipe.yaml", "evaluation.json"))
+    return out, last.stat().st_mtime - first.stat().st_mtime
 
 
 @pytest.mark.parametrize(
@@ -59,17 +58,27 @@ def test_a_killed_run_ends_as_if_it_had_not_been(number, whole, few_videos, tmp_
     in four is killed again on its way."""
     known, seconds = whole
     drawn, out = random.Random(number), tmp_path / "run"
-    recipe = recipe_of(few_videos, out)
-    recipe.write(tmp_path / "recipe.yaml")
-    process = begin("--config", tmp_path / "recipe.yaml")
+    recipe_of(few_videos, out).write(tmp_path / "recipe.yaml")
+    process, kills = begin("--config", tmp_path / "recipe.yaml"), 0
     for _ in range(2 if number % 4 == 3 else 1):
-        moment = time.perf_counter() + drawn.uniform(0.3, 0.95) * seconds
-        while process.poll() is None:
-            late = time.perf_counter() > moment
-            if late and (number % 2 == 1 or is_writing(out)):
-                process.send_signal(signal.SIGKILL)
-        process.wait()
+        kills += kill(process, out, after=drawn.uniform(0, 0.8 * seconds), writing=number % 2 == 0)
         process = begin("--config", tmp_path / "recipe.yaml", "--resume")
     assert process.wait() == 0
+    assert kills
     assert_same(known, out)
     assert not is_writing(out), "what was half written is cleared away"
+
+
+def kill(process, out, *, after, writing):
+    """Kill a run so many seconds after its first file, or the first time it writes from then on.
+
+    Returns whether it was killed before it ended.
+    """
+    while not (out / "recipe.yaml").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    moment = time.perf_counter() + after
+    while process.poll() is None:
+        if time.perf_counter() > moment and (is_writing(out) or not writing):
+            process.send_signal(signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL

@@ -1,7 +1,8 @@
 """The command line: find the command, run it, turn errors into one line and an exit status.
 
 0: done. 2: a mistake that the user can mend, said in one line. 1: a fault of ours, with its
-traceback. 130: stopped by Ctrl-C. 143: by SIGTERM. Nothing heavy is imported before a command is known.
+traceback. 130: stopped by Ctrl-C. 143: by SIGTERM. Nothing heavy is imported before a command is
+known.
 """
 
 import argparse
