@@ -117,7 +117,7 @@ def predictions(videos: VideoList, answers: Answers, sizes: Sequence[int]) -> li
             "predicted": names[int(best["given"][1][i, 0])],
             "confidence": round(float(confidence[i, 0]), 4),
         }
-        for order in best.keys() - {"given"}:
+        for order in (order for order in best if order != "given"):
             row[f"predicted_{order}"] = names[int(best[order][1][i, 0])]
         rows.append(row)
     return rows
