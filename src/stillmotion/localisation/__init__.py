@@ -5,7 +5,7 @@
 windows     stretches of a video that overlap, and the clip of each
 following   a model's probabilities of each: a `Track`
 smoothing   steadier ones
-segments    from when to when, what, and how surely
+segment     from when to when, what, and how surely
 locating    all of these in turn: a `Located`
 truth       what people know of the same videos
 scoring     how well the two match: mean average precision
@@ -15,9 +15,9 @@ from stillmotion.localisation.following import follow
 from stillmotion.localisation.located import Located
 from stillmotion.localisation.locating import locate
 from stillmotion.localisation.scoring import LocalisationScores, score_segments
-from stillmotion.localisation.segments import Segment, segments
+from stillmotion.localisation.segment import Segment, segments
 from stillmotion.localisation.smoothing import calibrated, smoothed
-from stillmotion.localisation.subtitles import subtitles
+from stillmotion.localisation.subrip import subtitles
 from stillmotion.localisation.track import Track
 from stillmotion.localisation.truth import matched, read_truth
 from stillmotion.localisation.windows import window_clips, windows

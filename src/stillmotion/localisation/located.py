@@ -1,6 +1,6 @@
 """What was found in one video, for programs and for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from stillmotion.localisation.segments import Segment
+from stillmotion.localisation.segment import Segment
 from stillmotion.localisation.smoothing import strongest
-from stillmotion.localisation.subtitles import clock
+from stillmotion.localisation.subrip import clock
 from stillmotion.localisation.track import Track
 from stillmotion.rejection import NONE
 
@@ -73,3 +73,22 @@ class Located:
         if reached < self.track.seconds:
             table.add_row(clock(reached), clock(self.track.seconds), NONE, "", style="dim")
         return table
+
+
+def picture_of(located: Located, *, truth: Sequence[Segment] | None, top: int) -> bytes:
+    """Scores and segments as a PNG, with those that people know below."""
+    from stillmotion.visualise.theme import LIGHT
+    from stillmotion.visualise.timeline import timeline_picture
+
+    shown = located.shown(top=top)
+    figure = timeline_picture(
+        shown.centres,
+        shown.probabilities,
+        shown.class_names,
+        seconds=shown.seconds,
+        found=[(s.start, s.end, s.label) for s in located.segments],
+        known=None if truth is None else [(s.start, s.end, s.label) for s in truth],
+        threshold=located.threshold,
+        title=located.path.name,
+    )
+    return LIGHT.png(figure)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stillmotion.localisation.following import follow
 from stillmotion.localisation.located import Located
-from stillmotion.localisation.segments import segments
+from stillmotion.localisation.segment import segments
 from stillmotion.localisation.smoothing import calibrated, smoothed
 from stillmotion.model import VideoClassifier
 from stillmotion.rejection import Rejection, rejection_of

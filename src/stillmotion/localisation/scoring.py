@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from stillmotion.errors import DataError
-from stillmotion.localisation.segments import Segment
+from stillmotion.localisation.segment import Segment
 
 Segments = Mapping[str, Sequence[Segment]]
 """The segments of each video, by its name."""
@@ -52,7 +52,7 @@ class LocalisationScores:
         each = "  ".join(f"{t:g}: {p:.1%}" for t, p in zip(self.thresholds, self.mean, strict=True))
         return (
             f"mAP {self.average:.1%}, the mean over temporal IoU ({each}); {self.num_segments} "
-            f"segments of {len(self.per_class)} classes in {self.num_videos} videos"
+            f"known segments of {len(self.per_class)} classes; videos: {self.num_videos}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stillmotion.errors import DataError, Problem, ProblemsError, some, unknown
-from stillmotion.localisation.segments import Segment
+from stillmotion.localisation.segment import Segment
 
 COLUMNS = ("video", "start", "end", "label")
 """Of a CSV file of segments."""

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from stillmotion.visualise.drawing import shorten
-from stillmotion.visualise.theme import LIGHT, Theme, percent_axis
+from stillmotion.visualise.theme import LIGHT, Theme, percent, percent_axis
 
 Bar = tuple[float, float, str]
 """From when to when, in seconds, and what."""
@@ -17,7 +17,7 @@ Bar = tuple[float, float, str]
 WIDTH = 11.0
 """Inches of the picture."""
 
-LETTERS = 130
+LETTERS = 155
 """Letters of a bar's label that the whole width has room for."""
 
 
@@ -37,7 +37,7 @@ def timeline_picture(
 
     Args:
         moments: when each row of probabilities holds, in seconds, rising.
-        labels: the classes that have lines; bars of others are grey.
+        labels: the classes that have lines; bars of others are hollow.
         seconds: length of the video.
         found, known: segments of the model and of people; None: nobody has said.
         threshold: drawn across the scores where it is above 0.
@@ -51,9 +51,8 @@ def timeline_picture(
             style = dict(zip(("color", "linestyle"), pen(number, theme), strict=True))
             scores.plot(moments, probabilities[:, number], lw=1.5, label=shorten(label), **style)
         if threshold > 0:
-            scores.axhline(threshold, color=theme.muted, lw=0.9, ls=(0, (3, 3)), zorder=0)
-            edge = {"color": theme.muted, "fontsize": 8, "va": "bottom", "ha": "right"}
-            scores.text(seconds, threshold, "below: none of these", **edge)
+            needed = f"{percent(threshold)}: below, none of these"
+            scores.axhline(threshold, color=theme.text, lw=0.9, ls=(0, (3, 3)), label=needed)
         scores.set(title=title, xlim=(0, seconds), ylim=(0, 1.02))
         percent_axis(scores, "y")
         for axes, (name, bars) in zip(strips, rows.items(), strict=True):
@@ -71,9 +70,10 @@ def draw_strip(
     """Segments on one line, each with its label where there is room for it."""
     axes.axhspan(-0.4, 0.4, color=theme.line, lw=0, alpha=0.5)
     for start, end, label in bars:
-        number = labels.index(label) if label in labels else None
-        colour = theme.muted if number is None else pen(number, theme)[0]
-        axes.barh(0, end - start, left=start, height=0.8, color=colour, ec=theme.background, lw=0.6)
+        colour, edge = theme.background, theme.muted
+        if label in labels:
+            colour, edge = pen(labels.index(label), theme)[0], theme.background
+        axes.barh(0, end - start, left=start, height=0.8, color=colour, ec=edge, lw=0.6)
         if len(label) < LETTERS * (end - start) / seconds:
             ink = theme.ink_on(colour)
             axes.text((start + end) / 2, 0, label, color=ink, fontsize=8, ha="center", va="center")

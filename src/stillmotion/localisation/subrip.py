@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stillmotion.localisation.segments import Segment
+from stillmotion.localisation.segment import Segment
 
 
 def subtitles(found: Sequence[Segment]) -> str:
