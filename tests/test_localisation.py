@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import stillmotion as sm
 from stillmotion.data.annotations import Sample
+from stillmotion.data.lengths import usual_seconds
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.timeline import Timeline
 from stillmotion.data.video import Video, open_video
@@ -166,15 +167,24 @@ def test_a_short_video_is_one_window_and_answered_as_by_predict(model, film):
     assert said == pytest.approx(dict(answer.top(2)), abs=1e-6)
 
 
-def test_the_usual_window_is_as_long_as_what_was_trained_on(model, film):
+def test_the_usual_window_is_as_long_as_what_was_trained_on(finished_run, film):
+    model = sm.load(finished_run)
     with open_video(film) as video:
-        model.info = dict(model.info) | {"usual_seconds": 1.5}
+        model.info["usual_seconds"] = 1.5
         assert usual_window(model, video) == 1.5
         model.info["usual_seconds"] = None
         assert usual_window(model, video) == 4.0
-        dense = Sampling(num_frames=4, kind="dense", stride=3).to_dict()
-        model.info = dict(model.info) | {"sampling": dense}
+        model.info["sampling"] = Sampling(num_frames=4, kind="dense", stride=3).to_dict()
         assert usual_window(model, video) == pytest.approx(1.2)
+
+
+def test_a_run_remembers_how_long_its_videos_were(model, few_videos, tmp_path):
+    assert model.info["usual_seconds"] == 1.0
+    few = [Sample(path, label=0) for path in sorted(few_videos.rglob("*.mp4"))]
+    assert usual_seconds(few) == 1.0
+    assert usual_seconds([replace(few[0], start=0.25), replace(few[0], start=1.0, end=1.5)]) == 0.62
+    (tmp_path / "bad.mp4").write_bytes(b"")
+    assert usual_seconds([Sample(tmp_path / "bad.mp4", label=0)]) is None
 
 
 def test_combinations_are_products_of_their_parts():

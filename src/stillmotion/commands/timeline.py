@@ -9,7 +9,7 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFl
 from rich.console import Console
 
 from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, keep_apart, refuse_other_file
-from stillmotion.errors import ConfigurationError, VideoError
+from stillmotion.errors import ConfigurationError, VideoError, some
 from stillmotion.parsing import Parser
 from stillmotion.settings import MEMORY_GIB
 from stillmotion.terminal import progress_bar
@@ -39,15 +39,17 @@ def run(arguments: Arguments) -> int:
     model, known = load(values["run"], values["weights"]), None
     if values["truth"]:
         known = matched(read_truth(Path(values["truth"]), classes=model.class_names), paths)
+        say_unknown(known)
     console = Console()
     found: list[Located] = []
     for located in read_all(model, paths, values):
+        console.print(f"{located.path}:", soft_wrap=True, markup=False, highlight=False)
         console.print(located.table())
         found.append(located)
     told: dict[str, Any] = {"videos": [located.to_dict(top=values["top"]) for located in found]}
     if known is not None and found:
-        said = {str(located.path): located.segments for located in found}
-        scores = score_segments(said, {str(path): known[path] for path in map(Path, said)})
+        said = {str(one.path): one.segments for one in found}
+        scores = score_segments(said, {str(one.path): known[one.path] for one in found})
         console.print(scores.line(), soft_wrap=True, highlight=False)
         told["scores"] = scores.to_dict()
     if found:
@@ -83,6 +85,13 @@ def read_all(
                 raise
     if unread and len(paths) > 1:
         print(f"stillmotion: {unread} of {len(paths)} not read", file=sys.stderr)
+
+
+def say_unknown(known: dict[Path, list["Segment"]]) -> None:
+    """Name the videos in which nothing happens as far as people know."""
+    if without := [str(path) for path, segments in known.items() if not segments]:
+        told = f"no segments are known in {some(without)}: what is found there counts as wrong"
+        print(f"stillmotion: {told}", file=sys.stderr)
 
 
 def write(

@@ -59,8 +59,7 @@ class Located:
 
     def table(self) -> Table:
         """The segments for people, and the time between them."""
-        title = f"{self.path.name}, {clock(self.track.seconds)}"
-        table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
         for name, side in {"from": "right", "to": "right", "what": "left", "sure": "right"}.items():
             table.add_column(name, justify=side)  # type: ignore[arg-type]
         reached = 0.0

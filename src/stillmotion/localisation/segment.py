@@ -81,14 +81,14 @@ def segments(
     return sorted(found, key=lambda segment: (segment.start, segment.end, segment.label))
 
 
-def borders(track: Track) -> Float64[np.ndarray, " S+1"]:
+def borders(track: Track) -> Float64[np.ndarray, " edges"]:
     """Where the time of each window begins, in seconds, and the end of the video."""
     centres = track.centres
     return np.concatenate([[0.0], (centres[:-1] + centres[1:]) / 2, [track.seconds]])
 
 
 def lasting(
-    goes_on: Bool[np.ndarray, " S"], edges: Float64[np.ndarray, " S+1"], *, min_seconds: float
+    goes_on: Bool[np.ndarray, " S"], edges: Float64[np.ndarray, " edges"], *, min_seconds: float
 ) -> list[tuple[int, int]]:
     """First window of each stretch of one class, and the one after its last."""
     steps = np.flatnonzero(np.diff(goes_on.astype(int), prepend=0, append=0))

@@ -120,7 +120,7 @@ def matched(truth: dict[str, list[Segment]], paths: Iterable[Path]) -> dict[Path
 
 def names_of(path: Path) -> set[str]:
     """What annotations may call a file: the ends of its path, with and without its suffix."""
-    parts = path.absolute().parts[1:]
-    ends = {"/".join(parts[first:]) for first in range(len(parts))}
+    parts = path.absolute().parts
+    ends = {Path(*parts[first:]).as_posix() for first in range(len(parts))}
     ends |= {end.removesuffix(path.suffix) for end in ends}
     return ends | {path.stem.removeprefix("v_")}

@@ -73,7 +73,7 @@ def draw_strip(
         colour, edge = theme.background, theme.muted
         if label in labels:
             colour, edge = pen(labels.index(label), theme)[0], theme.background
-        axes.barh(0, end - start, left=start, height=0.8, color=colour, ec=edge, lw=0.6)
+        axes.barh(0, end - start, left=start, height=0.76, color=colour, ec=edge, lw=0.6)
         if len(label) < LETTERS * (end - start) / seconds:
             ink = theme.ink_on(colour)
             axes.text((start + end) / 2, 0, label, color=ink, fontsize=8, ha="center", va="center")
