@@ -51,8 +51,26 @@ print(json.dumps([len(track), before, opened, taken("VmHWM"), seconds]))
 
 
 def write_film(path: Path, *, seconds: int, repeats: int) -> Path:
-    """A square that goes round, encoded once and muxed again and again."""
-    with av.open(str(path.with_suffix(".part.mp4")), "w") as container:
+    """A square that goes round: encoded once, and its packets written again and again."""
+    part = path.with_suffix(".part.mp4")
+    write_part(part, seconds=seconds)
+    with av.open(str(part)) as source, av.open(str(path), "w") as container:
+        given = source.streams.video[0]
+        copied = container.add_stream_from_template(given)
+        packets = [packet for packet in source.demux(given) if packet.size]
+        step = round(Fraction(seconds) / given.time_base)
+        for packet in packets:
+            packet.stream = copied
+        for _ in range(repeats):
+            for packet in packets:
+                container.mux(packet)
+                packet.pts, packet.dts = packet.pts + step, packet.dts + step
+    return path
+
+
+def write_part(path: Path, *, seconds: int) -> None:
+    """The film that is repeated."""
+    with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
         stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
         stream.gop_size = 2 * FPS
@@ -62,20 +80,6 @@ def write_film(path: Path, *, seconds: int, repeats: int) -> Path:
             picture[40:70, left : left + 30] = (200, 120, number % 256)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-    with av.open(str(path), "w") as container:
-        copied = None
-        for repeat in range(repeats):
-            with av.open(str(path.with_suffix(".part.mp4"))) as part:
-                given = part.streams.video[0]
-                copied = copied or container.add_stream_from_template(given)
-                later = round(Fraction(repeat * seconds) / given.time_base)
-                for packet in part.demux(given):
-                    if packet.size:
-                        assert packet.pts is not None and packet.dts is not None
-                        packet.pts, packet.dts = packet.pts + later, packet.dts + later
-                        packet.stream = copied
-                        container.mux(packet)
-    return path
 
 
 def followed(

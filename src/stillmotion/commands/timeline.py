@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SUFFIXES = {"json": ".json", "csv": ".csv", "srt": ".srt", "picture": ".png"}
 """What can be written, and how the names of such files end."""
 
+OF_ONE = ("srt", "picture")
+"""What tells of one video."""
+
 ASKED = ("window", "stride", "smooth", "threshold", "min_seconds", "per_class")
 COMPUTING = ("device", "memory_gib")
 """Together what `locate` is told."""
@@ -61,30 +64,31 @@ def read_all(
     model: "VideoClassifier", paths: list[Path], values: dict[str, Any]
 ) -> Iterator["Located"]:
     """What is found in each video; one that cannot be read is reported and passed over."""
-    from stillmotion.localisation import locate
-
-    asked, unread, done = {name: values[name] for name in (*ASKED, *COMPUTING)}, 0, 0.0
-    with progress_bar(Console(stderr=True)) as bar:
-        task = bar.add_task("", total=1.0)
-
-        def advance(part: float) -> None:
-            nonlocal done
-            done = part
-            bar.update(task, completed=part)
-
-        for path in paths:
-            bar.update(task, description=path.name)
-            advance(0.0)
-            try:
-                yield locate(model, path, **asked, on_progress=advance)
-            except VideoError as error:
-                unread += 1
-                print(f"stillmotion: {error}", file=sys.stderr)
-            except KeyboardInterrupt:
-                print(f"{path}: stopped after {done:.0%}, nothing written", file=sys.stderr)
-                raise
+    unread = 0
+    for path in paths:
+        try:
+            yield watched(model, path, {name: values[name] for name in (*ASKED, *COMPUTING)})
+        except VideoError as error:
+            unread += 1
+            print(f"stillmotion: {error}", file=sys.stderr)
     if unread and len(paths) > 1:
         print(f"stillmotion: {unread} of {len(paths)} not read", file=sys.stderr)
+
+
+def watched(model: "VideoClassifier", path: Path, asked: dict[str, Any]) -> "Located":
+    """What is found in one video; shows how far it is, and says so when it is stopped."""
+    from stillmotion.localisation import locate
+
+    with progress_bar(Console(stderr=True)) as bar:
+        task = bar.add_task(path.name, total=1.0)
+        try:
+            return locate(
+                model, path, **asked, on_progress=lambda part: bar.update(task, completed=part)
+            )
+        except KeyboardInterrupt:
+            done = bar.tasks[task].completed
+            print(f"{path}: stopped after {done:.0%}, nothing written", file=sys.stderr)
+            raise
 
 
 def say_unknown(known: dict[Path, list["Segment"]]) -> None:
@@ -129,7 +133,7 @@ def refuse_outputs(values: dict[str, Any]) -> None:
 
 def refuse_several(values: dict[str, Any], paths: list[Path]) -> None:
     """Subtitles and pictures are of one video."""
-    for name in ("srt", "picture"):
+    for name in OF_ONE:
         if values[name] and len(paths) > 1:
             raise ConfigurationError(
                 f"--{name} tells of one video, and {len(paths)} are given: ask for them one by one"
