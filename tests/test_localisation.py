@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stillmotion as sm
+from models import SIZE, image_model
 from stillmotion.data.annotations import Sample
 from stillmotion.data.lengths import usual_seconds
+from stillmotion.data.parts import Part
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.timeline import Timeline
 from stillmotion.data.video import Video, open_video
 from stillmotion.errors import ConfigurationError, VideoError
 from stillmotion.loading import view_dataset, views_of
 from stillmotion.localisation import follow, window_clips, windows
-from stillmotion.localisation.following import combined, usual_window
+from stillmotion.localisation.following import usual_window
 from stillmotion.prediction import Predictor
 from stillmotion.settings import Views
 from videos import levels, write_video
@@ -187,7 +189,20 @@ def test_a_run_remembers_how_long_its_videos_were(model, few_videos, tmp_path):
     assert usual_seconds([Sample(tmp_path / "bad.mp4", label=0)]) is None
 
 
-def test_combinations_are_products_of_their_parts():
-    verbs, nouns = torch.tensor([[0.7, 0.3]]), torch.tensor([[0.2, 0.5, 0.3]])
-    said = combined(torch.cat([verbs, nouns], dim=1), torch.tensor([1, 5]), (2, 3))
-    torch.testing.assert_close(said, torch.tensor([[0.35, 0.09]]))
+def test_a_track_of_combinations_holds_those_that_lead_somewhere(film):
+    """Verbs and nouns: 40 classes, of which each window brings at most five."""
+    parts = (Part("verb", tuple("abcd")), Part("noun", tuple("klmnopqrst")))
+    model = sm.adapt(image_model(), sm.LinearProbe(), parts=parts, num_frames=2).eval()
+    track = follow(model, film, window=0.8, device="cpu")
+    assert 5 <= len(track.class_names) <= 5 * len(track) < 40
+    whole = Predictor(model, device="cpu")
+    for start, stop, said in zip(track.starts, track.stops, track.probabilities, strict=True):
+        sample = Sample(film, label=0, start=float(start), end=float(stop))
+        dataset = view_dataset(
+            [sample], sampling=Sampling(num_frames=2), image_size=SIZE, views=Views()
+        )
+        verbs, nouns = whole.probabilities(dataset[0]["clip"]).split([4, 10])
+        joint = dict(zip(model.class_names, torch.outer(verbs, nouns).flatten(), strict=True))
+        expected = [float(joint[name]) for name in track.class_names]
+        assert said.tolist() == pytest.approx(expected)
+        assert max(joint, key=joint.get) in track.class_names
