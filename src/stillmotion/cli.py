@@ -72,6 +72,10 @@ COMMANDS = {
         "stillmotion.commands.calibrate",
     ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
+    "timeline": Command(
+        "say what happens when in long videos, and score it",
+        "stillmotion.commands.timeline",
+    ),
     "merge": Command(
         "fold a trained model's adapters into its image model",
         "stillmotion.commands.merge",
