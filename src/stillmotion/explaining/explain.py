@@ -159,8 +159,8 @@ def shown_flow(
     read = tuple(flow for flow in flows if flow.read)
     if not read and not asked:
         raise ConfigurationError(
-            f"no adapter of {model.method.name} reads attention-map flow; asked for by name, that of "
-            "the frozen blocks is computed"
+            f"no adapter of {model.method.name} reads attention-map flow; that of the frozen "
+            "blocks is computed where flow is asked for by name"
         )
     return read or tuple(flows)
 

@@ -37,9 +37,7 @@ def _chart(draw: Callable[[Axes], None], theme: Theme) -> Figure:
     return figure
 
 
-def draw_importance(
-    axes: Axes, explanation: Explanation, *, theme: Theme, title: str = ""
-) -> None:
+def draw_importance(axes: Axes, explanation: Explanation, *, theme: Theme, title: str = "") -> None:
     """Bars, one a frame; those that speak against the class in the colour of mistakes."""
     importance = explanation.importance
     assert importance is not None

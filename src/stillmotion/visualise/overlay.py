@@ -6,6 +6,7 @@ the video only its picture and the cursor are new.
 
 import io
 import textwrap
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,9 +35,6 @@ PANELS, TALL = 1.25, 3.0
 CHARTS, CHART = 4.85, 1.2
 """Where charts begin, and how high they are."""
 
-MOST = 4
-"""Panels at most, the video included."""
-
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
 
@@ -53,7 +51,7 @@ class Overlay:
     """Pictures of a film, 1280 x 720.
 
     Args:
-        explanation: what is shown; its first three heats find room.
+        explanation: what is shown; of several blocks' flow the first and the last find room.
         theme: its colours.
     """
 
@@ -61,7 +59,8 @@ class Overlay:
 
     def __init__(self, explanation: Explanation, *, theme: Theme = LIGHT) -> None:
         self.explanation, self.theme = explanation, theme
-        self.heats = dict(list(explanation.heats().items())[: MOST - 1])
+        flow = explanation.flow
+        self.heats = replace(explanation, flow=flow[:1] + flow[1:][-1:]).heats()
         self.board = lru_cache(maxsize=1)(self._board)  # frames come in the order of time
 
     def picture(
