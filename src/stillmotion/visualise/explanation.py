@@ -17,6 +17,9 @@ from stillmotion.visualise.flow import (
 )
 from stillmotion.visualise.theme import percent
 
+DECIDES = 0.05
+"""Nats below which a frame hardly matters: the class becomes 5 % less probable without it."""
+
 
 class Row(NamedTuple):
     """Pictures of one signal, a frame each, with their name, a smaller note, and words for who
@@ -120,6 +123,8 @@ class Explanation:
                 "neighbours' pictures, in nats (0.7 halves it). Below zero, the frame speaks "
                 "against it."
             )
+            if np.abs(self.importance).max() < DECIDES:
+                told["Importance"] += " Here no single frame decides."
         if self.so_far is not None:
             told["So far"] = (
                 "What the model says if the video stops at a frame, whose picture then stays to "

@@ -47,6 +47,7 @@ def draw_importance(axes: Axes, explanation: Explanation, *, theme: Theme, title
     low, high = min(importance.min(), -LEAST_REACH), max(importance.max(), LEAST_REACH)
     axes.set(title=title, ylim=(1.08 * low, 1.08 * high), ylabel="nats")
     axes.spines[:].set_visible(False)
+    axes.locator_params(axis="y", nbins=5)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     tell_moments(axes, explanation)

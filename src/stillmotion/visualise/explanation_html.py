@@ -34,13 +34,9 @@ def where(e: Explanation) -> str:
     """The frames as the model saw them; below, in the same order, what lights up in each."""
     rows = "\n".join(picture_row(*row) for row in e.rows())
     told = e.legends()
-    notes = [
-        f"{name}: {told[name]}"
-        for name in ("Attention-map flow", "Colours", "Rollout")
-        if name in told
-    ]
-    grid = '<div class="flow" role="list">' + "\n".join(rows) + "</div>"
-    return html.section("where", "Where it looks", grid, *map(html.note, notes))
+    notes = [html.note(f"{name}. {told[name]}") for name in ROWS if name in told]
+    grid = f'<div class="flow" role="list">{rows}</div>'
+    return html.section("where", "Where it looks", grid, *notes)
 
 
 def when(e: Explanation) -> str:

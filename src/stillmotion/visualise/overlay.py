@@ -90,11 +90,15 @@ class Overlay:
             sheet.write(f"{e.path}   {e.span}   {e.model}", left=MARGIN, top=0.65, size=9)
             video = self._panels(sheet, place)
             charts = self._charts(sheet, place)
-            told = textwrap.wrap("   ".join(f"{k}. {v}" for k, v in e.legends().items()), 212)
-            sheet.write("\n".join(told[:4]), left=MARGIN, top=6.52, size=7.5)
+            sheet.write(self._legend(), left=MARGIN, top=6.52, size=7.5)
             data = theme.png(sheet.figure, dpi=DPI)
         picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
         return Board(picture, video, [box_of(axes) for axes in charts])
+
+    def _legend(self) -> str:
+        told = self.explanation.legends()
+        told.pop("Colours", None)  # a film has no room for them
+        return textwrap.fill("   ".join(f"{name}. {words}" for name, words in told.items()), 235)
 
     def _panels(self, sheet: Sheet, place: int) -> Box:
         """The heats over the clip's frame; the box of the video, left of them."""
