@@ -80,11 +80,11 @@ def rank_blocks(
         VideoError: a video cannot be read.
         ConfigurationError: the model's blocks show no flow.
     """
-    rows, still, flows = [], [], []
+    rows, still = [], []
     for number, path in enumerate(paths, start=1):
         clip = read(path)
-        if moves(clip.numpy()):
-            flows = attention_flow(model, clip)
+        flows = attention_flow(model, clip)
+        if moves(clip.numpy(), flows[0]):
             rows.append([motion_correlation(flow, clip.numpy()) for flow in flows])
         else:
             still.append(str(path))
@@ -111,23 +111,22 @@ def motion_correlation(flow: BlockFlow, clip: Clip) -> float:
     return spearman(heat.ravel(), motion(clip, *heat.shape[1:]).ravel())
 
 
-def motion(clip: Clip, height: int, width: int) -> Float[np.ndarray, "pairs height width"]:
+def motion(clip: Clip, rows: int, columns: int) -> Float[np.ndarray, "pairs rows columns"]:
     """By how many grey levels the pixels of each patch change from a frame to the next, on average.
 
     Args:
-        height: patches from top to bottom; they divide the pixels.
-        width: likewise.
+        rows: of patches; they divide the pixels, as do columns.
     """
     change = np.abs(np.diff(clip.astype(np.float32), axis=0)).mean(axis=1)
-    pairs, tall, wide = change.shape
-    cells = change.reshape(pairs, height, tall // height, width, wide // width)
+    pairs, height, width = change.shape
+    cells = change.reshape(pairs, rows, height // rows, columns, width // columns)
     return cells.mean(axis=(2, 4))
 
 
-def moves(clip: Clip) -> bool:
-    """Whether anything does, by more than compression leaves in a picture that stands still."""
-    eighth = max(1, clip.shape[2] // 8)
-    return bool(len(clip) > 1 and motion(clip, eighth, eighth).max() >= LEAST_CHANGE)
+def moves(clip: Clip, finest: BlockFlow) -> bool:
+    """Whether any patch changes by more than compression leaves in a picture that stands still."""
+    change = motion(clip, *finest.flow.shape[1:3])
+    return bool(change.max(initial=0) >= LEAST_CHANGE)
 
 
 def spearman(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) -> float:
