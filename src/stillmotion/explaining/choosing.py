@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from stillmotion.errors import DataError
+from stillmotion.errors import DataError, some
+from stillmotion.explaining.flow import flow_of_frames
 from stillmotion.model import VideoClassifier
 from stillmotion.visualise.clips import Clip
-from stillmotion.visualise.extract import attention_flow
 from stillmotion.visualise.flow import BlockFlow
 
 LEAST_CHANGE = 1.0
@@ -78,12 +78,12 @@ def rank_blocks(
     Raises:
         DataError: nothing moves in any of the videos.
         VideoError: a video cannot be read.
-        ConfigurationError: the model's blocks show no flow.
+        ConfigurationError: the model's blocks show no flow of the clip's frames.
     """
     rows, still = [], []
     for number, path in enumerate(paths, start=1):
         clip = read(path)
-        flows = attention_flow(model, clip)
+        flows = flow_of_frames(model, clip)
         if moves(clip.numpy(), flows[0]):
             rows.append([motion_correlation(flow, clip.numpy()) for flow in flows])
         else:
@@ -92,9 +92,7 @@ def rank_blocks(
             on_progress(number, len(paths))
     if not rows:
         raise DataError(
-            f"nothing moves in {still[0]}"
-            + (f" and {len(still) - 1} more" if len(still) > 1 else "")
-            + ": blocks are chosen on videos with motion"
+            f"nothing moves in {some(still, show=1)}: blocks are chosen on videos with motion"
         )
     return BlockRanking(
         blocks=tuple(flow.block for flow in flows),

@@ -25,7 +25,7 @@ def explanation_picture(explanation: Explanation, *, theme: Theme = LIGHT) -> Fi
     """The sheet of an explanation."""
     e, rows, curves = explanation, explanation.rows(), curves_of(explanation)
     shown = evenly(len(e.clip), FRAMES)
-    wide = max(6.0, len(shown))
+    wide = max(6.0, float(len(shown)))
     tall = wide / len(shown) * e.clip.shape[2] / e.clip.shape[3]
     first = TOP + (tall + BETWEEN) * len(rows) + 0.2
     foot = first + (CURVE + BELOW) * len(curves)

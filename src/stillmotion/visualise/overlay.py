@@ -86,8 +86,8 @@ class Overlay:
         e, theme = self.explanation, self.theme
         with theme.active():
             sheet = Sheet(theme, width=WIDTH, height=HEIGHT)
-            sheet.write(e.heading, left=MARGIN, top=0.25, size=17, strong=True)
-            sheet.write(f"{e.path}   {e.span}   {e.model}", left=MARGIN, top=0.65, size=9)
+            sheet.write(e.heading, left=MARGIN, top=0.25, size=17.0, strong=True)
+            sheet.write(f"{e.path}   {e.span}   {e.model}", left=MARGIN, top=0.65, size=9.0)
             video = self._panels(sheet, place)
             charts = self._charts(sheet, place)
             sheet.write(self._legend(), left=MARGIN, top=6.52, size=7.5)
@@ -106,10 +106,10 @@ class Overlay:
         room = (WIDTH - 2 * MARGIN - GAP * len(self.heats)) / count
         square = min(room, TALL)
         first = WIDTH - 2 * MARGIN - (square + GAP) * len(self.heats)
-        sheet.write("video", left=MARGIN, top=PANELS - 0.25, size=9)
+        sheet.write("video", left=MARGIN, top=PANELS - 0.25, size=9.0)
         for number, (name, pictures) in enumerate(self.heats.items()):
             left = MARGIN + first + GAP + (square + GAP) * number
-            sheet.write(name, left=left, top=PANELS - 0.25, size=9)
+            sheet.write(name, left=left, top=PANELS - 0.25, size=9.0)
             axes = sheet.axes(left=left, top=PANELS, width=square, height=square)
             axes.imshow(pictures[place], aspect="auto", interpolation="bicubic")
             axes.axis("off")
@@ -120,17 +120,17 @@ class Overlay:
         e, theme = self.explanation, self.theme
         now = e.probabilities if e.so_far is None else tuple(e.so_far[place].tolist())
         sheet.write(
-            "answer" if e.so_far is None else "so far", left=MARGIN, top=CHARTS - 0.3, size=9
+            "answer" if e.so_far is None else "so far", left=MARGIN, top=CHARTS - 0.3, size=9.0
         )
         bars = sheet.axes(left=MARGIN, top=CHARTS - 0.05, width=2.9, height=CHART + 0.25)
         draw_answers(bars, e.labels, now, theme=theme)
         charts = []
         if e.importance is not None:
-            sheet.write("importance of each frame", left=4.1, top=CHARTS - 0.3, size=9)
+            sheet.write("importance of each frame", left=4.1, top=CHARTS - 0.3, size=9.0)
             charts.append(sheet.axes(left=4.1, top=CHARTS, width=3.1, height=CHART))
             draw_importance(charts[-1], e, theme=theme)
         if e.so_far is not None:
-            sheet.write("what it would say so far", left=7.9, top=CHARTS - 0.3, size=9)
+            sheet.write("what it would say so far", left=7.9, top=CHARTS - 0.3, size=9.0)
             charts.append(sheet.axes(left=7.9, top=CHARTS, width=2.9, height=CHART))
             draw_so_far(charts[-1], e, theme=theme)
         return charts
