@@ -28,7 +28,7 @@ def run(finished_run):
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
     """Twelve frames that brighten: 1.2 s."""
-    return write_video(tmp_path_factory.mktemp("show") / "grey & white.mp4", num_frames=12)
+    return write_video(tmp_path_factory.mktemp("show") / "grey & $x$ $^.mp4", num_frames=12)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_what_is_not_there_is_said_in_a_line(tmp_path, video, capsys):
     assert line.count("\n") == 1
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "What is not shown" in page
-    assert "grey &amp; white.mp4" in page
+    assert "grey &amp; $x$ $^.mp4" in page
 
 
 @pytest.mark.parametrize(

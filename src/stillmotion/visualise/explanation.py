@@ -1,6 +1,7 @@
 """What is known of one answer, to be drawn: signals over the frames of the clip that was asked."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -98,6 +99,11 @@ class Explanation:
         """The answer, and how probable the class is that is explained."""
         sure = f"{self.label} {percent(self.probabilities[0])}"
         return sure if self.answer == self.label else f"{self.answer} (most probable: {sure})"
+
+    @property
+    def source(self) -> str:
+        """What was asked of what, in a line."""
+        return f"{Path(self.path).name}   {self.span}   {self.model}"
 
     @property
     def span(self) -> str:

@@ -1,6 +1,7 @@
 """An explanation as one HTML page: frames and heat in rows, curves, and how to read them."""
 
 from html import escape
+from pathlib import Path
 
 from stillmotion.visualise import html
 from stillmotion.visualise.explanation import Explanation
@@ -24,7 +25,7 @@ def explanation_page(explanation: Explanation) -> str:
     return html.page(
         title=e.answer,
         kicker="stillmotion explanation",
-        lede=f"What {e.model} says of {e.path}, and what that rests on.",
+        lede=f"What {e.model} says of {Path(e.path).name}, and what that rests on.",
         headline=html.headline([(share, name, None) for share, name in first]),
         sections=(where(e), when(e), missing(e), how(e)),
     )

@@ -34,7 +34,7 @@ def explanation_picture(explanation: Explanation, *, theme: Theme = LIGHT) -> Fi
         height = foot + 0.16 * words.count("\n") + 0.4
         sheet = Sheet(theme, width=LEFT + wide + RIGHT, height=height)
         sheet.write(e.heading, left=0.25, top=0.25, size=14.0, strong=True)
-        sheet.write(f"{e.path}   {e.span}   {e.model}", left=0.25, top=0.6, size=8.5)
+        sheet.write(e.source, left=0.25, top=0.6, size=8.5)
         for number, row in enumerate(rows):
             top = TOP + (tall + BETWEEN) * number
             sheet.write(row.name, left=0.25, top=top + tall / 2 - 0.16, size=9.0, strong=True)

@@ -87,7 +87,7 @@ class Overlay:
         with theme.active():
             sheet = Sheet(theme, width=WIDTH, height=HEIGHT)
             sheet.write(e.heading, left=MARGIN, top=0.25, size=17.0, strong=True)
-            sheet.write(f"{e.path}   {e.span}   {e.model}", left=MARGIN, top=0.65, size=9.0)
+            sheet.write(e.source, left=MARGIN, top=0.65, size=9.0)
             video = self._panels(sheet, place)
             charts = self._charts(sheet, place)
             sheet.write(self._legend(), left=MARGIN, top=6.52, size=7.5)
