@@ -57,12 +57,11 @@ def test_a_page_needs_no_network_and_names_every_signal(run, few_videos, tmp_pat
 def test_a_picture_has_a_row_for_all_there_is(run, few_videos, tmp_path):
     video = next(few_videos.rglob("*.mp4"))
     heights = {}
-    for what in ("flow,rollout,occlusion,time", "rollout,time", "time"):
+    for what in ("rollout,time", "time"):
         assert show(run, video, "-o", tmp_path / f"{what}.png", "--what", what) == 0
         with Image.open(tmp_path / f"{what}.png") as picture:
             heights[what] = picture.height
-    assert list(heights.values()) == sorted(heights.values(), reverse=True)
-    assert len(set(heights.values())) == 3
+    assert heights["rollout,time"] > heights["time"]
 
 
 def test_a_film_shows_every_frame_that_the_clip_covers(run, few_videos, tmp_path):
