@@ -75,6 +75,9 @@ COMMANDS = {
     "timeline": Command(
         "say what happens when in long videos, and score it",
         "stillmotion.commands.timeline",
+    "show": Command(
+        "picture what an answer rests on: flow, attention, the frames that count",
+        "stillmotion.commands.show",
     ),
     "merge": Command(
         "fold a trained model's adapters into its image model",

@@ -20,6 +20,14 @@ OUTLIERS = 1.0
 NOISE = 1e-5
 """Flow below this is rounding of float32, not motion."""
 
+SEEN = {
+    "rgb": "Each square is a patch; grey is no motion. Patches of one colour change alike: red,"
+    "\ngreen and blue are the first three principal components, for each block on its own.",
+    "heat": "The brighter, the more the attention that a patch receives changes from frame to"
+    "\nframe, for each block on its own.",
+}
+"""How flow is to be read as colours and as heat."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BlockFlow:
@@ -88,9 +96,18 @@ def flow_as_heat(block: BlockFlow, clip: Clip) -> Pictures:
         raise ClipError(f"a flow of {len(block.flow)} frames over a clip of {len(clip)}")
     excess = np.maximum(block.flow.mean(axis=-1) - block.still, 0)
     top = np.percentile(excess, 100 - OUTLIERS)
-    strength = np.minimum(excess / top, 1) if top > NOISE else np.zeros_like(excess)
+    return heat_over(excess / top if top > NOISE else np.zeros_like(excess), clip)
+
+
+def heat_over(strength: Float[np.ndarray, "T H W"], clip: Clip) -> Pictures:
+    """Numbers as heat over the darkened frames.
+
+    Args:
+        strength: of each patch; 0 and below is nothing, 1 and above the brightest.
+        clip: as many frames.
+    """
     height, width = clip.shape[2:]
-    heat = _enlarged(strength, height, width)[..., None]
+    heat = _enlarged(np.clip(strength, 0, 1), height, width)[..., None]
     grey = as_pictures(clip).mean(axis=-1, keepdims=True) / 255
     colour = matplotlib.colormaps["inferno"](0.25 + 0.7 * heat[..., 0])[..., :3]
     cover = np.sqrt(heat) * 0.9
@@ -129,15 +146,9 @@ def flow_picture(
 
 def flow_legend(blocks: Sequence[BlockFlow], *, show: Literal["rgb", "heat"]) -> str:
     """What the picture shows, in two or three lines."""
-    seen = {
-        "rgb": "Each square is a patch; grey is no motion. Patches of one colour change alike: red,"
-        "\ngreen and blue are the first three principal components, for each block on its own.",
-        "heat": "The brighter, the more the attention that a patch receives changes from frame to"
-        "\nframe, for each block on its own.",
-    }[show]
     lonely = {"next": "last", "previous": "first"}
     ends = " and ".join(sorted({lonely[b.pairing] for b in blocks}))
-    note = f"{seen} The {ends} frame has no partner."
+    note = f"{SEEN[show]} The {ends} frame has no partner."
     unread = "\n* The model does not read the flow of this block; it was computed for the picture."
     return note if all(b.read for b in blocks) else note + unread
 

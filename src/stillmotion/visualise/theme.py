@@ -55,6 +55,7 @@ class Theme:
             "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture everywhere
             "font.size": 9,
             "text.color": self.text,
+            "text.parse_math": False,  # a dollar in a file's or a class's name is a dollar
             "axes.titlesize": 10,
             "axes.titleweight": "bold",
             "axes.titlelocation": "left",
