@@ -165,7 +165,8 @@ class Live:
         while not self._stopped.is_set():
             before = self.read
             try:
-                return self._read_once()
+                self._read_once()
+                return
             except VideoError as error:
                 if self.has_end or self.read == 0:
                     raise

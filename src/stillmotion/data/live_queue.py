@@ -14,7 +14,7 @@ GLANCE = 0.5
 
 
 class Newest(Generic[Item]):
-    """At most ``size`` items in their order; where it is full, the oldest makes room for the newest.
+    """At most ``size`` items in their order; where it is full, the oldest makes room.
 
     One thread puts, another iterates.
 
