@@ -28,7 +28,7 @@ class Source:
     """What FFmpeg is to open."""
 
     name: str
-    """As it was given."""
+    """As it was given; of a camera, also what that stands for."""
     address: str
     format: str | None = None
     """None: FFmpeg finds out."""
@@ -63,6 +63,7 @@ def camera(name: str, which: str, *, platform: str) -> Source:
     """A camera of this machine by its number, name or device file; the first where none is said."""
     if platform.startswith("linux"):
         device = which if which.startswith("/dev/") else f"/dev/video{which or 0}"
+        name = name if name == device else f"{name} ({device})"
         return Source(name, device, format="v4l2", options=PROMPT)
     if platform == "darwin":
         # Most cameras there know 30 frames a second, and not the 29.97 that FFmpeg asks for.

@@ -9,6 +9,6 @@ with Live("camera") as live:
 
 from stillmotion.watching.pace import Pace, usual_pace
 from stillmotion.watching.watch import Seen, watch
-from stillmotion.watching.watcher import Watcher
+from stillmotion.watching.watcher import Watcher, usual_context
 
-__all__ = ["Pace", "Seen", "Watcher", "usual_pace", "watch"]
+__all__ = ["Pace", "Seen", "Watcher", "usual_context", "usual_pace", "watch"]

@@ -56,13 +56,14 @@ def watch(
         live: an open source.
         pace: which frames are shown to the model; None: as in its training.
         seconds: stop before this moment of the source; None: go on.
-        on_frame: told each frame that is taken, shown to the model or not, with the newest answer.
+        on_frame: told each frame that was taken, shown to the model or not, with the newest answer.
 
     Raises:
         VideoError: the source cannot be opened, or is lost for good.
     """
     pace = pace or usual_pace(watcher.asked.model)
-    connection, newest = 0, None
+    connection = 0
+    newest: Seen | None = None
     for frame in live:
         if seconds is not None and frame.seconds >= seconds:
             return
@@ -70,13 +71,11 @@ def watch(
             connection = frame.connection
             watcher.reset()
             pace.reset()
-        is_due = pace.is_due(index=frame.index, seconds=frame.seconds)
-        if is_due:
+        if pace.is_due(index=frame.index, seconds=frame.seconds):
             newest = seen_in(frame, watcher, live)
+            yield newest
         if on_frame:
             on_frame(frame, newest)
-        if is_due and newest:
-            yield newest
 
 
 def seen_in(frame: LiveFrame, watcher: Watcher, live: Live) -> Seen:

@@ -88,6 +88,15 @@ class Watcher:
         return self.asked.prediction(self._smoothing(said, seconds=seconds), path=name)
 
 
+def usual_context(model: VideoClassifier, *, has_end: bool) -> Context:
+    """All frames so far of what has an end, where a model is causal; else the last.
+
+    On what has none, a mean over all frames so far would hardly change any more after minutes.
+    """
+    one_by_one = model.method.is_causal and model.backbone.tubelet == 1
+    return "all" if has_end and one_by_one else "last"
+
+
 class Smoothing:
     """A mean over time in which what was said ``span`` seconds ago counts 1/e of what is said now.
 
