@@ -69,8 +69,7 @@ def watch_on(
     with ExitStack() as stack:
         on_frame = None
         if values["draw"]:
-            drawing = stack.enter_context(Drawing(values["draw"]))
-            on_frame = lambda frame, seen: drawing.add(frame, seen, fps=live.fps)  # noqa: E731
+            on_frame = stack.enter_context(Drawing(values["draw"], live)).add
         stack.enter_context(live)
         show = stack.enter_context(output(as_json=values["json"], top=values["top"]))
         try:
