@@ -124,7 +124,9 @@ class Predictor:
         self.sizes = sizes_of(model.parts)
         self.rejection = rejection_of(model.info)
         if threshold is not None:
-            self.rejection = replace(self.rejection or Rejection(threshold=0), threshold=threshold)
+            self.rejection = replace(
+                self.rejection or Rejection(threshold=0.0), threshold=threshold
+            )
 
     def __call__(self, path: str | PathLike[str]) -> Prediction:
         """Classify one video file.

@@ -34,9 +34,13 @@ class Drawing:
         to: an MP4 file, or an address; see `Recording`.
         live: the source of the frames, which tells their rate.
         top: classes that are drawn.
+
+    Raises:
+        ConfigurationError: for a file of another kind.
     """
 
     def __init__(self, to: str | Path, live: Live, *, top: int = 3) -> None:
+        Recording(to, height=LEAST, width=LEAST, fps=1.0)  # or refuse a wrong name now
         self.to, self.live, self.top = to, live, top
         self._recording: Recording | None = None
         self._written = self._left_out = 0
@@ -72,11 +76,10 @@ class Drawing:
             recording.add(drawn)
 
     def _opened(self, picture: Image.Image) -> Recording:
-        recording = Recording(
+        self._recording = Recording(
             self.to, height=picture.height, width=picture.width, fps=self.live.fps
         )
-        self._recording = recording.__enter__()
-        return recording
+        return self._recording.__enter__()
 
     def _times(self, seconds: float, *, rate: float) -> int:
         """How often the picture of this moment is written, so that the video keeps the clock."""
