@@ -3,6 +3,7 @@
 import socket
 from collections import deque
 from itertools import pairwise
+from math import inf
 from threading import Thread
 
 import av
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from senders import tcp_sender, transport_stream, udp_sender
-from stillmotion.data.live import LONGEST_PAUSE, Clock, Live, pauses
+from stillmotion.data.live import Live
+from stillmotion.data.live_clock import LEAP, LONGEST_PAUSE, Clock, pauses
 from stillmotion.data.live_queue import Newest
 from stillmotion.data.live_source import source_of
 from stillmotion.data.video import open_video
@@ -75,17 +77,30 @@ def test_a_clock_never_falls_whatever_a_source_says(told):
     assert seen == sorted(seen)
 
 
-@given(TIMES, st.lists(st.floats(0, 100), min_size=1), TIMES)
-def test_a_clock_keeps_the_steps_of_a_connection(first, steps, gap):
+@given(TIMES, st.lists(st.floats(0, LEAP), min_size=1), TIMES)
+def test_a_clock_keeps_the_steps_of_a_connection(stamp, steps, gap):
     """And a lost connection takes as long as it did."""
     clock = Clock()
-    assert clock.at(first, now=5.0) == 0
+    assert clock.at(stamp, now=5.0) == 0
     for step in steps:
-        first += step
-        clock.at(first, now=5.0)
-    assert clock.at(first, now=5.0) == pytest.approx(sum(steps), abs=1e-4)
+        stamp += step
+        seconds = clock.at(stamp, now=5.0)
+    assert seconds == pytest.approx(sum(steps), abs=1e-4)
     clock.renew()
-    assert clock.at(0.0, now=5 + gap) == pytest.approx(max(gap, sum(steps)), abs=1e-4)
+    assert clock.at(0.0, now=5 + gap) == pytest.approx(sum(steps) + gap, abs=1e-4)
+
+
+@given(TIMES, TIMES)
+def test_a_stamp_that_cannot_be_moves_no_clock(stamp, wrong):
+    """Of a stream: neither the frame that bears it nor those after it. A file may pause as long."""
+    clock, now = Clock(), 0.0
+    for told in (stamp, stamp + 0.1, stamp + 20 + wrong, stamp + 0.3, -wrong, stamp + 0.5):
+        now += 0.1
+        seconds = clock.at(told, now=now)
+    assert 0.5 - 1e-4 <= seconds <= 0.6 + LEAP
+    assert Clock().at(stamp, now=0.0, leap=inf) == 0
+    clock = Clock()
+    assert [clock.at(t, now=0.0, leap=inf) for t in (stamp, stamp + 60)] == pytest.approx([0, 60])
 
 
 @pytest.mark.parametrize(

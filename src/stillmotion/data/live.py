@@ -23,6 +23,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from stillmotion.data.decoder import scaled_size
+from stillmotion.data.live_clock import LEAP, Clock, pauses
 from stillmotion.data.live_queue import Newest
 from stillmotion.data.live_source import Connection, source_of
 from stillmotion.data.pyav_decoder import orientation_of
@@ -38,9 +39,6 @@ TIMEOUT = 10.0
 
 RECONNECT = 60.0
 """Seconds of pauses before a lost source is given up."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
-"""Seconds before the first attempt to open a source again, and at most between two of them."""
 
 FAREWELL = 1.0
 """Seconds that closing waits for the thread, which may be waiting for the network itself."""
@@ -201,49 +199,10 @@ class Live:
             raise VideoError(f"{self.source.name}: the stream ended")
 
     def _take(self, stamp: float, picture: av.VideoFrame) -> None:
-        seconds = self._clock.at(stamp, now=monotonic())
+        leap = inf if self.has_end else LEAP
+        seconds = self._clock.at(stamp, now=monotonic(), leap=leap)
         if self.has_end and not self.fast:
             self._stopped.wait(max(0.0, self._clock.began + seconds - monotonic()))
         frame = LiveFrame(self.read, seconds, monotonic(), self.reconnections, picture)
         self._queue.put(frame, patiently=self.has_end and self.fast)
         self.read += 1
-
-
-class Clock:
-    """Seconds from the first frame: never falling, whatever connections call their beginning.
-
-    Attributes:
-        began: when the first frame came.
-    """
-
-    def __init__(self) -> None:
-        self.began = inf
-        self._ahead: float | None = None
-        self._last = 0.0
-
-    def renew(self) -> None:
-        """Another connection begins, whose own clock may begin anywhere."""
-        self._ahead = None
-
-    def at(self, stamp: float, *, now: float) -> float:
-        """The time of a frame.
-
-        Args:
-            stamp: its time in seconds on the clock of its connection. Where that falls, as when a
-                sender plays a file again, it counts as another connection's.
-            now: when it came, in seconds.
-        """
-        self.began = min(self.began, now)
-        if self._ahead is None or stamp + self._ahead < self._last:
-            self._ahead = max(now - self.began, self._last) - stamp
-        self._last = max(self._last, stamp + self._ahead)
-        return self._last
-
-
-def pauses(total: float) -> Iterator[float]:
-    """Seconds to wait before each attempt, twice as long each time, `total` of them together."""
-    pause = FIRST_PAUSE
-    while total > 0:
-        yield min(pause, total)
-        total -= pause
-        pause = min(2 * pause, LONGEST_PAUSE)

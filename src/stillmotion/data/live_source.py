@@ -106,10 +106,12 @@ class Connection:
         Raises:
             VideoError: nothing comes any more, with the reason.
         """
+        stamp = 0.0
         with explained(self.source.name):
             try:
-                for number, frame in enumerate(self._decoded()):
-                    yield (number / self.fps if frame.time is None else frame.time), frame
+                for frame in self._decoded():
+                    stamp = stamp + 1 / self.fps if frame.time is None else frame.time
+                    yield stamp, frame
             except av.error.ExitError as error:
                 raise self._silent() from error
 
