@@ -19,7 +19,7 @@ USUAL_RATE = 25.0
 RATES = (1, 240)
 """What a source may tell of its frames a second; some address streams tell their clock instead."""
 
-PROMPT = {"flags": "low_delay", "analyzeduration": "1000000", "fpsprobesize": "0"}
+PROMPT = {"flags": "low_delay", "analyzeduration": "1000000"}
 """FFmpeg gives frames out at once, and looks at no more than a second of a stream to know it."""
 
 
