@@ -123,6 +123,8 @@ def test_a_camera_is_reached_as_the_system_has_it(given, platform, address, form
 def test_other_sources_are_taken_as_they_are_and_impossible_ones_refused(tmp_path):
     assert source_of("rtsp://door/1").options["rtsp_transport"] == "tcp"
     assert source_of(tmp_path / "a.mp4").is_file
+    with pytest.raises(ConfigurationError, match="is a folder: give one file"):
+        source_of(tmp_path)
     with pytest.raises(ConfigurationError, match="give camera:NAME"):
         source_of("camera:0", platform="win32")
     with pytest.raises(ConfigurationError, match="not known how cameras are reached on plan9"):
@@ -203,22 +205,23 @@ def test_a_stream_over_udp_is_followed(tmp_path):
 
 
 @pytest.mark.parametrize("hold", [False, True], ids=["closed", "silent"])
-def test_a_lost_stream_is_opened_again_and_given_up_in_the_end(hold, tmp_path):
+def test_a_lost_stream_is_opened_again_and_given_up_in_the_end(hold, tmp_path, monkeypatch):
+    monkeypatch.setattr("stillmotion.data.live_clock.FIRST_PAUSE", 0.1)
     data, notices = transport_stream(tmp_path), []
     with (
         tcp_sender(data, data, hold=hold) as address,
-        Live(address, buffer=99, timeout=0.3, reconnect=0.6, on_notice=notices.append) as live,
+        Live(address, buffer=99, timeout=0.3, reconnect=0.15, on_notice=notices.append) as live,
     ):
         frames = iter(live)
         got = [next(frames) for _ in range(24)]
-        with pytest.raises(VideoError, match=r"given up after 0\.6 s"):
+        with pytest.raises(VideoError, match=r"given up after 0\.15 s"):
             next(frames)
     assert [frame.connection for frame in got] == [0] * 12 + [1] * 12
     assert levels(torch.stack([frame.pixels() for frame in got])) == [*range(12)] * 2
     seconds = [frame.seconds for frame in got]
     assert seconds == sorted(seconds)
-    assert seconds[12] >= 0.5  # the first pause
-    assert "the stream ended; opened again in 0.5 s" in notices[0]
+    assert seconds[12] >= 0.1  # the first pause
+    assert "the stream ended; opened again in 0.1 s" in notices[0]
     assert live.reconnections == 3
 
 

@@ -113,7 +113,8 @@ def test_a_pace_that_cannot_be_is_refused(wrong):
 
 
 @pytest.mark.parametrize("context", ["all", "last"])
-def test_a_file_gives_what_a_stream_and_a_window_give_of_its_frames(context, causal, video):
+def test_a_file_gives_what_a_stream_and_a_window_give_of_its_frames(context, causal, tmp_path):
+    video = write_video(tmp_path / "a.mp4", height=SIZE, width=2 * SIZE, fps=50)
     follow = Stream(causal) if context == "all" else SlidingWindow(causal)
     with open_video(video) as opened:
         frames = opened.frames_at(range(0, 12, 2), short_side=SIZE).data[
@@ -123,7 +124,7 @@ def test_a_file_gives_what_a_stream_and_a_window_give_of_its_frames(context, cau
     watcher = Watcher(causal, context=context, device="cpu")
     with Live(video, buffer=99) as live:  # at its own speed
         got = list(watch(watcher, live, pace=Pace(every=2)))
-    assert [seen.seconds for seen in got] == pytest.approx([0.2 * k for k in range(6)])
+    assert [seen.seconds for seen in got] == pytest.approx([0.04 * k for k in range(6)])
     for seen, said in zip(got, want, strict=True):
         torch.testing.assert_close(shares(seen), said)
         assert seen.latency_seconds > 0
@@ -298,10 +299,11 @@ def test_ctrl_c_ends_with_a_summary_and_a_finished_video(
             sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
-    with tcp_sender(transport_stream(tmp_path), hold=True, then=interrupt) as address:
+    data = transport_stream(tmp_path, num_frames=24)  # more than FFmpeg looks at before the first
+    with tcp_sender(data, hold=True, then=interrupt) as address:
         told = ("--every", "1", "--json", "--draw", out, "--device", "cpu")
         assert stillmotion("watch", finished_run, address, *told) == 0
     assert f"watched {address}" in capsys.readouterr().err
     assert not list(tmp_path.glob(".drawn.mp4.*"))
     with open_video(out) as drawn:
-        assert 3 <= len(drawn) <= 12
+        assert 3 <= len(drawn) <= 24

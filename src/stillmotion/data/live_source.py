@@ -44,7 +44,7 @@ def source_of(given: str | Path, *, platform: str = sys.platform) -> Source:
             and by DirectShow on Windows.
 
     Raises:
-        ConfigurationError: a camera that must be named here, or one on an unknown system.
+        ConfigurationError: a folder, a camera that must be named here, or one on an unknown system.
     """
     name = str(given)
     kind, _, which = name.partition(":")
@@ -56,6 +56,8 @@ def source_of(given: str | Path, *, platform: str = sys.platform) -> Source:
         # Over UDP, the usual way of RTSP, lost packets spoil pictures until the next key frame.
         steady = {"rtsp_transport": "tcp"} if kind in ("rtsp", "rtsps") else {}
         return Source(name, name, options=PROMPT | steady)
+    if Path(name).is_dir():
+        raise ConfigurationError(f"{name} is a folder: give one file, a camera or an address")
     return Source(name, name, is_file=True)
 
 
