@@ -55,7 +55,7 @@ class LiveFrame:
     arrived: float
     """When it was decoded, on the clock of `time.monotonic`."""
     connection: int
-    """How often the source had been opened again by then."""
+    """How many attempts to open the source again lie before it: another number, another scene."""
     picture: av.VideoFrame
 
     def pixels(self, *, short_side: int | None = None) -> UInt8[Tensor, "3 height width"]:
@@ -76,7 +76,7 @@ class Live:
     Attributes:
         read: frames that were decoded so far.
         damaged: frames that were left out because they were.
-        reconnections: how often the source was opened again.
+        reconnections: attempts to open the source again.
         fps: frames a second, as the source tells once it is open.
         has_end: whether it is a file, or an address that says how long it is; known likewise.
 

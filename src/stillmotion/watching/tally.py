@@ -48,5 +48,5 @@ class Tally:
         if live.damaged:
             told.append(f"{live.damaged} damaged")
         if live.reconnections:
-            told.append(f"opened again {live.reconnections} times")
+            told.append(f"lost, and {live.reconnections} attempts to open it again")
         return "; ".join(told)
