@@ -72,12 +72,17 @@ COMMANDS = {
         "stillmotion.commands.calibrate",
     ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
-    "timeline": Command(
-        "say what happens when in long videos, and score it",
-        "stillmotion.commands.timeline",
     "show": Command(
         "picture what an answer rests on: flow, attention, the frames that count",
         "stillmotion.commands.show",
+    ),
+    "timeline": Command(
+        "say what happens when in long videos, and score it",
+        "stillmotion.commands.timeline",
+    ),
+    "watch": Command(
+        "say what happens before a camera, on a stream, or in a file as it plays",
+        "stillmotion.commands.watch",
     ),
     "merge": Command(
         "fold a trained model's adapters into its image model",
