@@ -72,6 +72,10 @@ COMMANDS = {
         "stillmotion.commands.calibrate",
     ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
+    "watch": Command(
+        "say what happens before a camera, on a stream, or in a file as it plays",
+        "stillmotion.commands.watch",
+    ),
     "merge": Command(
         "fold a trained model's adapters into its image model",
         "stillmotion.commands.merge",

@@ -132,14 +132,18 @@ class Predictor:
         Raises:
             VideoError: where it cannot be read, with the reason.
         """
-        said = self.probabilities(self.read(Path(path)))[None]
+        return self.prediction(self.probabilities(self.read(Path(path))), path=str(path))
+
+    def prediction(self, probabilities: Float[Tensor, " W"], *, path: str) -> Prediction:
+        """Class probabilities, or those of the classes' parts side by side, as an answer."""
+        said = probabilities[None]
         first = min(len(self.model.class_names), COMBINATIONS) if self.sizes else said.shape[1]
-        probabilities, order = (t[0] for t in most_probable(said, self.sizes, first=first))
+        best, order = (t[0] for t in most_probable(said, self.sizes, first=first))
         known = self.rejection if self.rejection and self.rejection.threshold > 0 else None
         return Prediction(
-            path=str(path),
+            path=path,
             labels=tuple(self.model.class_names[i] for i in order.tolist()),
-            probabilities=tuple(probabilities.tolist()),
+            probabilities=tuple(best.tolist()),
             confidence=float(known.confidence(said, self.sizes)[0]) if known else None,
             threshold=known.threshold if known else 0.0,
         )

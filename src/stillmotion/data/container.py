@@ -24,8 +24,8 @@ _CONTAINERS = (
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turns what FFmpeg raises into a VideoError that names the file."""
+def explained(path: str | Path) -> Iterator[None]:
+    """Turns what FFmpeg raises into a VideoError that names the file or the address."""
     try:
         yield
     except VideoError:
@@ -60,7 +60,7 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
         except av.InvalidDataError as error:
             raise VideoError(f"{path}: the file is damaged, or not a video") from error
         try:
-            stream = _video_stream(container, path)
+            stream = video_stream(container, path)
         except BaseException:
             container.close()
             raise
@@ -86,8 +86,12 @@ def _source(path: Path) -> str | Window:
     return window or str(path.absolute())
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first stream of moving pictures: cover art is passed over."""
+def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
+    """The first stream of moving pictures: cover art is passed over.
+
+    Raises:
+        VideoError: there is none, or it is of a size that is refused.
+    """
     pictures = av.stream.Disposition.attached_pic
     streams = [s for s in container.streams.video if not s.disposition & pictures]
     if not streams:

@@ -61,7 +61,7 @@ class PyAVDecoder(Decoder):
         height, width = scaled_size(*self._stored_size, short_side=short_side)
         for frame in self._wanted(indices):
             if self._orientation is None:
-                self._orientation = _orientation(frame)
+                self._orientation = orientation_of(frame)
             rgb = self._reformatter.reformat(
                 frame, width=width, height=height, format="rgb24", threads=self._num_threads
             )
@@ -230,7 +230,8 @@ def _usual_step(stamps: list[int]) -> int:
     return round(median(steps)) if steps else 1
 
 
-def _orientation(frame: av.VideoFrame) -> Orientation:
+def orientation_of(frame: av.VideoFrame) -> Orientation:
+    """How its file wants a frame to be turned."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if not isinstance(matrix, SideData):
         return Orientation()
