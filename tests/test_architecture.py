@@ -32,7 +32,7 @@ LAYERS = (
     {"loading", "selection", "answering", "paper_figures", "rejection", "saved_scores"},
     {"fewer_bits"},
     {"prediction", "evaluation", "comparison", "streaming", "published"},
-    {"exporting", "hub", "localisation"},
+    {"collection", "exporting", "hub", "localisation"},
     {"explaining", "watching"},
     {"training", "calibrating"},
     {"demo", "repetition"},

@@ -3,8 +3,9 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from stillmotion.commands.shared import (
     RUN,
@@ -14,26 +15,26 @@ from stillmotion.commands.shared import (
     add_views,
     views_from,
 )
-from stillmotion.errors import VideoError
+from stillmotion.errors import ConfigurationError, VideoError
 from stillmotion.parsing import Parser
+
+if TYPE_CHECKING:
+    from stillmotion.prediction import Predictor
 
 
 def run(arguments: Arguments) -> int:
-    """Classify files and folders."""
+    """Classify files and folders, or a whole collection."""
     values = options().parse(arguments)
-    from stillmotion.checkpoint import load
-    from stillmotion.loading import views_of
-    from stillmotion.prediction import Predictor, video_files
+    refuse_both(values)
+    if values["manifest"] is not None:
+        from stillmotion.collection import read_collection
+        from stillmotion.commands.collection import answer_all
+
+        return answer_all(read_collection(values["manifest"]), predictor_from(values), values)
+    from stillmotion.prediction import video_files
 
     paths = list(video_files([Path(f) for f in values["files"]]))
-    model = load(values["run"], values["weights"])
-    predictor = Predictor(
-        model,
-        views=views_from(values, views_of(model)),
-        device=values["device"],
-        threshold=values["threshold"],
-        memory_gib=values["memory_gib"],
-    )
+    predictor = predictor_from(values)
     if values["precision"] != "fp32":
         print(predictor.quantise(values["precision"], paths).line(), file=sys.stderr)
     unreadable = 0
@@ -53,17 +54,48 @@ def run(arguments: Arguments) -> int:
     return 2 if unreadable else 0
 
 
+def predictor_from(values: dict[str, Any]) -> "Predictor":
+    """The model, as it is asked for."""
+    from stillmotion.checkpoint import load
+    from stillmotion.loading import views_of
+    from stillmotion.prediction import Predictor
+
+    model = load(values["run"], values["weights"])
+    return Predictor(
+        model,
+        views=views_from(values, views_of(model)),
+        device=values["device"],
+        threshold=values["threshold"],
+        memory_gib=values["memory_gib"],
+    )
+
+
+def refuse_both(values: dict[str, Any]) -> None:
+    """Files are answered on the screen, a collection into a folder.
+
+    Raises:
+        ConfigurationError: for both or neither, or a collection without --out.
+    """
+    if bool(values["files"]) == (values["manifest"] is not None):
+        raise ConfigurationError(
+            "which videos? Give files and folders, or --manifest LIST with --out DIR"
+        )
+    if (values["manifest"] is None) != (values["out"] is None):
+        raise ConfigurationError("--manifest LIST and --out DIR go together")
+
+
 def options() -> Parser:
     """What can be asked for."""
     parser = Parser(
         "predict",
-        "RUN FILE... [options]",
+        "RUN (FILE... | --manifest LIST --out DIR) [options]",
         "Say what happens in videos. A folder stands for all videos below it. An answer that the "
         'model is not sure enough of is "none of these"; see stillmotion calibrate. A file that '
         "cannot be read is reported and the others still answered; the exit status is then 2.",
     )
     parser.add_argument("run", help=RUN)
-    parser.add_argument("files", nargs="+", help="video files and folders")
+    parser.add_argument("files", nargs="*", help="video files and folders")
+    add_collection(parser)
     parser.add_argument("--top", type=PositiveInt, default=5, help="classes to show")
     parser.add_argument("--json", action="store_true", help="a JSON object a line")
     parser.add_argument(
@@ -77,3 +109,16 @@ def options() -> Parser:
     add_computing(parser)
     add_views(parser)
     return parser
+
+
+def add_collection(parser: Parser) -> None:
+    """Options for very many videos."""
+    listed = "a list of very many videos, or a folder: answered into files, in order, each once; "
+    again = "the same command again goes on, several processes share the work"
+    parser.add_argument("--manifest", default=None, help=listed + again)
+    parser.add_argument("--out", default=None, help="folder of the files of answers")
+    parser.add_argument("--rows", type=PositiveInt, default=1000, help="videos of each file")
+    parser.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl", help="of files")
+    told = "which part of the files, i/n from 0; by default as torchrun or SLURM numbers processes"
+    parser.add_argument("--share", default=None, help=told)
+    parser.add_argument("--workers", type=NonNegativeInt, default=2, help="processes that read")
