@@ -61,8 +61,8 @@ def to_onnx(
     refuse_missing(extra="export")
     description = describe(model)
     plain = plain_copy(model)
-    program = onnx_program(folded(plain), random_clips(plain, 2), any_batch=True)
     with writing_folder(Path(folder)) as place:
+        program = onnx_program(folded(plain), random_clips(plain, 2), any_batch=True)
         program.save(place / MODEL)
         difference = refuse_difference(plain, Session(place / MODEL), tolerance=tolerance)
         write_text(place / DESCRIPTION, as_json(description | {"difference": difference}))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from video import Unreadable, read
+from video import UnreadableError, read
 
 HERE = Path(__file__).parent
 AT_ONCE = 4
@@ -39,7 +39,7 @@ def main() -> int:
     for path in asked.files:
         try:
             told = model(path, top=asked.top)
-        except Unreadable as error:
+        except UnreadableError as error:
             unreadable += 1
             print(f"{path}: {error}", file=sys.stderr)
             continue
@@ -70,7 +70,7 @@ class Model:
         answer, which may be "none of these", and how sure it is.
 
         Raises:
-            Unreadable: with the reason.
+            UnreadableError: with the reason.
         """
         told = self.told
         views = read(path, sampling=told["sampling"], views=told["views"], size=told["image_size"])

@@ -1,4 +1,4 @@
-"""Videos to clips, with PyAV and numpy alone: what `stillmotion predict` reads, without stillmotion.
+"""Videos to clips as `stillmotion predict` reads them, with PyAV and numpy alone.
 
 Lies beside run.py, which says how it is used. The same frames and the same crops; where the decoder
 does not resize by itself, a colour may be rounded to a neighbouring level.
@@ -21,7 +21,7 @@ OPTIONS = {
 }
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A video that cannot be read, with the reason."""
 
 
@@ -34,7 +34,7 @@ def read(path: Path, *, sampling: dict[str, Any], views: dict[str, Any], size: i
         size: pixels along each side of a crop.
 
     Raises:
-        Unreadable: with the reason.
+        UnreadableError: with the reason.
     """
     try:
         stamps, last, unit, are_exact = timeline(path)
@@ -45,7 +45,7 @@ def read(path: Path, *, sampling: dict[str, Any], views: dict[str, Any], size: i
         side = views["short_side"] or size if views["interpolation"] == "bilinear" else None
         frames = decoded(path, wanted, stamps if are_exact else None, side)
     except (av.FFmpegError, OSError, ValueError, IndexError, MemoryError) as error:
-        raise Unreadable(getattr(error, "strerror", None) or str(error)) from error
+        raise UnreadableError(getattr(error, "strerror", None) or str(error)) from error
     place = {number: at for at, number in enumerate(wanted)}
     each = [frames[[place[number] for number in clip]] for clip in numbers]
     return np.concatenate([crops(clip, views, size) for clip in each])
@@ -57,7 +57,7 @@ def opened(path: Path) -> tuple[Any, Any]:
     pictures = av.stream.Disposition.attached_pic
     streams = [s for s in container.streams.video if not s.disposition & pictures]
     if not streams or streams[0].codec_context is None:
-        raise Unreadable("there is no video stream that can be decoded")
+        raise UnreadableError("there is no video stream that can be decoded")
     streams[0].codec_context.options = {"max_pixels": OPTIONS["max_pixels"]}
     return container, streams[0]
 
@@ -79,7 +79,7 @@ def timeline(path: Path) -> tuple[list[int], int, float, bool]:
         last = max(shown, key=lambda p: p.pts or 0).duration or 0 if shown else 0
         encrypted = any(p.has_sidedata("encryption_info") for p in shown)
     if encrypted or not shown:
-        raise Unreadable("the video is encrypted" if encrypted else "there are no frames")
+        raise UnreadableError("the video is encrypted" if encrypted else "there are no frames")
     known = sorted({pts for pts in listed if pts is not None})
     step = usual(known)
     if has_stamps and not hides and len(known) == len(listed):
@@ -103,7 +103,7 @@ def decoded_stamps(path: Path) -> list[tuple[int | None, bool]]:
         except av.FFmpegError:
             stamps[-1:] = [(stamps[-1][0], True)] if stamps else []
     if not stamps:
-        raise Unreadable("not one frame can be decoded")
+        raise UnreadableError("not one frame can be decoded")
     return stamps
 
 
@@ -136,12 +136,12 @@ def decoded(path: Path, wanted: list[int], stamps: list[int] | None, side: int |
             if number not in missing:
                 continue
             if frame.is_corrupt:
-                raise Unreadable(f"frame {number} is damaged")
+                raise UnreadableError(f"frame {number} is damaged")
             missing.remove(number)
             found.append(upright(frame, side))
             if not missing:
                 return np.stack(found)
-    raise Unreadable(f"frame {min(missing)} cannot be decoded")
+    raise UnreadableError(f"frame {min(missing)} cannot be decoded")
 
 
 def upright(frame: Any, side: int | None) -> Any:
@@ -168,7 +168,7 @@ def clip_indices(length: int, sampling: dict[str, Any], clips: int, spread: str)
     frames, loops = sampling["num_frames"], sampling["short"] == "loop"
     span = (frames - 1) * sampling["stride"] + 1 if sampling["kind"] == "dense" else frames
     if length < span and sampling["short"] == "error":
-        raise Unreadable(f"the video has {length} frames and the clip spans {span}")
+        raise UnreadableError(f"the video has {length} frames and the clip spans {span}")
     if sampling["kind"] == "dense":
         steps = [step * sampling["stride"] for step in range(frames)]
         starts = clip_starts(length, frames, sampling["stride"], clips, spread)
