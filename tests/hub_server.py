@@ -64,9 +64,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer({"url": f"{self.server.address}/{repo}"})
         repo = "/".join(place.split("/")[3:5])
         if "/preupload/" in place:
-            files = [
-                {"path": f["path"], "uploadMode": "regular"} for f in json.loads(body)["files"]
-            ]
+            plain = {"uploadMode": "regular", "shouldIgnore": False}
+            files = [{"path": file["path"], **plain} for file in json.loads(body)["files"]]
             return self.answer({"files": files})
         for line in map(json.loads, body.splitlines()):
             if line["key"] == "file":
@@ -81,6 +80,14 @@ class Handler(BaseHTTPRequestHandler):
         files = self.server.files.get(repo)
         if files is None:
             return self.answer({"error": "not found"}, status=404, RepoError="RepoNotFound")
+        if "tree" in words:
+            sums = {name: hashlib.sha1(content).hexdigest() for name, content in files.items()}
+            return self.answer(
+                [
+                    {"type": "file", "path": name, "size": len(content), "oid": sums[name]}
+                    for name, content in files.items()
+                ]
+            )
         if words[0] == "api":
             siblings = [{"rfilename": name} for name in files]
             return self.answer({"id": repo, "sha": COMMIT, "siblings": siblings})
