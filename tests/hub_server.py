@@ -60,7 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             told = json.loads(body)
             repo = f"{told['organization']}/{told['name']}"
             self.server.files.setdefault(repo, {})
-            self.server.private[repo] = told.get("private") or False
+            is_private = told.get("private") or told.get("visibility") == "private"
+            self.server.private[repo] = bool(is_private)  # clients of different ages say it
             return self.answer({"url": f"{self.server.address}/{repo}"})
         repo = "/".join(place.split("/")[3:5])
         if "/preupload/" in place:
