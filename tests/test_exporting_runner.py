@@ -51,7 +51,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 DAMAGED = {"no_timescale.mp4", "sample_with_invalid_nalu.mp4"}
-"""Where stillmotion finds whole frames before, after or between the damage, and the runner gives up."""
+"""Where stillmotion finds the whole frames around the damage, and the runner gives up."""
 
 VIEWS = {
     "one view": (Sampling(num_frames=4), Views()),
