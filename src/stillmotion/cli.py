@@ -96,6 +96,10 @@ COMMANDS = {
         "write a trained model in a form that others read",
         "stillmotion.commands.exporting",
     ),
+    "push": Command(
+        "put a trained model on the Hugging Face hub, with its model card",
+        "stillmotion.commands.push",
+    ),
     "info": Command(
         "count the parameters and multiply-adds of any backbone with any method",
         "stillmotion.commands.info",

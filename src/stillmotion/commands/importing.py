@@ -4,6 +4,7 @@ from typing import Any
 
 import yaml
 
+from stillmotion.commands import importing_peft
 from stillmotion.commands.shared import Arguments
 from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
@@ -24,13 +25,15 @@ WORDS = {
 
 def run(arguments: Arguments) -> int:
     """Read a published file, say what became of its keys, write a run."""
+    if any(word.partition("=")[0] == "--peft" for word in arguments):
+        return importing_peft.run(arguments)
     parser = Parser(
         "import",
         "FILE --method NAME --num_frames T --out DIR [options] [--FIELD=VALUE ...]",
         "Make a run of a checkpoint that AIM's, ZeroI2V's, ST-Adapter's, DualPath's or "
         f"AdaptFormer's authors published; predict and evaluate take it. {FIELDS}. Example: "
         "stillmotion import vit_b_clip_8.pth --method aim --num_frames 8 --labels kinetics400 "
-        "--out runs/aim",
+        "--out runs/aim. A LoRA adapter of the PEFT library: stillmotion import --peft DIR --help",
     )
     parser.add_argument("file", help="safetensors, or .pth, out of which no code is run")
     parser.add_argument("--num_frames", type=int, required=True, help="frames of a clip")

@@ -1,0 +1,121 @@
+"""From a run to a repository on the Hugging Face hub."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from stillmotion.checkpoint import CONFIG, TENSORS, find, looks_like_hub_id, read_config
+from stillmotion.data.parts import Part, combinations
+from stillmotion.errors import CheckpointError, ConfigurationError, ExportError
+from stillmotion.files import write_text, writing_folder
+from stillmotion.hub.card import model_card
+
+CARD, LABELS = "README.md", "labels.txt"
+EVALUATION, SPLIT = "evaluation.json", "split.jsonl"
+"""Files of a run that tell how good it is, and what it was trained on."""
+
+
+def push(run: str | PathLike[str], repo: str, *, licence: str, private: bool = False) -> str:
+    """Upload a trained model with its model card; the repository is made where it is not there.
+
+    Args:
+        run: a directory written by train or save_pretrained.
+        repo: user/name.
+        licence: of the trained tensors: an identifier of the hub's, such as apache-2.0.
+        private: whether a repository that is made is for its owner alone.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        CheckpointError: where the run holds no checkpoint.
+        ConfigurationError: for another kind of name.
+        ExportError: where the hub cannot be reached, or refuses, with its reason.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        prepare(run, folder, repo=repo, licence=licence)
+        try:
+            HfApi().create_repo(repo, private=private, exist_ok=True)
+            commit = HfApi().upload_folder(
+                repo_id=repo, folder_path=folder, commit_message="A model of stillmotion"
+            )
+        except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, OSError) as error:
+            raise ExportError(f"the Hugging Face hub does not take {repo}: {error}") from error
+    return str(commit.commit_url)
+
+
+def prepare(
+    run: str | PathLike[str], folder: str | PathLike[str], *, repo: str, licence: str
+) -> None:
+    """Write what `push` uploads: the adapter checkpoint, its labels and a model card.
+
+    Scores are told where the run holds an evaluation of this very model. No path of this machine
+    goes along: of an image model's weights in a file, its name alone.
+
+    Args:
+        folder: must not be there yet.
+
+    Raises:
+        CheckpointError, ConfigurationError: as `push`.
+        StorageError: where the folder is there already, or cannot be written.
+    """
+    if not looks_like_hub_id(repo):
+        raise ConfigurationError(f"{repo!r} is no name on the Hugging Face hub: give user/name")
+    if not Path(run).is_dir():
+        raise CheckpointError(f"there is no directory {run}")
+    directory = find(run)
+    config = read_config(directory)
+    backbone = config["backbone"]
+    backbone["weights"] = backbone["weights"] and Path(backbone["weights"]).name
+    class_names = names_of(config)
+    around = directory.parent if directory != Path(run) else directory
+    card = model_card(
+        config,
+        repo,
+        licence=licence,
+        class_names=class_names,
+        evaluation=evaluation_of(config, class_names, around / EVALUATION),
+        split_sha256=sha256_of(around / SPLIT),
+    )
+    with writing_folder(Path(folder)) as place:
+        write_text(place / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+        shutil.copyfile(directory / TENSORS, place / TENSORS)
+        write_text(place / LABELS, "".join(f"{name}\n" for name in class_names))
+        write_text(place / CARD, card)
+
+
+def names_of(config: dict[str, Any]) -> tuple[str, ...]:
+    """The classes of a checkpoint, combinations written out."""
+    parts = [Part(name, tuple(names)) for name, names in config.get("parts", {}).items()]
+    return combinations(parts) if parts else tuple(config["class_names"])
+
+
+def evaluation_of(
+    config: dict[str, Any], class_names: tuple[str, ...], path: Path
+) -> dict[str, Any] | None:
+    """A run's evaluation; None where there is none, or it is of another model.
+
+    Raises:
+        CheckpointError: where the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        known = told["backbone_sha256"], tuple(told["class_names"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    return told if known == (config["backbone"]["sha256"], class_names) else None
+
+
+def sha256_of(path: Path) -> str | None:
+    """Of a file's bytes; None where there is no file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
