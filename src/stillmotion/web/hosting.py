@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import chain, count
 from pathlib import Path
 
 import torch
@@ -121,7 +122,6 @@ def named(sources: Iterable[str]) -> list[str]:
         path = Path(source)
         word = path.parent.name if path.name in ("best", "last") and path.parent.name else path.name
         plain = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") or "model"
-        number = 1 + sum(re.fullmatch(rf"{re.escape(plain)}(-\d+)?", name) is not None
-                         for name in found)  # fmt: skip
-        found.append(plain if number == 1 else f"{plain}-{number}")
+        numbered = (f"{plain}-{number}" for number in count(2))
+        found.append(next(name for name in chain([plain], numbered) if name not in found))
     return found
