@@ -6,13 +6,12 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
+from models import randomise
 from stillmotion import STAdapter, adapt, load_together
 from stillmotion.backbones.demo import DEMO_BACKBONE
 from stillmotion.model import VideoClassifier
 from stillmotion.web.app import create_app
 from stillmotion.web.schemas import ENDED
-
-from models import randomise
 
 MP4 = {"content-type": "video/mp4"}
 

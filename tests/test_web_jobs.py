@@ -1,4 +1,4 @@
-"""Jobs wait their turn, can be cancelled at every stage, are forgotten, and end with the service."""
+"""Jobs wait their turn, can be cancelled at every stage, and are forgotten."""
 
 import time
 from pathlib import Path

@@ -83,7 +83,7 @@ def test_a_crash_is_the_files_fault():
 def test_a_process_that_hangs_is_killed_in_time():
     seen = []
     with pytest.raises(RefusalError, match="too long"):
-        seen.extend(message["pid"] for message, _ in said(hang, seconds=1.0))  # noqa: PERF401
+        seen.extend(message["pid"] for message, _ in said(hang, seconds=1.0))
     assert not seen or not is_running(seen[0])
 
 

@@ -1,8 +1,12 @@
 """The service keeps to its own description, whatever the description allows to be asked."""
 
+from contextlib import suppress
+
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.generation import GenerationMode
 from schemathesis.python.asgi import shutdown_lifespans
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -10,7 +14,7 @@ from stillmotion import load
 from stillmotion.web.app import create_app
 from stillmotion.web.limits import Limits
 
-EXAMPLES = 12
+EXAMPLES = 6
 """Of each operation; `pytest -m slow` takes many more."""
 
 
@@ -22,20 +26,35 @@ def described(finished_run, few_videos):
     shutdown_lifespans()
 
 
-schema = schemathesis.pytest.from_fixture("described")
-
-
-@schema.parametrize()
-@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-def test_answers_are_as_described(case):
-    check(case)
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_answers_are_as_described(described, mode):
+    fuzz(described, mode, examples=EXAMPLES)
 
 
 @pytest.mark.slow
-@schema.parametrize()
-@settings(max_examples=300, suppress_health_check=list(HealthCheck))
-def test_many_answers_are_as_described(case):
-    check(case)
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_many_answers_are_as_described(described, mode):
+    fuzz(described, mode, examples=200)
+
+
+def fuzz(described, mode, *, examples):
+    """Asks every operation what its description allows, or does not."""
+    asked = set()
+    for found in described.get_all_operations():
+        operation = found.ok()
+        with suppress(Unsatisfiable):  # nothing is forbidden where nothing can be said
+
+            @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def ask(case):
+                check(case)
+                asked.add(case.operation.label)
+
+            ask()
+    if mode is GenerationMode.POSITIVE:
+        assert len(asked) == 11
+    else:
+        assert {"POST /api/jobs", "GET /api/jobs/{job_id}/flow"} <= asked
 
 
 def check(case):

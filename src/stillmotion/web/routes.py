@@ -21,11 +21,12 @@ from stillmotion.web.asking import (
     refuse_two_videos,
     sample_named,
 )
-from stillmotion.web.failures import possible
+from stillmotion.web.failures import POSSIBLE, possible
 from stillmotion.web.jobs import Job
 from stillmotion.web.refusal import refuse
 from stillmotion.web.schemas import (
     Accepted,
+    Failure,
     FlowTold,
     Health,
     JobTold,
@@ -112,7 +113,10 @@ def sample_video(sample_id: str, service: Asked) -> FileResponse:
     "/jobs",
     status_code=202,
     openapi_extra=VIDEO_BODY,
-    responses=possible(408, 413, 415, 422, 429, 503),
+    responses={
+        **possible(408, 413, 415, 422, 429),
+        503: {"model": Failure, "description": POSSIBLE[503]},  # where the others' reference leads
+    },
 )
 async def add_job(
     request: Request,
