@@ -89,6 +89,4 @@ class Service:
                 return
             if job is not None:
                 asked = {model: self.models[model] for model in job.models}
-                Worker(
-                    job, models=asked, scorer=self.scorer, book=self.book, limits=self.limits
-                ).work()
+                Worker(job, asked, self.scorer, self.book, self.limits).work()

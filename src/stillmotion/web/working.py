@@ -58,23 +58,25 @@ class Gathered:
         return sum(seconds) + sum(answer.seconds for _, answer in self.flows)
 
 
+@dataclass
 class Worker:
-    """Does one job.
+    """Does one job."""
 
-    Args:
-        models: those that the job asks, by their ids.
-    """
+    job: Job
+    models: Mapping[str, Hosted]
+    """Those that the job asks, by their ids."""
+    scorer: Scorer
+    book: Book
+    limits: Limits
+    waiting: deque[Answer] = field(default_factory=deque)
+    """What was asked and may not be answered yet, the first first."""
+    answered: int = 0
+    expected: int = 0
+    """Answers that there will be, once the length of the video is known."""
 
-    def __init__(
-        self, job: Job, *, models: Mapping[str, Hosted], scorer: Scorer, book: Book, limits: Limits
-    ) -> None:
-        self.job, self.models, self.scorer, self.book, self.limits = (
-            job, models, scorer, book, limits
-        )  # fmt: skip
-        self.gathered = {model: Gathered() for model in models}
-        self.deadline = time.monotonic() + limits.time_limit_seconds
-        self.waiting: deque[Answer] = deque()
-        self.answered = self.expected = 0
+    def __post_init__(self) -> None:
+        self.gathered = {model: Gathered() for model in self.models}
+        self.deadline = time.monotonic() + self.limits.time_limit_seconds
 
     def work(self) -> None:
         """The job ends done, failed or cancelled, whatever happens."""
