@@ -71,6 +71,7 @@ COMMANDS = {
     "timeline": Command(
         "say what happens when in long videos, and score it",
         "stillmotion.commands.timeline",
+    ),
     "serve": Command(
         "a page and a service that say what happens in videos, and when",
         "stillmotion.commands.serve",
