@@ -7,6 +7,8 @@ import pytest
 from fastapi import Request
 
 from services import MP4, asked, client_of, ended, refusal, two_models
+from stillmotion import Predictor
+from stillmotion.errors import VideoError
 from stillmotion.web.limits import Limits
 from stillmotion.web.refusal import RefusalError
 from stillmotion.web.uploads import receive
@@ -157,3 +159,25 @@ def test_an_upload_that_breaks_off_is_refused_without_a_fault_of_ours(tmp_path):
     request = Request(scope, next_part)
     with pytest.raises(RefusalError, match="broke off"):
         asyncio.run(receive(request, tmp_path / "a", Limits()))
+
+
+@pytest.mark.slow
+def test_files_of_every_kind_are_answered_as_predictor_does_or_refused(models, few_videos, shared):
+    predictor, seen = Predictor(models["doors"]), set()
+    with client_of(models, samples=few_videos) as client:
+        for path in sorted((shared / "data" / "decoder-zoo").rglob("*.*")):
+            headers = {**MP4, "x-file-name": path.name}
+            posted = client.post(
+                "/api/jobs?models=doors", content=path.read_bytes(), headers=headers
+            )
+            accepted = posted.status_code == 202
+            job = ended(client, posted.json()["id"]) if accepted else {"state": "refused"}
+            seen.add(job["state"])
+            try:
+                expected = predictor(path).probabilities[0]
+            except VideoError:
+                assert job["state"] in ("refused", "failed"), path
+            else:
+                told = job["results"][0]["top"][0]["probability"]
+                assert told == pytest.approx(expected, abs=1e-5), path
+    assert seen == {"done", "failed", "refused"}

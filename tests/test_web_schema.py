@@ -18,8 +18,9 @@ EXAMPLES = 6
 """Of each operation; `pytest -m slow` takes many more."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def described(finished_run, few_videos):
+    """Of a service that works for one test: schemathesis ends it with the test."""
     limits = Limits(max_bytes=100_000, time_limit_seconds=5.0, open_seconds=5.0)
     app = create_app({"doors": load(finished_run)}, limits=limits, hosts=None, samples=few_videos)
     yield schemathesis.openapi.from_asgi("/openapi.json", app)
