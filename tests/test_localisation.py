@@ -173,11 +173,11 @@ def test_the_usual_window_is_as_long_as_what_was_trained_on(finished_run, film):
     model = sm.load(finished_run)
     with open_video(film) as video:
         model.info["usual_seconds"] = 1.5
-        assert usual_window(model, video) == 1.5
+        assert usual_window(model, fps=video.fps) == 1.5
         model.info["usual_seconds"] = None
-        assert usual_window(model, video) == 4.0
+        assert usual_window(model, fps=video.fps) == 4.0
         model.info["sampling"] = Sampling(num_frames=4, kind="dense", stride=3).to_dict()
-        assert usual_window(model, video) == pytest.approx(1.2)
+        assert usual_window(model, fps=video.fps) == pytest.approx(1.2)
 
 
 def test_a_run_remembers_how_long_its_videos_were(model, few_videos, tmp_path):

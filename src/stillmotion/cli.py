@@ -84,6 +84,10 @@ COMMANDS = {
         "say what happens before a camera, on a stream, or in a file as it plays",
         "stillmotion.commands.watch",
     ),
+    "serve": Command(
+        "a page and a service that say what happens in videos, and when",
+        "stillmotion.commands.serve",
+    ),
     "merge": Command(
         "fold a trained model's adapters into its image model",
         "stillmotion.commands.merge",

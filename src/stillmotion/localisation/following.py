@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stillmotion.answering import average_of_views, logits_of_views
 from stillmotion.data.parts import sizes_of
-from stillmotion.data.video import Video, open_video
+from stillmotion.data.video import open_video
 from stillmotion.loading import sampling_of, views_of
 from stillmotion.localisation.track import Track
 from stillmotion.localisation.windows import one_of, window_clips, windows
@@ -68,7 +68,7 @@ def follow(
     views = one_of(views_of(model))
     asked = Predictor(model, views=views, device=device, memory_gib=memory_gib)
     with open_video(Path(path)) as video:
-        window = usual_window(model, video) if window is None else window
+        window = usual_window(model, fps=video.fps) if window is None else window
         spans = windows(
             video.duration_seconds, window=window, stride=window / 2 if stride is None else stride
         )
@@ -83,15 +83,15 @@ def follow(
         return track_of(model, spans, said, seconds=video.duration_seconds)
 
 
-def usual_window(model: VideoClassifier, video: Video) -> float:
-    """The seconds of this video that a model sees at once if it is shown it as in training.
+def usual_window(model: VideoClassifier, *, fps: float) -> float:
+    """The seconds of a video that a model sees at once if it is shown it as in training.
 
     Dense clips: from the first frame of a clip to the last. Uniform ones, which are spread over a
     video whatever its length: as long as the videos of the training usually were.
     """
     sampling = sampling_of(model)
     if sampling.kind == "dense":
-        return sampling.num_frames * sampling.stride / video.fps
+        return sampling.num_frames * sampling.stride / fps
     return float(model.info.get("usual_seconds") or USUAL_SECONDS)
 
 
