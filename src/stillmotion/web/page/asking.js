@@ -1,0 +1,91 @@
+// The question: a video, and who is asked about it.
+
+import { byId, make } from "./element.js";
+import { counted, duration, size } from "./words.js";
+
+const CHECKED = 3;
+
+/**
+ * Fills the question's part of the page.
+ * @param {object} options what the service told: `limits`, `models`, `samples`; `playable`, an
+ *   address for a sample's video; `onAsk`, told `{file | sample, name, models, window, stride}`;
+ *   and `onTrouble`, told a reason.
+ */
+export function prepareQuestion({ limits, models, samples, playable, onAsk, onTrouble }) {
+  const ask = (video) => {
+    const chosen = [...document.querySelectorAll("#models input:checked")].map(({ value }) => value);
+    if (!chosen.length) return onTrouble("Choose at least one model: nobody is asked.");
+    if (video.file?.size > limits.max_bytes) {
+      return onTrouble(`${video.name} has ${size(video.file.size)}; this service takes up to ${size(limits.max_bytes)}.`);
+    }
+    const [window, stride] = ["window", "stride"].map((id) => byId(id).value);
+    return onAsk({ ...video, models: chosen, window, stride });
+  };
+  const askFile = (file) => file && ask({ file, name: file.name });
+
+  byId("limits").textContent = told(limits);
+  byId("models").replaceChildren(...models.map((model, i) => choice(model, { models, checked: i < CHECKED })));
+  byId("samples").replaceChildren(...samples.map((each) => sample(each, { playable, ask })));
+  byId("offers").hidden = samples.length === 0;
+  byId("asking").addEventListener("submit", (event) => event.preventDefault());
+  byId("file").addEventListener("change", ({ target }) => {
+    askFile(target.files[0]);
+    target.value = ""; // the same file may be chosen again
+  });
+  takeDrops(askFile);
+  return { offerAgain: (video) => offerAgain(video, ask) };
+}
+
+function told({ max_bytes: bytes, max_seconds: seconds, max_pixels: pixels }) {
+  return `Up to ${size(bytes)}, ${duration(seconds)} and ${Number((pixels / 1e6).toPrecision(2))} megapixels`;
+}
+
+function choice(model, { models, checked }) {
+  const names = new Map(models.map(({ id, name }) => [id, name]));
+  const shared = model.shares.filter((id) => id !== model.id).map((id) => names.get(id) ?? id);
+  const notes = [
+    `${model.method} on ${model.backbone}: ${counted(model.class_names.length, "class", "classes")}, `
+      + `${counted(model.num_frames, "frame")} of ${model.image_size} pixels, `
+      + `${counted(model.trained_parameters, "trained parameter")}`,
+    ...(shared.length ? [`One image model in memory with ${shared.join(", ")}`] : []),
+  ];
+  const box = make("input", { type: "checkbox", value: model.id, checked });
+  const words = make("span", {}, model.name, ...notes.map((note) => make("small", {}, note)));
+  return make("li", {}, make("label", { class: "switch" }, box, words));
+}
+
+function sample({ id, name, seconds }, { playable, ask }) {
+  const video = make("video", { muted: true, loop: true, playsinline: true, preload: "metadata", "aria-hidden": "true", tabindex: -1 });
+  playable(`api/samples/${encodeURIComponent(id)}/video`).then((source) => (video.src = source), () => {});
+  const moves = () => !matchMedia("(prefers-reduced-motion: reduce)").matches && video.play().catch(() => {});
+  const rests = () => video.pause();
+  video.muted = true;
+  const listeners = { onclick: () => ask({ sample: id, name }), onpointerenter: moves, onfocus: moves, onpointerleave: rests, onblur: rests };
+  return make("li", {}, make("button", { type: "button", class: "sample", ...listeners },
+    video, make("span", {}, name), make("small", {}, duration(seconds))));
+}
+
+/** The last video once more: other models may be chosen. */
+function offerAgain(video, ask) {
+  const button = make("button", { type: "button", onclick: () => ask(video) }, `Ask again about ${video.name}`);
+  byId("same").replaceChildren(button);
+  byId("same").hidden = false;
+}
+
+/** Files may be dropped anywhere. */
+function takeDrops(askFile) {
+  const carries = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
+  const mark = (over) => document.body.classList.toggle("dropping", over);
+  addEventListener("dragover", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    mark(true);
+  });
+  addEventListener("dragleave", ({ relatedTarget }) => relatedTarget || mark(false));
+  addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    mark(false);
+    askFile(event.dataTransfer.files[0]);
+  });
+}

@@ -1,0 +1,61 @@
+// Attention-map flow as heat over the video, as stillmotion.visualise.flow draws it.
+
+import { make } from "./element.js";
+
+/** Matplotlib's inferno from 0.25 to 0.95, in nine even steps. */
+const HEAT = ["#57106e", "#7a1d6d", "#9d2964", "#c03a51", "#dd513a", "#f1731d", "#fb9906", "#fac42a", "#f1ef75"];
+const COVER = 0.9;
+
+/** The scale as a gradient, for the legend. */
+export const gradient = `linear-gradient(to right, ${HEAT.join(", ")})`;
+
+export class Flow {
+  /** @param {object} told `times` in seconds, `height`, `width`, `block`, `strength` in base64. */
+  constructor({ times, height, width, block, strength }) {
+    this.block = block;
+    this.times = times;
+    const bytes = Uint8Array.from(atob(strength), (letter) => letter.charCodeAt(0));
+    const patches = height * width;
+    this.pictures = times.map((_, t) => {
+      const canvas = make("canvas", { width, height });
+      canvas.getContext("2d").putImageData(heat(bytes.subarray(t * patches, (t + 1) * patches), width), 0, 0);
+      return canvas;
+    });
+    this.shown = null;
+  }
+
+  /** Lays the flow of the frame nearest to a time over a canvas of the video's size. */
+  paint(canvas, time) {
+    const distance = (t) => Math.abs(this.times[t] - time);
+    const nearest = this.times.reduce((best, _, t) => (distance(t) < distance(best) ? t : best), 0);
+    if (this.shown === nearest) return;
+    this.shown = nearest;
+    const picture = this.pictures[nearest];
+    // The model sees the middle of the frame: the largest part that has the shape of its input.
+    const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
+    const [width, height] = [scale * picture.width, scale * picture.height];
+    const [left, top] = [(canvas.width - width) / 2, (canvas.height - height) / 2];
+    const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(picture, left, top, width, height);
+  }
+}
+
+/** A pixel a patch; the stronger, the lighter and the less transparent. */
+function heat(strengths, width) {
+  const image = new ImageData(width, strengths.length / width);
+  strengths.forEach((strength, i) => {
+    image.data.set([...colour(strength / 255), 255 * COVER * Math.sqrt(strength / 255)], 4 * i);
+  });
+  return image;
+}
+
+function colour(share) {
+  const place = share * (HEAT.length - 1);
+  const low = Math.min(Math.floor(place), HEAT.length - 2);
+  const [from, to] = [HEAT[low], HEAT[low + 1]].map(channels);
+  return from.map((value, i) => value + (place - low) * (to[i] - value));
+}
+
+const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));

@@ -1,0 +1,142 @@
+// Which part of the page is shown, and how a question becomes an answer.
+// The address says which: nothing after # is the question, `#job=NAME` a job; `#token=...` enters.
+
+import { showAnswer } from "./answer.js";
+import { prepareQuestion } from "./asking.js";
+import { byId } from "./element.js";
+import { Refusal, Service } from "./service.js";
+import { counted } from "./words.js";
+
+const PARTS = ["question", "waiting", "answer"];
+const service = new Service();
+const sources = new Map(); // of videos that came from this page, by job
+let models = new Map();
+let question = null;
+let asked = null; // the last question, to ask it again
+let leaving = new AbortController();
+
+async function start() {
+  enter();
+  try {
+    const { limits } = await service.describe();
+    const [listed, samples] = await Promise.all([service.models(), service.samples()]);
+    models = new Map(listed.map((model) => [model.id, model]));
+    const playable = (path) => service.playable(path);
+    question = prepareQuestion({ limits, models: listed, samples, playable, onAsk: ask, onTrouble: trouble });
+    addEventListener("hashchange", route);
+    await route();
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** A token in the address is remembered and leaves the address. */
+function enter() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return;
+  service.remember(token);
+  history.replaceState(null, "", location.pathname);
+}
+
+function route() {
+  leaving.abort();
+  leaving = new AbortController();
+  const id = new URLSearchParams(location.hash.slice(1)).get("job");
+  if (id) return follow(id, leaving.signal);
+  if (asked) question.offerAgain(asked);
+  return show("question", "What happens in your video?");
+}
+
+async function ask(video) {
+  leaving = new AbortController();
+  const { signal } = leaving;
+  asked = video.file ? { file: video.file, name: video.name } : { sample: video.sample, name: video.name };
+  wait(video.name, () => leaving.abort());
+  const sent = (share) => progress(share < 1 ? "Sending the video" : "Waiting for the service", share);
+  progress(video.file ? "Sending the video" : "Asking", 0);
+  try {
+    const id = await service.ask(video, sent, signal);
+    if (video.file) sources.set(id, URL.createObjectURL(video.file));
+    location.hash = `job=${id}`;
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** Shows a job until it is done, then its answer. */
+async function follow(id, signal) {
+  const forget = () => service.forget(id).catch(report);
+  try {
+    for await (const job of service.follow(id, signal)) {
+      if (job.state === "done") return await answer(job, signal);
+      if (job.state === "cancelled") throw new DOMException("cancelled", "AbortError");
+      if (job.state === "failed") throw new Refusal(job.error.code, job.error.reason);
+      if (byId("waiting").hidden || !byId("progress").dataset.job) wait(job.video?.name ?? asked?.name ?? "A video", forget, id);
+      progress(stage(job), job.state === "queued" ? null : job.progress);
+    }
+  } catch (error) {
+    if (!signal.aborted) report(error);
+  }
+}
+
+function stage({ state, ahead }) {
+  if (state === "reading") return "Reading the video";
+  if (state === "scoring") return "Asking the models";
+  return ahead ? `Waiting: ${counted(ahead, "video")} before this one` : "Waiting for a turn";
+}
+
+async function answer(job, signal) {
+  const source = sources.get(job.id) ?? (await service.playable(`api/jobs/${job.id}/video`));
+  if (signal.aborted) return;
+  show("answer", job.video.name);
+  showAnswer(job, { source, models, loadFlow: (model) => service.flow(job.id, model), signal });
+}
+
+/** Shows one part, names the window after it, and moves those who use the keyboard there. */
+function show(part, title) {
+  for (const each of PARTS) byId(each).hidden = each !== part;
+  byId("again").hidden = part !== "answer";
+  document.title = `${title} - stillmotion`;
+  if (part !== "question") byId("trouble").hidden = true;
+  byId(`${part}-title`).focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+function wait(name, onCancel, job = "") {
+  byId("waiting-title").textContent = name;
+  byId("cancel").onclick = onCancel;
+  byId("progress").dataset.job = job;
+  show("waiting", name);
+}
+
+function progress(words, share) {
+  if (byId("stage").textContent !== words) byId("stage").textContent = words; // else it is read again
+  if (share === null) byId("progress").removeAttribute("value");
+  else byId("progress").value = share;
+}
+
+/** What went wrong, above the question; a missing token is asked for. */
+function report(error) {
+  if (error.code === "token") return askToken(service.token ? error.message : "");
+  history.replaceState(null, "", location.pathname);
+  if (question) route();
+  if (error.name !== "AbortError") trouble(error.message);
+  if (!(error instanceof Refusal) && error.name !== "AbortError") throw error;
+}
+
+function trouble(reason) {
+  byId("trouble").textContent = reason;
+  byId("trouble").hidden = false;
+  scrollTo(0, 0);
+}
+
+function askToken(reason) {
+  byId("entrance-reason").textContent = reason;
+  byId("entrance").onclose = () => {
+    service.remember(byId("token").value);
+    location.reload();
+  };
+  byId("entrance").showModal();
+}
+
+start();
