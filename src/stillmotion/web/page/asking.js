@@ -1,6 +1,6 @@
 // The question: a video, and who is asked about it.
 
-import { byId, make } from "./element.js";
+import { byId, enliven, make } from "./element.js";
 import { counted, duration, size } from "./words.js";
 
 const CHECKED = 3;
@@ -47,7 +47,7 @@ function choice(model, { models, checked }) {
     `${model.method} on ${model.backbone}: ${counted(model.class_names.length, "class", "classes")}, `
       + `${counted(model.num_frames, "frame")} of ${model.image_size} pixels, `
       + `${counted(model.trained_parameters, "trained parameter")}`,
-    ...(shared.length ? [`One image model in memory with ${shared.join(", ")}`] : []),
+    ...(shared.length ? [`Shares its image model in memory with ${shared.join(", ")}`] : []),
   ];
   const box = make("input", { type: "checkbox", value: model.id, checked });
   const words = make("span", {}, model.name, ...notes.map((note) => make("small", {}, note)));
@@ -55,14 +55,17 @@ function choice(model, { models, checked }) {
 }
 
 function sample({ id, name, seconds }, { playable, ask }) {
-  const video = make("video", { muted: true, loop: true, playsinline: true, preload: "metadata", "aria-hidden": "true", tabindex: -1 });
+  const video = make("video", {
+    muted: true, loop: true, playsinline: true, preload: "metadata", "aria-hidden": "true",
+    onloadedmetadata: () => (video.currentTime = seconds / 2), // a telling picture, and a painted one
+  });
   playable(`api/samples/${encodeURIComponent(id)}/video`).then((source) => (video.src = source), () => {});
-  const moves = () => !matchMedia("(prefers-reduced-motion: reduce)").matches && video.play().catch(() => {});
-  const rests = () => video.pause();
-  video.muted = true;
-  const listeners = { onclick: () => ask({ sample: id, name }), onpointerenter: moves, onfocus: moves, onpointerleave: rests, onblur: rests };
-  return make("li", {}, make("button", { type: "button", class: "sample", ...listeners },
-    video, make("span", {}, name), make("small", {}, duration(seconds))));
+  const [moves, rests] = [() => enliven(video), () => video.pause()];
+  const button = make("button", {
+    type: "button", class: "sample", onclick: () => ask({ sample: id, name }),
+    onpointerenter: moves, onfocus: moves, onpointerleave: rests, onblur: rests,
+  }, video, make("span", {}, name), make("small", {}, duration(seconds)));
+  return make("li", {}, button);
 }
 
 /** The last video once more: other models may be chosen. */

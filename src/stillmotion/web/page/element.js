@@ -20,6 +20,13 @@ export function draw(tag, attributes = {}, ...children) {
 /** The element of this name in the page. */
 export const byId = (id) => document.getElementById(id);
 
+/** Plays a picture that moves for its own sake, unless less motion is asked for. */
+export function enliven(video) {
+  video.muted = true;
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) video.currentTime = 0;
+  else video.play().catch(() => {}); // refused, or another came in its place: it stands still
+}
+
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);

@@ -10,10 +10,12 @@ const COVER = 0.9;
 export const gradient = `linear-gradient(to right, ${HEAT.join(", ")})`;
 
 export class Flow {
-  /** @param {object} told `times` in seconds, `height`, `width`, `block`, `strength` in base64. */
-  constructor({ times, height, width, block, strength }) {
-    this.block = block;
-    this.times = times;
+  /**
+   * @param {object} told `times` in seconds; `height` and `width` of the grid of patches; `box`,
+   *   the part of the frame that it covers; `strength`, a byte a patch, in base64.
+   */
+  constructor({ times, height, width, box, strength, ...words }) {
+    Object.assign(this, { times, box, words });
     const bytes = Uint8Array.from(atob(strength), (letter) => letter.charCodeAt(0));
     const patches = height * width;
     this.pictures = times.map((_, t) => {
@@ -30,15 +32,11 @@ export class Flow {
     const nearest = this.times.reduce((best, _, t) => (distance(t) < distance(best) ? t : best), 0);
     if (this.shown === nearest) return;
     this.shown = nearest;
-    const picture = this.pictures[nearest];
-    // The model sees the middle of the frame: the largest part that has the shape of its input.
-    const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
-    const [width, height] = [scale * picture.width, scale * picture.height];
-    const [left, top] = [(canvas.width - width) / 2, (canvas.height - height) / 2];
+    const { width, height } = canvas;
+    const [left, top, wide, tall] = this.box;
     const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(picture, left, top, width, height);
+    context.clearRect(0, 0, width, height);
+    context.drawImage(this.pictures[nearest], width * left, height * top, width * wide, height * tall);
   }
 }
 

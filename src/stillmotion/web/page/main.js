@@ -3,13 +3,13 @@
 
 import { showAnswer } from "./answer.js";
 import { prepareQuestion } from "./asking.js";
-import { byId } from "./element.js";
+import { byId, enliven } from "./element.js";
 import { Refusal, Service } from "./service.js";
 import { counted } from "./words.js";
 
 const PARTS = ["question", "waiting", "answer"];
 const service = new Service();
-const sources = new Map(); // of videos that came from this page, by job
+const sources = new Map(); // addresses of videos that were asked about here, by job
 let models = new Map();
 let question = null;
 let asked = null; // the last question, to ask it again
@@ -50,13 +50,15 @@ function route() {
 async function ask(video) {
   leaving = new AbortController();
   const { signal } = leaving;
-  asked = video.file ? { file: video.file, name: video.name } : { sample: video.sample, name: video.name };
-  wait(video.name, () => leaving.abort());
-  const sent = (share) => progress(share < 1 ? "Sending the video" : "Waiting for the service", share);
-  progress(video.file ? "Sending the video" : "Asking", 0);
+  const { file, sample, name } = video;
+  asked = { file, sample, name };
   try {
+    const source = file ? URL.createObjectURL(file) : await service.playable(`api/samples/${encodeURIComponent(sample)}/video`);
+    wait(name, { source, onCancel: () => leaving.abort() });
+    progress(file ? "Sending the video" : "Asking", 0);
+    const sent = (share) => progress(share < 1 ? "Sending the video" : "Waiting for the service", share);
     const id = await service.ask(video, sent, signal);
-    if (video.file) sources.set(id, URL.createObjectURL(video.file));
+    sources.set(id, source);
     location.hash = `job=${id}`;
   } catch (error) {
     report(error);
@@ -65,13 +67,14 @@ async function ask(video) {
 
 /** Shows a job until it is done, then its answer. */
 async function follow(id, signal) {
-  const forget = () => service.forget(id).catch(report);
+  const onCancel = () => service.forget(id).catch(report);
+  const source = sources.get(id);
   try {
     for await (const job of service.follow(id, signal)) {
       if (job.state === "done") return await answer(job, signal);
       if (job.state === "cancelled") throw new DOMException("cancelled", "AbortError");
       if (job.state === "failed") throw new Refusal(job.error.code, job.error.reason);
-      if (byId("waiting").hidden || !byId("progress").dataset.job) wait(job.video?.name ?? asked?.name ?? "A video", forget, id);
+      wait(job.video?.name ?? (source ? asked.name : "A video"), { source, onCancel });
       progress(stage(job), job.state === "queued" ? null : job.progress);
     }
   } catch (error) {
@@ -95,6 +98,7 @@ async function answer(job, signal) {
 /** Shows one part, names the window after it, and moves those who use the keyboard there. */
 function show(part, title) {
   for (const each of PARTS) byId(each).hidden = each !== part;
+  if (part !== "waiting") byId("preview").removeAttribute("src");
   byId("again").hidden = part !== "answer";
   document.title = `${title} - stillmotion`;
   if (part !== "question") byId("trouble").hidden = true;
@@ -102,10 +106,13 @@ function show(part, title) {
   scrollTo(0, 0);
 }
 
-function wait(name, onCancel, job = "") {
-  byId("waiting-title").textContent = name;
+function wait(name, { source, onCancel }) {
   byId("cancel").onclick = onCancel;
-  byId("progress").dataset.job = job;
+  if (!byId("waiting").hidden && byId("waiting-title").textContent === name) return;
+  byId("waiting-title").textContent = name;
+  byId("preview").hidden = !source;
+  if (source) byId("preview").src = source;
+  enliven(byId("preview"));
   show("waiting", name);
 }
 
@@ -133,6 +140,7 @@ function trouble(reason) {
 function askToken(reason) {
   byId("entrance-reason").textContent = reason;
   byId("entrance").onclose = () => {
+    if (!byId("token").value) return;
     service.remember(byId("token").value);
     location.reload();
   };

@@ -36,7 +36,7 @@ export class Overlay {
     this.flow.shown = null; // the canvas may hold another model's
     this.player.canvas.hidden = false;
     this.player.screen.classList.add("flowing");
-    this.name.textContent = `Where what attends to what changes from frame to frame, in block ${flow.block}.`;
+    this.name.textContent = told(flow.words);
     return this.#paint();
   }
 
@@ -58,4 +58,9 @@ export class Overlay {
   #paint() {
     this.flow?.paint(this.player.canvas, this.player.time);
   }
+}
+
+function told({ block, read }) {
+  const seen = `How much the attention to each place changes from frame to frame, in ${block}`;
+  return read ? `${seen}, whose adapter reads it.` : `${seen}. The model does not read it.`;
 }

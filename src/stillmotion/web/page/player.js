@@ -19,6 +19,7 @@ export class Player extends EventTarget {
     this.video = make("video", {
       "aria-label": name, preload: "auto", playsinline: true, width, height,
       onplay: () => this.#played(), onpause: () => this.#played(), onseeked: () => this.#follow(),
+      onloadedmetadata: () => this.#fit(),
       onerror: () => this.#unplayable(), onclick: () => this.toggle(),
     });
     this.video.muted = true; // models do not hear
@@ -77,6 +78,11 @@ export class Player extends EventTarget {
     this.slider.value = this.time;
     this.reading.textContent = `${clock(this.time)} / ${clock(this.seconds)}`;
     this.dispatchEvent(new Event("time"));
+  }
+
+  /** What lies over the video has its size, as the browser turns it upright. */
+  #fit() {
+    Object.assign(this.canvas, { width: this.video.videoWidth, height: this.video.videoHeight });
   }
 
   #unplayable() {
