@@ -7,24 +7,26 @@ const CHECKED = 3;
 
 /**
  * Fills the question's part of the page.
- * @param {object} options what the service told: `limits`, `models`, `samples`; `playable`, an
- *   address for a sample's video; `onAsk`, told `{file | sample, name, models, window, stride}`;
+ * @param {object} options what the service told: `limits`, `models`, `samples`; `playable`, the
+ *   address of a sample's video; `onAsk`, told `{file | sample, name, models, window, stride}`;
  *   and `onTrouble`, told a reason.
  */
 export function prepareQuestion({ limits, models, samples, playable, onAsk, onTrouble }) {
   const ask = (video) => {
-    const chosen = [...document.querySelectorAll("#models input:checked")].map(({ value }) => value);
-    if (!chosen.length) return onTrouble("Choose at least one model: nobody is asked.");
+    const boxes = [...byId("models").querySelectorAll("input:checked")];
+    if (!boxes.length) return onTrouble("Choose at least one model: nobody is asked.");
     if (video.file?.size > limits.max_bytes) {
-      return onTrouble(`${video.name} has ${size(video.file.size)}; this service takes up to ${size(limits.max_bytes)}.`);
+      const [given, possible] = [video.file.size, limits.max_bytes].map(size);
+      return onTrouble(`${video.name} has ${given}; this service takes up to ${possible}.`);
     }
     const [window, stride] = ["window", "stride"].map((id) => byId(id).value);
-    return onAsk({ ...video, models: chosen, window, stride });
+    return onAsk({ ...video, models: boxes.map(({ value }) => value), window, stride });
   };
   const askFile = (file) => file && ask({ file, name: file.name });
 
   byId("limits").textContent = told(limits);
-  byId("models").replaceChildren(...models.map((model, i) => choice(model, { models, checked: i < CHECKED })));
+  const choices = models.map((model, i) => choice(model, { models, checked: i < CHECKED }));
+  byId("models").replaceChildren(...choices);
   byId("samples").replaceChildren(...samples.map((each) => sample(each, { playable, ask })));
   byId("offers").hidden = samples.length === 0;
   byId("asking").addEventListener("submit", (event) => event.preventDefault());
@@ -37,7 +39,8 @@ export function prepareQuestion({ limits, models, samples, playable, onAsk, onTr
 }
 
 function told({ max_bytes: bytes, max_seconds: seconds, max_pixels: pixels }) {
-  return `Up to ${size(bytes)}, ${duration(seconds)} and ${Number((pixels / 1e6).toPrecision(2))} megapixels`;
+  const millions = Number((pixels / 1e6).toPrecision(2));
+  return `Up to ${size(bytes)}, ${duration(seconds)} and ${millions} megapixels`;
 }
 
 function choice(model, { models, checked }) {
@@ -57,9 +60,9 @@ function choice(model, { models, checked }) {
 function sample({ id, name, seconds }, { playable, ask }) {
   const video = make("video", {
     muted: true, loop: true, playsinline: true, preload: "metadata", "aria-hidden": "true",
-    onloadedmetadata: () => (video.currentTime = seconds / 2), // a telling picture, and a painted one
+    onloadedmetadata: () => (video.currentTime = seconds / 2), // telling, and painted
   });
-  playable(`api/samples/${encodeURIComponent(id)}/video`).then((source) => (video.src = source), () => {});
+  playable(id).then((source) => (video.src = source), () => {}); // it can be asked unseen
   const [moves, rests] = [() => enliven(video), () => video.pause()];
   const button = make("button", {
     type: "button", class: "sample", onclick: () => ask({ sample: id, name }),

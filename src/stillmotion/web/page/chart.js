@@ -7,11 +7,11 @@ import { clock } from "./words.js";
 const GRID = [0, 0.5, 1];
 
 /**
- * @param {object} result of one model.
+ * @param {object} track of the model.
  * @param {object} options `seconds` of the video, `inks` of labels, `name` of the model, and
  *   `onSeek`, told a time that was pressed.
  */
-export function chart({ track }, { seconds, inks, name, onSeek }) {
+export function chart(track, { seconds, inks, name, onSeek }) {
   const parts = stretches(track, seconds);
   const plot = make(
     "div",
@@ -63,7 +63,7 @@ function axis(seconds) {
 
 /** What the chart shows, in a sentence. */
 function told(name, parts) {
-  const words = parts.map(({ label, start, stop }) => `${label} from ${clock(start)} to ${clock(stop)}`);
+  const words = parts.map((each) => `${each.label} from ${clock(each.start)} to ${clock(each.stop)}`);
   return `Most probable to ${name}: ${words.join(", ")}.`;
 }
 

@@ -3,7 +3,10 @@
 import { make } from "./element.js";
 
 /** Matplotlib's inferno from 0.25 to 0.95, in nine even steps. */
-const HEAT = ["#57106e", "#7a1d6d", "#9d2964", "#c03a51", "#dd513a", "#f1731d", "#fb9906", "#fac42a", "#f1ef75"];
+const HEAT = [
+  ...["#57106e", "#7a1d6d", "#9d2964", "#c03a51", "#dd513a"],
+  ...["#f1731d", "#fb9906", "#fac42a", "#f1ef75"],
+];
 const COVER = 0.9;
 
 /** The scale as a gradient, for the legend. */
@@ -15,15 +18,9 @@ export class Flow {
    *   the part of the frame that it covers; `strength`, a byte a patch, in base64.
    */
   constructor({ times, height, width, box, strength, ...words }) {
-    Object.assign(this, { times, box, words });
-    const bytes = Uint8Array.from(atob(strength), (letter) => letter.charCodeAt(0));
-    const patches = height * width;
-    this.pictures = times.map((_, t) => {
-      const canvas = make("canvas", { width, height });
-      canvas.getContext("2d").putImageData(heat(bytes.subarray(t * patches, (t + 1) * patches), width), 0, 0);
-      return canvas;
-    });
-    this.shown = null;
+    Object.assign(this, { times, box, words, shown: null });
+    this.strength = Uint8Array.from(atob(strength), (letter) => letter.charCodeAt(0));
+    this.patches = make("canvas", { width, height });
   }
 
   /** Lays the flow of the frame nearest to a time over a canvas of the video's size. */
@@ -33,10 +30,13 @@ export class Flow {
     if (this.shown === nearest) return;
     this.shown = nearest;
     const { width, height } = canvas;
+    const size = this.patches.width * this.patches.height;
+    const image = heat(this.strength.subarray(nearest * size, (nearest + 1) * size), this.patches.width);
+    this.patches.getContext("2d").putImageData(image, 0, 0);
     const [left, top, wide, tall] = this.box;
     const context = canvas.getContext("2d");
     context.clearRect(0, 0, width, height);
-    context.drawImage(this.pictures[nearest], width * left, height * top, width * wide, height * tall);
+    context.drawImage(this.patches, width * left, height * top, width * wide, height * tall);
   }
 }
 

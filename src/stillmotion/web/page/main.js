@@ -21,8 +21,8 @@ async function start() {
     const { limits } = await service.describe();
     const [listed, samples] = await Promise.all([service.models(), service.samples()]);
     models = new Map(listed.map((model) => [model.id, model]));
-    const playable = (path) => service.playable(path);
-    question = prepareQuestion({ limits, models: listed, samples, playable, onAsk: ask, onTrouble: trouble });
+    const told = { limits, models: listed, samples, playable: service.sampleVideo };
+    question = prepareQuestion({ ...told, onAsk: ask, onTrouble: trouble });
     addEventListener("hashchange", route);
     await route();
   } catch (error) {
@@ -48,38 +48,44 @@ function route() {
 }
 
 async function ask(video) {
+  leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
   const { file, sample, name } = video;
   asked = { file, sample, name };
   try {
-    const source = file ? URL.createObjectURL(file) : await service.playable(`api/samples/${encodeURIComponent(sample)}/video`);
+    const source = file ? URL.createObjectURL(file) : await service.sampleVideo(sample);
     wait(name, { source, onCancel: () => leaving.abort() });
     progress(file ? "Sending the video" : "Asking", 0);
-    const sent = (share) => progress(share < 1 ? "Sending the video" : "Waiting for the service", share);
-    const id = await service.ask(video, sent, signal);
+    const id = await service.ask(video, (share) => progress("Sending the video", share), signal);
     sources.set(id, source);
     location.hash = `job=${id}`;
   } catch (error) {
-    report(error);
+    if (leaving.signal === signal) report(error); // else another video came in its place
   }
 }
 
 /** Shows a job until it is done, then its answer. */
 async function follow(id, signal) {
-  const onCancel = () => service.forget(id).catch(report);
+  const onCancel = () => {
+    service.forget(id).catch(report);
+    location.hash = "";
+  };
   const source = sources.get(id);
   try {
     for await (const job of service.follow(id, signal)) {
       if (job.state === "done") return await answer(job, signal);
-      if (job.state === "cancelled") throw new DOMException("cancelled", "AbortError");
-      if (job.state === "failed") throw new Refusal(job.error.code, job.error.reason);
+      if (job.state === "failed" || job.state === "cancelled") throw refusal(job);
       wait(job.video?.name ?? (source ? asked.name : "A video"), { source, onCancel });
       progress(stage(job), job.state === "queued" ? null : job.progress);
     }
   } catch (error) {
     if (!signal.aborted) report(error);
   }
+}
+
+function refusal({ state, error }) {
+  return new Refusal(error?.code ?? state, error?.reason ?? "Someone cancelled this job.");
 }
 
 function stage({ state, ahead }) {
@@ -89,10 +95,11 @@ function stage({ state, ahead }) {
 }
 
 async function answer(job, signal) {
-  const source = sources.get(job.id) ?? (await service.playable(`api/jobs/${job.id}/video`));
+  const source = sources.get(job.id) ?? (await service.jobVideo(job.id));
   if (signal.aborted) return;
   show("answer", job.video.name);
-  showAnswer(job, { source, models, loadFlow: (model) => service.flow(job.id, model), signal });
+  const loadFlow = (model) => service.flow(job.id, model);
+  showAnswer(job, { source, models, loadFlow, signal });
 }
 
 /** Shows one part, names the window after it, and moves those who use the keyboard there. */

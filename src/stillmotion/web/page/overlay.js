@@ -31,13 +31,15 @@ export class Overlay {
     this.legend.hidden = !this.check.checked;
     this.name.textContent = "";
     if (this.check.checked && !this.flows.has(model)) await this.#fetch(model);
-    const flow = this.check.checked ? this.flows.get(model) : null;
-    if (model !== this.choice.value || (this.flow = flow ?? null) === null) return this.#hide();
-    this.flow.shown = null; // the canvas may hold another model's
-    this.player.canvas.hidden = false;
-    this.player.screen.classList.add("flowing");
+    const flow = this.check.checked ? this.flows.get(model) : undefined;
+    if (model !== this.choice.value) return; // another was chosen meanwhile
+    this.flow = flow;
+    this.player.canvas.hidden = !flow;
+    this.player.screen.classList.toggle("flowing", Boolean(flow));
+    if (!flow) return;
+    flow.shown = null; // the canvas may hold another model's
     this.name.textContent = told(flow.words);
-    return this.#paint();
+    this.#paint();
   }
 
   async #fetch(model) {
@@ -48,11 +50,6 @@ export class Overlay {
       this.legend.hidden = true;
       this.name.textContent = refusal.message;
     }
-  }
-
-  #hide() {
-    this.player.canvas.hidden = true;
-    this.player.screen.classList.remove("flowing");
   }
 
   #paint() {

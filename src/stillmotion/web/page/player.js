@@ -43,8 +43,12 @@ export class Player extends EventTarget {
   toggle() {
     if (this.button.disabled) return;
     if (!this.video.paused) this.video.pause();
-    else if (this.time > this.seconds - this.frame) this.seek(0), this.video.play().catch(() => {});
-    else this.video.play().catch(() => {}); // refused or left: the button still says "Play"
+    else this.#play();
+  }
+
+  #play() {
+    if (this.time > this.seconds - this.frame) this.seek(0);
+    this.video.play().catch(() => {}); // refused or left: the button still says "Play"
   }
 
   /** Goes to a time, or as near as the video allows. */
@@ -55,7 +59,8 @@ export class Player extends EventTarget {
 
   /** What the slider says to those who hear it, after the time. */
   describe(words) {
-    this.slider.setAttribute("aria-valuetext", `${clock(this.time)} of ${clock(this.seconds)}: ${words}`);
+    const place = `${clock(this.time)} of ${clock(this.seconds)}`;
+    this.slider.setAttribute("aria-valuetext", `${place}: ${words}`);
   }
 
   #played() {

@@ -27,8 +27,11 @@ export class Service {
   flow = (id, model) => this.#json(`api/jobs/${id}/flow?model=${encodeURIComponent(model)}`);
   forget = (id) => this.#answer(`api/jobs/${id}`, { method: "DELETE" });
 
+  sampleVideo = (id) => this.#playable(`api/samples/${encodeURIComponent(id)}/video`);
+  jobVideo = (id) => this.#playable(`api/jobs/${id}/video`);
+
   /** An address that a video element can play: elements send no token, so then it is fetched. */
-  async playable(path) {
+  async #playable(path) {
     if (!this.token) return path;
     return URL.createObjectURL(await (await this.#answer(path)).blob());
   }

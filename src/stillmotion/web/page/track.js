@@ -4,6 +4,9 @@
 /** The middle of each window, in seconds. */
 export const centres = ({ starts, stops }) => starts.map((start, i) => (start + stops[i]) / 2);
 
+/** Which of some scores is the greatest. */
+export const greatest = (scores) => scores.indexOf(Math.max(...scores));
+
 /**
  * The probability of each label at a time, in seconds: on straight lines between the centres of
  * the windows, and flat before the first and after the last. The charts draw the same lines.
@@ -24,8 +27,8 @@ export function scoresAt(track, time) {
 export function stretches(track, seconds) {
   const times = centres(track);
   const found = [];
-  track.probabilities.forEach((row, i) => {
-    const label = track.labels[row.indexOf(Math.max(...row))];
+  track.probabilities.forEach((scores, i) => {
+    const label = track.labels[greatest(scores)];
     const last = found.at(-1);
     if (last?.label === label) return;
     const start = last ? (times[i - 1] + times[i]) / 2 : 0;
@@ -35,23 +38,25 @@ export function stretches(track, seconds) {
   return found;
 }
 
-/** A number for each label of any model, from 0, the most probable first: one ink for one class. */
+/**
+ * A number for each label of any model, so that one class has one ink: first those of the whole
+ * video, the most probable first, then those that only rise for a moment.
+ */
 export function inks(results) {
-  const greatest = new Map();
+  const ranks = new Map();
+  const rank = (label, share) => ranks.set(label, Math.max(share, ranks.get(label) ?? 0));
   for (const { top, track } of results) {
-    const peaks = track.labels.map((label, k) => [label, Math.max(...track.probabilities.map((row) => row[k]))]);
-    const whole = top.map(({ label, probability }) => [label, 1 + probability]); // before any peak
-    for (const [label, share] of [...whole, ...peaks]) {
-      greatest.set(label, Math.max(share, greatest.get(label) ?? 0));
-    }
+    top.forEach(({ label, probability }) => rank(label, 1 + probability));
+    track.labels.forEach((label, k) => rank(label, Math.max(...track.probabilities.map((p) => p[k]))));
   }
-  const order = [...greatest].sort(([, a], [, b]) => b - a);
-  return new Map(order.map(([label], number) => [label, number]));
+  const order = [...ranks.keys()].sort((a, b) => ranks.get(b) - ranks.get(a));
+  return new Map(order.map((label, number) => [label, number]));
 }
 
-/** Round times for an axis: at most `count` steps of 1, 2 or 5 of something, or of minutes. */
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+
+/** Times for an axis, in round steps: from 0 to at most the end, `count` steps or fewer. */
 export function ticks(seconds, count = 6) {
-  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
-  const step = steps.find((each) => seconds / each <= count) ?? seconds / count;
+  const step = STEPS.find((each) => seconds / each <= count) ?? seconds / count;
   return Array.from({ length: Math.floor(seconds / step + 1e-6) + 1 }, (_, i) => i * step);
 }
