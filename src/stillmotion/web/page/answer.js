@@ -35,7 +35,8 @@ export function showAnswer(job, { source, models, loadFlow, signal }) {
 }
 
 function rows(results, { player, names }) {
-  const options = { inks: inks(results), seconds: player.seconds, onSeek: (time) => player.seek(time) };
+  const onSeek = (time) => player.seek(time);
+  const options = { inks: inks(results), seconds: player.seconds, onSeek };
   return results.map(({ track }, i) => modelRow(track, { ...options, name: names[i] }));
 }
 

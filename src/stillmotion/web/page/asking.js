@@ -59,7 +59,7 @@ function choice(model, { models, checked }) {
 
 function sample({ id, name, seconds }, { playable, ask }) {
   const video = make("video", {
-    muted: true, loop: true, playsinline: true, preload: "metadata", "aria-hidden": "true",
+    loop: true, playsinline: true, preload: "metadata", "aria-hidden": "true",
     onloadedmetadata: () => (video.currentTime = seconds / 2), // telling, and painted
   });
   playable(id).then((source) => (video.src = source), () => {}); // it can be asked unseen
@@ -73,8 +73,9 @@ function sample({ id, name, seconds }, { playable, ask }) {
 
 /** The last video once more: other models may be chosen. */
 function offerAgain(video, ask) {
-  const button = make("button", { type: "button", onclick: () => ask(video) }, `Ask again about ${video.name}`);
-  byId("same").replaceChildren(button);
+  const again = make("button", { type: "button", onclick: () => ask(video) });
+  again.textContent = `Ask again about ${video.name}`;
+  byId("same").replaceChildren(again);
   byId("same").hidden = false;
 }
 

@@ -31,8 +31,8 @@ export class Flow {
     this.shown = nearest;
     const { width, height } = canvas;
     const size = this.patches.width * this.patches.height;
-    const image = heat(this.strength.subarray(nearest * size, (nearest + 1) * size), this.patches.width);
-    this.patches.getContext("2d").putImageData(image, 0, 0);
+    const strengths = this.strength.subarray(nearest * size, (nearest + 1) * size);
+    this.patches.getContext("2d").putImageData(heat(strengths, this.patches.width), 0, 0);
     const [left, top, wide, tall] = this.box;
     const context = canvas.getContext("2d");
     context.clearRect(0, 0, width, height);

@@ -28,8 +28,8 @@ export function modelRow(track, { name, inks, seconds, onSeek }) {
   const items = [...bars.values()].map(({ element }) => element);
   const list = make("ul", { class: "bars", "aria-label": `${name}, at this moment` }, ...items);
   const drawn = chart(track, { seconds, inks, name, onSeek });
-  const heading = make("h3", {}, name);
-  return { read, element: make("section", { class: "row", "aria-label": name }, heading, drawn, list) };
+  const parts = [make("h3", {}, name), drawn, list];
+  return { read, element: make("section", { class: "row", "aria-label": name }, ...parts) };
 }
 
 function bar(label, number) {

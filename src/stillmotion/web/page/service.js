@@ -101,7 +101,7 @@ export class Service {
 }
 
 function refusal(status, told) {
-  if (status === 401) return new Refusal("token", told?.error?.reason ?? FORBIDDEN);
+  if (status === 401) return new Refusal("token", FORBIDDEN);
   const { code, reason } = told?.error ?? {};
   return new Refusal(code ?? "unknown", reason ?? `The service answered with status ${status}.`);
 }

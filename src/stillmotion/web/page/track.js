@@ -21,20 +21,38 @@ export function scoresAt(track, time) {
 }
 
 /**
- * Where which label is the most probable: `[{label, start, stop}]`, one after the other from 0 to
- * the end. Neighbouring windows meet halfway between their centres.
+ * Where which label is the most probable, by the same lines: `[{label, start, stop}]`, one after
+ * the other from 0 to the end.
  */
-export function stretches(track, seconds) {
+export function stretches({ labels, ...track }, seconds) {
+  const rows = track.probabilities;
   const times = centres(track);
+  const leads = rows.slice(1).flatMap((row, i) =>
+    takeovers(rows[i], row).map(({ label, share }) => ({
+      label, start: times[i] + share * (times[i + 1] - times[i]),
+    })),
+  );
+  const changes = [{ label: greatest(rows[0]), start: 0 }, ...leads]
+    .filter(({ label }, i, all) => label !== all[i - 1]?.label);
+  return changes.map(({ label, start }, i) => ({
+    label: labels[label], start, stop: changes[i + 1]?.start ?? seconds,
+  }));
+}
+
+/** Which of the straight lines between two rows is the highest, and from what share on. */
+function takeovers(from, to) {
   const found = [];
-  track.probabilities.forEach((scores, i) => {
-    const label = track.labels[greatest(scores)];
-    const last = found.at(-1);
-    if (last?.label === label) return;
-    const start = last ? (times[i - 1] + times[i]) / 2 : 0;
-    if (last) last.stop = start;
-    found.push({ label, start, stop: seconds });
-  });
+  let next = { label: greatest(from), share: 0 };
+  while (next.share <= 1) {
+    found.push(next);
+    const leader = next.label;
+    const shares = from.map((p, label) => {
+      const gain = to[label] - p - (to[leader] - from[leader]);
+      return gain > 0 ? (from[leader] - p) / gain : Infinity; // only what rises faster overtakes
+    });
+    const share = Math.min(...shares);
+    next = { label: shares.indexOf(share), share };
+  }
   return found;
 }
 
@@ -47,7 +65,7 @@ export function inks(results) {
   const rank = (label, share) => ranks.set(label, Math.max(share, ranks.get(label) ?? 0));
   for (const { top, track } of results) {
     top.forEach(({ label, probability }) => rank(label, 1 + probability));
-    track.labels.forEach((label, k) => rank(label, Math.max(...track.probabilities.map((p) => p[k]))));
+    track.probabilities.forEach((row) => row.forEach((p, k) => rank(track.labels[k], p)));
   }
   const order = [...ranks.keys()].sort((a, b) => ranks.get(b) - ranks.get(a));
   return new Map(order.map((label, number) => [label, number]));
