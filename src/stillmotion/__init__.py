@@ -43,6 +43,7 @@ _PUBLIC = {
     "load": "stillmotion.checkpoint",
     "merge": "stillmotion.merging",
     "load_backbone": "stillmotion.backbones",
+    "load_together": "stillmotion.sharing",
     "open_video": "stillmotion.data.video",
     "read_videos": "stillmotion.data.reading",
     "train": "stillmotion.training",

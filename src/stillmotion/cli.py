@@ -68,6 +68,10 @@ COMMANDS = {
         "stillmotion.commands.calibrate",
     ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
+    "serve": Command(
+        "a page and a service that say what happens in videos, and when",
+        "stillmotion.commands.serve",
+    ),
     "merge": Command(
         "fold a trained model's adapters into its image model",
         "stillmotion.commands.merge",

@@ -132,7 +132,11 @@ class Predictor:
         Raises:
             VideoError: where it cannot be read, with the reason.
         """
-        said = self.probabilities(self.read(Path(path)))[None]
+        return self.name(path, self.probabilities(self.read(Path(path))))
+
+    def name(self, path: str | PathLike[str], said: Float[Tensor, " W"]) -> Prediction:
+        """The classes of a video of which `probabilities` said this, named and in order."""
+        said = said[None]
         first = min(len(self.model.class_names), COMBINATIONS) if self.sizes else said.shape[1]
         probabilities, order = (t[0] for t in most_probable(said, self.sizes, first=first))
         known = self.rejection if self.rejection and self.rejection.threshold > 0 else None

@@ -5,7 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from timm.layers import RmsNorm
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from stillmotion.backbones.grid import TokenGrid
 from stillmotion.backbones.open_block import FixedBlock, OpenBlock
 from stillmotion.nn.frames import fill_up
 from stillmotion.nn.frozen import Frozen
+from stillmotion.nn.state import bytes_of
 from stillmotion.shapes import NormalisedClip, Tokens
 
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, RmsNorm)
@@ -155,6 +155,5 @@ def weights_hash(model: nn.Module) -> str | None:
     for name, tensor in sorted(model.state_dict().items()):
         if not name.startswith(("head", "pos_embed")):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            flat = tensor.detach().cpu().contiguous().flatten()
-            digest.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
+            digest.update(bytes_of(tensor))
     return digest.hexdigest()

@@ -1,7 +1,8 @@
-"""Comparing the tensors that were found with those that are wanted."""
+"""Tensors compared: those that were found with those that are wanted, and byte by byte."""
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from stillmotion.errors import some
@@ -26,3 +27,9 @@ def mismatch(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, show:
         for kind, names in problems.items()
         if names
     )
+
+
+def bytes_of(tensor: Tensor) -> memoryview:
+    """A tensor's numbers as bytes, in the order of its axes."""
+    flat = tensor.detach().cpu().contiguous().flatten()
+    return flat.view(torch.uint8).numpy().data if flat.numel() else memoryview(b"")

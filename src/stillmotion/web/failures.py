@@ -1,0 +1,67 @@
+"""Every answer that is not a success, in one form: {"error": {"code": ..., "reason": ...}}."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from stillmotion.web.refusal import RefusalError
+from stillmotion.web.schemas import Failure, Fault
+
+POSSIBLE = {
+    400: "The request is malformed.",
+    401: "The token is missing or wrong.",
+    403: "The request comes from another site's page.",
+    404: "There is no such thing, or no longer.",
+    408: "The video takes too long to arrive.",
+    409: "The job has not ended yet.",
+    413: "The video is too large or too long.",
+    415: "The body is not said to be a video.",
+    422: "The video or a value cannot be used.",
+    429: "The queue is full; Retry-After says when to come back.",
+    503: "The service is stopping.",
+}
+"""What each status means here, for OpenAPI."""
+
+
+def possible(*statuses: int) -> dict[int | str, dict]:
+    """What a route says of its failures."""
+    return {status: {"model": Failure, "description": POSSIBLE[status]} for status in statuses}
+
+
+def failure(
+    status: int, code: str, reason: str, *, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """The answer."""
+    told = Failure(error=Fault(code=code, reason=reason))
+    return JSONResponse(told.model_dump(), status_code=status, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Makes the app fail in this form."""
+
+    @app.exception_handler(RefusalError)
+    async def refused(request: Request, error: RefusalError) -> JSONResponse:
+        app.state.service.metrics.add("refusals_total", code=error.reason.code)
+        retry = error.retry_seconds
+        headers = None if retry is None else {"Retry-After": str(retry)}
+        return failure(error.status, error.reason.code, error.reason.text, headers=headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        app.state.service.metrics.add("refusals_total", code="invalid")
+        wrong = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+        return failure(422, "invalid", wrong)
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> JSONResponse:
+        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        reason = f"{request.method} {request.url.path}: {error.detail}"
+        headers = dict(error.headers or {})
+        return failure(error.status_code, code, reason, headers=headers)
+
+    @app.exception_handler(Exception)
+    async def ours(request: Request, error: Exception) -> JSONResponse:
+        return failure(500, "fault", "the service made a mistake; its log says which")

@@ -1,0 +1,130 @@
+"""Models that are ready to be asked, and what is said of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from stillmotion.answering import logits_of_views
+from stillmotion.errors import ClipError, ConfigurationError
+from stillmotion.loading import sampling_of
+from stillmotion.model import VideoClassifier
+from stillmotion.nn.frozen import frozen_names
+from stillmotion.prediction import Predictor
+from stillmotion.settings import MEMORY_GIB
+from stillmotion.web.flow import Excess, central_square, flow_excess
+from stillmotion.web.schemas import Box, ModelTold, VideoTold
+
+MOST_CLIPS = 32
+"""Of one batch, however much memory there is: everyone waits for a batch to end."""
+
+
+class Hosted:
+    """A model under the name by which it is asked for.
+
+    Args:
+        name: for people.
+        device: where to compute; None: a GPU where there is one.
+        memory_gib: bound on the tensors of the clips that are shown at once, in GiB.
+
+    Raises:
+        ConfigurationError: a device that is not there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: VideoClassifier,
+        *,
+        device: str | None = None,
+        memory_gib: float = MEMORY_GIB,
+    ) -> None:
+        self.name, self.model = name, model
+        self.predictor = Predictor(model, device=device, memory_gib=memory_gib)
+        self.sampling = sampling_of(model)
+
+    def logits(self, clips: UInt8[Tensor, "B T 3 size size"]) -> Float[Tensor, "B W"]:
+        """What is said of each clip; where classes are combinations, of their parts side by side.
+
+        Float32 on the CPU.
+        """
+        views = clips[:, None].to(self.predictor.device)
+        return logits_of_views(self.predictor.chunked, views, self.predictor.sizes)[:, 0]
+
+    def flow(self, clip: UInt8[Tensor, "T 3 size size"]) -> Excess:
+        """How strongly attention changes in a clip.
+
+        Raises:
+            ConfigurationError: the model's blocks show no flow.
+        """
+        return flow_excess(self.model, clip)
+
+    @cached_property
+    def why_no_flow(self) -> str | None:
+        """Why there is no flow to show; None where there is."""
+        if self.sampling.region != "frame":
+            return "this model looks at a part of the frame that moves along"
+        size = self.model.backbone.image_size
+        try:
+            self.flow(torch.zeros(min(2, self.model.num_frames), 3, *size, dtype=torch.uint8))
+        except (ConfigurationError, ClipError, IndexError) as error:
+            return str(error) or "no block of this model shows a flow"
+        return None
+
+    def box_in(self, video: VideoTold) -> Box:
+        """What of a video's picture the model sees."""
+        size = self.model.backbone.image_size[0]
+        part = size / (self.predictor.views.short_side or size)
+        return central_square(width=video.width, height=video.height, part=part)
+
+    @property
+    def clips_at_once(self) -> int:
+        """The most clips of a batch."""
+        return MOST_CLIPS
+
+    def told(self, model_id: str, others: Mapping[str, Hosted]) -> ModelTold:
+        """The model as it is said over HTTP."""
+        mine = frozen_storages(self.model)
+        shares = [i for i, o in others.items() if i != model_id and mine & frozen_storages(o.model)]
+        return ModelTold(
+            id=model_id,
+            name=self.name,
+            method=self.model.method.name,
+            backbone=self.model.backbone.name or "an image model of its own",
+            class_names=list(self.model.class_names),
+            num_frames=self.model.num_frames,
+            image_size=self.model.backbone.image_size[0],
+            trained_parameters=sum(t.numel() for t in self.model.adapter_tensors().values()),
+            shares=shares,
+            has_flow=self.why_no_flow is None,
+        )
+
+
+def frozen_storages(model: VideoClassifier) -> set[int]:
+    """Where the tensors of the image model lie in memory."""
+    frozen = frozen_names(model)
+    tensors = (*model.named_parameters(), *model.named_buffers())
+    return {t.untyped_storage().data_ptr() for name, t in tensors if name in frozen and t.numel()}
+
+
+def named(sources: Iterable[str]) -> list[str]:
+    """An id for each run, from its directory's name; no two alike.
+
+    >>> named(["runs/doors/best", "other/doors", "someone/Hand signs"])
+    ['doors', 'doors-2', 'hand-signs']
+    """
+    found: list[str] = []
+    for source in sources:
+        path = Path(source)
+        word = path.parent.name if path.name in ("best", "last") and path.parent.name else path.name
+        plain = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") or "model"
+        number = 1 + sum(re.fullmatch(rf"{re.escape(plain)}(-\d+)?", name) is not None
+                         for name in found)  # fmt: skip
+        found.append(plain if number == 1 else f"{plain}-{number}")
+    return found

@@ -1,0 +1,195 @@
+"""What was asked, how far it is, and how many may ask: the book of jobs."""
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stillmotion.web.flow import FlowFrames
+from stillmotion.web.limits import Limits
+from stillmotion.web.metrics import Metrics
+from stillmotion.web.refusal import Reason, refuse
+from stillmotion.web.schemas import ENDED, Fault, JobTold, Result, State, VideoTold
+
+
+@dataclass(eq=False, kw_only=True)
+class Job:
+    """One video and the models that are asked about it.
+
+    Only `Book` changes the state; progress and results come from whoever works at the job.
+    """
+
+    path: Path
+    """Of the video."""
+    is_upload: bool
+    """Whether the file goes when the job is forgotten."""
+    video: VideoTold
+    models: tuple[str, ...]
+    window: float | None
+    """Seconds that a model sees at once; None: as each was trained."""
+    stride: float | None
+    """Seconds from one window to the next; None: half a window."""
+    wants_flow: bool
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    state: State = "queued"
+    progress: float = 0.0
+    error: Reason | None = None
+    results: tuple[Result, ...] = ()
+    flows: dict[str, FlowFrames] = field(default_factory=dict)
+    """By model."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Whoever works at the job ends when this is set."""
+    ended_at: float = 0.0
+    """On the monotonic clock."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in ENDED
+
+
+class Book:
+    """All jobs, in the order in which they came. Every method may be called from any thread."""
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self.limits, self.metrics = limits, metrics
+        self.is_open = True
+        self._jobs: dict[str, Job] = {}
+        self._arriving = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue while a video arrives.
+
+        Raises:
+            RefusalError: 429 where there is none, 503 where the service is stopping.
+        """
+        with self._changed:
+            if not self.is_open:
+                refuse(503, "stopping", "the service is stopping and takes no more jobs")
+            if self._arriving + len(self.unfinished()) >= self.limits.queue:
+                text = f"{self.limits.queue} jobs wait or run already; try again in a few seconds"
+                refuse(429, "queue_full", text, retry_seconds=5)
+            self._arriving += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._arriving -= 1
+                self._changed.notify_all()
+
+    def add(self, job: Job) -> None:
+        """Puts a job last; called while its `place` is held."""
+        with self._changed:
+            self._jobs[job.id] = job
+            self._changed.notify_all()
+
+    def get(self, job_id: str) -> Job:
+        """The job of this id.
+
+        Raises:
+            RefusalError: 404 where there is none, or no longer.
+        """
+        with self._changed:
+            job = self._jobs.get(job_id)
+        if job is None:
+            refuse(404, "no_such_job", f"there is no job {job_id!r}, or it was forgotten")
+        return job
+
+    def told(self, job: Job) -> JobTold:
+        """The job as it is said over HTTP."""
+        with self._changed:
+            before = 0 if job.state != "queued" else self.unfinished().index(job)
+            why = job.error
+            return JobTold(
+                id=job.id,
+                state=job.state,
+                progress=job.progress,
+                ahead=before,
+                error=None if why is None else Fault(code=why.code, reason=why.text),
+                video=job.video,
+                results=list(job.results),
+            )
+
+    def unfinished(self) -> list[Job]:
+        """Jobs that wait or run, the first that came first."""
+        with self._changed:
+            return [job for job in self._jobs.values() if not job.has_ended]
+
+    def count(self, state: State) -> int:
+        """How many of the jobs that are remembered are in a state."""
+        with self._changed:
+            return sum(job.state == state for job in self._jobs.values())
+
+    def take(self, *, seconds: float) -> Job | None:
+        """The first job that waits, now being read; None where none comes in so many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting() or not self.is_open, timeout=seconds)
+            job = next(iter(self._waiting()), None)
+            if job is not None:
+                job.state = "reading"
+            return job
+
+    def scoring(self, job: Job) -> None:
+        """The job's first clips are there."""
+        with self._changed:
+            if not job.has_ended:
+                job.state = "scoring"
+
+    def end(
+        self, job: Job, state: State, *, error: Reason | None = None, results: Sequence[Result] = ()
+    ) -> None:
+        """Ends a job, unless it has ended already."""
+        with self._changed:
+            if not job.has_ended:
+                job.results, job.error, job.ended_at = tuple(results), error, time.monotonic()
+                job.progress = 1.0 if state == "done" else job.progress
+                job.state = state
+                self.metrics.add("jobs_ended_total", state=state)
+            job.stop.set()
+            self._changed.notify_all()
+
+    def remove(self, job: Job) -> None:
+        """Cancels a job that has not ended, and forgets one that has."""
+        if job.has_ended:
+            self._forget(job)
+        else:
+            self.end(job, "cancelled", error=Reason("cancelled", "the job was cancelled"))
+
+    def sweep(self) -> None:
+        """Forgets jobs that ended long ago, and the oldest where there are too many."""
+        with self._changed:
+            ended = sorted((j for j in self._jobs.values() if j.has_ended), key=_when_ended)
+        latest = time.monotonic() - self.limits.keep_seconds
+        spare = len(ended) - self.limits.keep_jobs
+        for place, job in enumerate(ended):
+            if place < spare or job.ended_at < latest:
+                self._forget(job)
+
+    def close(self) -> None:
+        """Takes no more jobs; those that are there go on."""
+        with self._changed:
+            self.is_open = False
+            self._changed.notify_all()
+
+    def wait(self, *, seconds: float) -> bool:
+        """Whether all jobs have ended, at the latest after so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self.unfinished(), timeout=seconds)
+
+    def _waiting(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.state == "queued"]
+
+    def _forget(self, job: Job) -> None:
+        with self._changed:
+            self._jobs.pop(job.id, None)
+        if job.is_upload:
+            job.path.unlink(missing_ok=True)
+
+
+def _when_ended(job: Job) -> float:
+    return job.ended_at

@@ -1,0 +1,274 @@
+"""What can be asked over HTTP, and who answers."""
+
+import asyncio
+import mimetypes
+import secrets
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import FileResponse, PlainTextResponse
+
+from stillmotion.errors import unknown
+from stillmotion.version import __version__
+from stillmotion.web import decoding
+from stillmotion.web.failures import possible
+from stillmotion.web.jobs import Job
+from stillmotion.web.process import messages
+from stillmotion.web.refusal import refuse
+from stillmotion.web.samples import Sample
+from stillmotion.web.schemas import (
+    Accepted,
+    FlowTold,
+    Health,
+    JobTold,
+    LimitsTold,
+    ModelTold,
+    SampleTold,
+    ServiceTold,
+    VideoTold,
+)
+from stillmotion.web.service import Service
+from stillmotion.web.uploads import file_name, receive
+from stillmotion.web.working import look_of
+
+
+def service_of(request: Request) -> Service:
+    """The service that an app belongs to."""
+    return request.app.state.service
+
+
+Asked = Annotated[Service, Depends(service_of)]
+Seconds = Annotated[float | None, Query(gt=0, allow_inf_nan=False)]
+router = APIRouter()
+api = APIRouter(prefix="/api", responses=possible(400, 401, 403))
+
+VIDEO_BODY = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("application/octet-stream", "video/mp4")
+        },
+    }
+}
+VIDEO_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.get("/healthz")
+def health(service: Asked) -> Health:
+    """Whether the service works."""
+    return Health(status="ok" if service.book.is_open else "stopping")
+
+
+@router.get("/metrics", response_class=PlainTextResponse, responses=possible(400, 401, 403))
+def metrics(service: Asked) -> PlainTextResponse:
+    """Counts for a monitor, as Prometheus reads them."""
+    kind = "text/plain; version=0.0.4; charset=utf-8"
+    return PlainTextResponse(service.measurements(), media_type=kind)
+
+
+@api.get("/service")
+def about(service: Asked, request: Request) -> ServiceTold:
+    """What the service is, and how much may be asked of it."""
+    limits = {name: getattr(service.limits, name) for name in LimitsTold.model_fields}
+    return ServiceTold(
+        version=__version__,
+        limits=LimitsTold(**limits),
+        needs_token=request.app.state.needs_token,
+    )
+
+
+@api.get("/models")
+def models(service: Asked) -> list[ModelTold]:
+    """The models that can be asked."""
+    return service.told
+
+
+@api.get("/samples")
+def samples(service: Asked) -> list[SampleTold]:
+    """Videos to try."""
+    return [SampleTold(id=s.id, name=s.name, seconds=s.seconds) for s in service.samples]
+
+
+@api.get(
+    "/samples/{sample_id}/video",
+    response_class=FileResponse,
+    responses={**VIDEO_ANSWER, **possible(404, 422)},
+)
+def sample_video(sample_id: str, service: Asked) -> FileResponse:
+    """The file of a sample; ranges of it may be asked for."""
+    return file_of(sample_named(service, sample_id, status=404).path)
+
+
+@api.post(
+    "/jobs",
+    status_code=202,
+    openapi_extra=VIDEO_BODY,
+    responses=possible(408, 413, 415, 422, 429, 503),
+)
+async def add_job(
+    request: Request,
+    service: Asked,
+    models: Annotated[str | None, Query(description="Ids, with commas between; all.")] = None,
+    sample: Annotated[str | None, Query(description="A sample, in place of a body.")] = None,
+    window: Seconds = None,
+    stride: Seconds = None,
+    flow: bool = False,
+    x_file_name: Annotated[str | None, Header(description="Percent-encoded.")] = None,
+) -> Accepted:
+    """Ask models about a video: its bytes are the body.
+
+    The video is opened before this is answered, so one that is none is refused here; one that is
+    damaged further on fails as a job.
+    """
+    asked = models_named(service, models)
+    with service.book.place():
+        path = service.folder / secrets.token_urlsafe(12)
+        try:
+            size = await receive(request, path, service.limits)
+            source, name = source_of(service, path, size, sample, x_file_name)
+            video = await asyncio.to_thread(look_into, service, source, name)
+            job = Job(
+                path=source,
+                is_upload=sample is None,
+                video=video,
+                models=asked,
+                window=window,
+                stride=stride,
+                wants_flow=flow,
+            )
+            refuse_many_windows(service, job)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        if sample is not None:
+            path.unlink()
+        service.metrics.add("uploads_total")
+        service.metrics.add("upload_bytes_total", size)
+        service.book.add(job)
+    return Accepted(id=job.id)
+
+
+@api.get("/jobs/{job_id}", responses=possible(404, 422))
+def job(job_id: str, service: Asked) -> JobTold:
+    """How far a job is, and what came of it."""
+    return service.book.told(service.book.get(job_id))
+
+
+@api.delete(
+    "/jobs/{job_id}", status_code=204, response_class=Response, responses=possible(404, 422)
+)
+def remove_job(job_id: str, service: Asked) -> None:
+    """Cancel a job that has not ended, or forget one that has."""
+    service.book.remove(service.book.get(job_id))
+
+
+@api.get("/jobs/{job_id}/flow", responses=possible(404, 409, 422))
+def flow(job_id: str, model: str, service: Asked) -> FlowTold:
+    """The attention-map flow of a job that was asked for it."""
+    job = service.book.get(job_id)
+    if model not in job.models:
+        refuse(404, "not_asked", unknown("model of this job", model, job.models))
+    if not job.has_ended:
+        refuse(409, "not_done", "the job has not ended yet")
+    why = service.models[model].why_no_flow
+    if why is not None:
+        refuse(404, "no_flow", why)
+    if model not in job.flows:
+        refuse(404, "not_asked", "this job was not asked for flow, or did not get so far")
+    return job.flows[model].told()
+
+
+@api.get(
+    "/jobs/{job_id}/video",
+    response_class=FileResponse,
+    responses={**VIDEO_ANSWER, **possible(404, 422)},
+)
+def job_video(job_id: str, service: Asked) -> FileResponse:
+    """The file of a job; ranges of it may be asked for."""
+    job = service.book.get(job_id)
+    if not job.path.is_file():
+        refuse(404, "no_video", "the video of this job is no longer kept")
+    return file_of(job.path, named=job.video.name)
+
+
+def models_named(service: Service, asked: str | None) -> tuple[str, ...]:
+    """The models of a list of ids; all where none are given.
+
+    Raises:
+        RefusalError: 422 for an id that is not known.
+    """
+    ids = dict.fromkeys(service.models if asked is None else asked.split(","))
+    for model in ids:
+        if model not in service.models:
+            refuse(422, "no_such_model", unknown("model", model, service.models))
+    return tuple(ids)
+
+
+def sample_named(service: Service, sample_id: str, *, status: int) -> Sample:
+    """The sample of an id.
+
+    Raises:
+        RefusalError: of the status, where there is none.
+    """
+    known = {sample.id: sample for sample in service.samples}
+    if sample_id not in known:
+        refuse(status, "no_such_sample", unknown("sample", sample_id, known))
+    return known[sample_id]
+
+
+def source_of(
+    service: Service, path: Path, size: int, sample: str | None, header: str | None
+) -> tuple[Path, str]:
+    """The file that a job is about, and its name.
+
+    Raises:
+        RefusalError: 422 where there is no video, or two.
+    """
+    if sample is None:
+        if size == 0:
+            refuse(422, "no_video", "send the bytes of a video, or name a sample")
+        return path, file_name(header)
+    if size:
+        refuse(422, "two_videos", "send the bytes of a video or name a sample, not both")
+    known = sample_named(service, sample, status=422)
+    return known.path, known.name
+
+
+def look_into(service: Service, path: Path, name: str) -> VideoTold:
+    """What a file is, by a process that opens it.
+
+    Raises:
+        RefusalError: 413 or 422, where it is not to be taken.
+    """
+    limits = service.limits
+    (told, _), *_ = messages(
+        decoding.inspect, path, limits, limits=limits, seconds=limits.open_seconds,
+        stop=threading.Event(),
+    )  # fmt: skip
+    return VideoTold(name=name, **told)
+
+
+def refuse_many_windows(service: Service, job: Job) -> None:
+    """Refuse a stride that would make models look again and again.
+
+    Raises:
+        RefusalError: 422.
+    """
+    for model in job.models:
+        windows = job.video.seconds / look_of(service.models[model], job).stride
+        if windows > service.limits.max_windows:
+            most = service.limits.max_windows
+            text = f"{windows:.0f} windows; at most {most} are looked at: choose a longer stride"
+            refuse(422, "too_many_windows", text)
+
+
+def file_of(path: Path, *, named: str | None = None) -> FileResponse:
+    """A file, with its kind as its name tells."""
+    kind, _ = mimetypes.guess_type(named or path.name)
+    is_video = kind is not None and kind.startswith("video/")
+    return FileResponse(path, media_type=kind if is_video else "application/octet-stream")

@@ -1,0 +1,94 @@
+"""Who works at jobs, and when work ends."""
+
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stillmotion.web.hosting import Hosted
+from stillmotion.web.jobs import Book
+from stillmotion.web.limits import Limits
+from stillmotion.web.metrics import Labels, Metrics, peak_memory_bytes
+from stillmotion.web.process import warm_up
+from stillmotion.web.refusal import Reason
+from stillmotion.web.samples import Sample, draw_samples, find_samples
+from stillmotion.web.schemas import State
+from stillmotion.web.scoring import Scorer
+from stillmotion.web.working import Worker
+
+IDLE_SECONDS = 1.0
+"""How often a thread without work looks for jobs to forget."""
+
+
+class Service:
+    """Models, the jobs that ask them, and the threads that work at these.
+
+    Args:
+        models: by their ids.
+        samples: a folder of videos to try; None: some are drawn.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Hosted], *, limits: Limits, samples: Path | None = None
+    ) -> None:
+        self.models, self.limits = dict(models), limits
+        self.metrics = Metrics()
+        self.book = Book(limits, self.metrics)
+        self.samples: Sequence[Sample] = ()
+        self._sample_folder = samples
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begins to work."""
+        warm_up()
+        self._temporary = tempfile.TemporaryDirectory(prefix="stillmotion-")
+        self.folder = Path(self._temporary.name)
+        if self._sample_folder is None:
+            self.samples = draw_samples(self.folder / "samples")
+        else:
+            self.samples = find_samples(self._sample_folder, self.limits)
+        self.told = [hosted.told(i, self.models) for i, hosted in self.models.items()]
+        self.scorer = Scorer(self.models, self.metrics)
+        for number in range(self.limits.at_once):
+            thread = threading.Thread(target=self._work, name=f"job {number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def drain(self) -> bool:
+        """Takes no more jobs, and lets those that it took end; whether they did in time."""
+        self.book.close()
+        return self.book.wait(seconds=self.limits.grace_seconds)
+
+    def close(self) -> None:
+        """Cancels what has not ended, and removes every file."""
+        self.book.close()
+        for job in self.book.unfinished():
+            self.book.end(job, "cancelled", error=Reason("stopping", "the service stopped"))
+        for thread in self._threads:
+            thread.join()
+        self.scorer.close()
+        self._temporary.cleanup()
+
+    def measurements(self) -> str:
+        """Counts and what is so just now, for Prometheus."""
+        states: tuple[State, ...] = ("queued", "reading", "scoring")
+        jobs: dict[Labels, float] = {(("state", s),): self.book.count(s) for s in states}
+        return self.metrics.text(
+            {
+                "jobs": ("Jobs that wait or run, by state.", jobs),
+                "clips_waiting": ("Clips that wait for a model.", {(): self.scorer.waiting()}),
+                "memory_peak_bytes": ("The most memory ever held.", {(): peak_memory_bytes()}),
+            }
+        )
+
+    def _work(self) -> None:
+        while True:
+            self.book.sweep()
+            job = self.book.take(seconds=IDLE_SECONDS)
+            if job is None and not self.book.is_open:
+                return
+            if job is not None:
+                asked = {model: self.models[model] for model in job.models}
+                Worker(
+                    job, models=asked, scorer=self.scorer, book=self.book, limits=self.limits
+                ).work()

@@ -1,0 +1,71 @@
+"""A video that arrives: to a file as it comes, and no further than it may."""
+
+import asyncio
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+from fastapi import Request
+
+from stillmotion.web.limits import Limits
+from stillmotion.web.refusal import refuse
+
+KINDS = re.compile(r"video/[\w.+-]+|application/octet-stream")
+NAME_LENGTH = 120
+
+
+async def receive(request: Request, path: Path, limits: Limits) -> int:
+    """Writes the body of a request to a file, and gives its length in bytes.
+
+    Raises:
+        RefusalError: 415 for what does not say it is a video, 413 where it is too large, 408 where
+            it takes too long.
+    """
+    refuse_early(request, limits)
+    size = 0
+    try:
+        async with asyncio.timeout(limits.upload_seconds):
+            with path.open("wb") as file:
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > limits.max_bytes:
+                        refuse_large(limits)
+                    await asyncio.to_thread(file.write, chunk)
+    except TimeoutError:
+        seconds = f"{limits.upload_seconds:g} s"
+        refuse(408, "too_slow", f"the video did not arrive within {seconds}")
+    return size
+
+
+def refuse_early(request: Request, limits: Limits) -> None:
+    """Refuse what the headers tell is not to be taken.
+
+    Raises:
+        RefusalError: 415 or 413.
+    """
+    kind = request.headers.get("content-type", "application/octet-stream").partition(";")[0]
+    if not KINDS.fullmatch(kind.strip().lower()):
+        text = f"send the bytes of a video as application/octet-stream or video/*, not {kind!r}"
+        refuse(415, "not_a_video", text)
+    stated = request.headers.get("content-length", "")
+    if stated.isdecimal() and int(stated) > limits.max_bytes:
+        refuse_large(limits)
+
+
+def refuse_large(limits: Limits) -> None:
+    """Refuse a file of too many bytes.
+
+    Raises:
+        RefusalError: 413, always.
+    """
+    refuse(413, "too_large", f"a video may have {limits.max_bytes / 2**20:g} MiB")
+
+
+def file_name(header: str | None) -> str:
+    """What to call a video: the last part of its percent-encoded name, without control characters.
+
+    >>> file_name("holiday%2Fsea%20side.mp4")
+    'sea side.mp4'
+    """
+    last = re.split(r"[/\\]", unquote(header or ""))[-1]
+    return "".join(c for c in last if c.isprintable())[:NAME_LENGTH].strip() or "video"
