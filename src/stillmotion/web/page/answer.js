@@ -26,7 +26,8 @@ export function showAnswer(job, { source, models, loadFlow, signal }) {
   byId("facts").textContent = facts(video);
   byId("flow-key").hidden = flowing.length === 0;
   byId("verdicts").replaceChildren(...results.flatMap((each, i) => verdict(each, asked[i].name)));
-  byId("tables").replaceChildren(...results.map(({ track }, i) => modelTable(track, asked[i].name)));
+  const tables = results.map(({ track }, i) => modelTable(track, asked[i].name));
+  byId("tables").replaceChildren(...tables);
   byId("save").href = address(job);
   follow(player, rows(results, { player, names: asked.map(({ name }) => name) }));
   const press = (event) => pressed(event, { player, overlay });
@@ -36,7 +37,8 @@ export function showAnswer(job, { source, models, loadFlow, signal }) {
 
 function rows(results, { player, names }) {
   const onSeek = (time) => player.seek(time);
-  const options = { inks: inks(results), seconds: player.seconds, onSeek };
+  const colours = inks(results.map(({ track }) => track));
+  const options = { inks: colours, seconds: player.seconds, onSeek };
   return results.map(({ track }, i) => modelRow(track, { ...options, name: names[i] }));
 }
 
@@ -56,8 +58,8 @@ function facts({ seconds, width, height, fps }) {
 }
 
 function verdict({ answer, top, seconds_of_work: work }, name) {
-  const shares = top.slice(0, 3).map(({ label, probability }) => `${label} ${percent(probability)}`);
-  const note = `${shares.join(", ")}; ${duration(work)} of work`;
+  const shares = top.map(({ label, probability }) => `${label} ${percent(probability)}`);
+  const note = `${shares.slice(0, 3).join(", ")}; ${duration(work)} of work`;
   const words = make("dd", {}, make("strong", {}, answer), make("small", {}, note));
   return [make("dt", {}, name), words];
 }

@@ -47,7 +47,8 @@ function choice(model, { models, checked }) {
   const names = new Map(models.map(({ id, name }) => [id, name]));
   const shared = model.shares.filter((id) => id !== model.id).map((id) => names.get(id) ?? id);
   const notes = [
-    `${model.method} on ${model.backbone}: ${counted(model.class_names.length, "class", "classes")}, `
+    `${model.method} on ${model.backbone}: `
+      + `${counted(model.class_names.length, "class", "classes")}, `
       + `${counted(model.num_frames, "frame")} of ${model.image_size} pixels, `
       + `${counted(model.trained_parameters, "trained parameter")}`,
     ...(shared.length ? [`Shares its image model in memory with ${shared.join(", ")}`] : []),

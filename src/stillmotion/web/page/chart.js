@@ -63,7 +63,7 @@ function axis(seconds) {
 
 /** What the chart shows, in a sentence. */
 function told(name, parts) {
-  const words = parts.map((each) => `${each.label} from ${clock(each.start)} to ${clock(each.stop)}`);
+  const words = parts.map(({ label, start }) => `${label} from ${clock(start)}`);
   return `Most probable to ${name}: ${words.join(", ")}.`;
 }
 

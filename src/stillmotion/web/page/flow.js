@@ -35,6 +35,7 @@ export class Flow {
     this.patches.getContext("2d").putImageData(heat(strengths, this.patches.width), 0, 0);
     const [left, top, wide, tall] = this.box;
     const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "high";
     context.clearRect(0, 0, width, height);
     context.drawImage(this.patches, width * left, height * top, width * wide, height * tall);
   }

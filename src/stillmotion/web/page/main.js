@@ -124,7 +124,8 @@ function wait(name, { source, onCancel }) {
 }
 
 function progress(words, share) {
-  if (byId("stage").textContent !== words) byId("stage").textContent = words; // else it is read again
+  const told = byId("stage");
+  if (told.textContent !== words) told.textContent = words; // the same words would be read again
   if (share === null) byId("progress").removeAttribute("value");
   else byId("progress").value = share;
 }

@@ -51,8 +51,8 @@ export function modelTable(track, name) {
   const words = ["Window", "Most probable", "Probability"];
   const head = make("tr", {}, ...words.map((word) => make("th", { scope: "col" }, word)));
   const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));
-  const region = { class: "scroll", tabindex: 0, role: "region", "aria-label": `Windows of ${name}` };
+  const label = `Windows of ${name}`;
   return make("details", {},
     make("summary", {}, `${name} as a table of ${counted(rows.length, "window")}`),
-    make("div", region, table));
+    make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table));
 }

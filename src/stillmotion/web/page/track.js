@@ -57,17 +57,18 @@ function takeovers(from, to) {
 }
 
 /**
- * A number for each label of any model, so that one class has one ink: first those of the whole
- * video, the most probable first, then those that only rise for a moment.
+ * A number for each label of any track, from 0, so that one class has one ink in all charts: what
+ * rises highest comes first.
  */
-export function inks(results) {
-  const ranks = new Map();
-  const rank = (label, share) => ranks.set(label, Math.max(share, ranks.get(label) ?? 0));
-  for (const { top, track } of results) {
-    top.forEach(({ label, probability }) => rank(label, 1 + probability));
-    track.probabilities.forEach((row) => row.forEach((p, k) => rank(track.labels[k], p)));
+export function inks(tracks) {
+  const peaks = new Map();
+  for (const { labels, probabilities } of tracks) {
+    labels.forEach((label, k) => {
+      const peak = Math.max(...probabilities.map((scores) => scores[k]));
+      peaks.set(label, Math.max(peak, peaks.get(label) ?? 0));
+    });
   }
-  const order = [...ranks.keys()].sort((a, b) => ranks.get(b) - ranks.get(a));
+  const order = [...peaks.keys()].sort((a, b) => peaks.get(b) - peaks.get(a));
   return new Map(order.map((label, number) => [label, number]));
 }
 
