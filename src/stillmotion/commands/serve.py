@@ -5,7 +5,7 @@ import ipaddress
 import secrets
 from pathlib import Path
 
-from jsonargparse.typing import PositiveFloat, PositiveInt
+from jsonargparse.typing import NonNegativeInt, PositiveFloat
 
 from stillmotion.commands.shared import RUN, WEIGHTS, Arguments
 from stillmotion.errors import ConfigurationError
@@ -14,6 +14,7 @@ from stillmotion.settings import MEMORY_GIB
 from stillmotion.web.limits import Limits
 
 NEEDED = ("fastapi", "uvicorn")
+"""What the extra `serve` brings."""
 
 
 def run(arguments: Arguments) -> int:
@@ -21,27 +22,24 @@ def run(arguments: Arguments) -> int:
     values = options().parse(arguments)
     refuse_without(NEEDED)
     from stillmotion.sharing import load_together
-    from stillmotion.web.access import LOOPBACK
     from stillmotion.web.app import create_app
     from stillmotion.web.hosting import named
-    from stillmotion.web.server import Server
+    from stillmotion.web.server import Server, listen
 
     runs, host = values["runs"], values["host"]
-    open_to_all = not is_loopback(host)
-    token = values["token"] or (secrets.token_urlsafe(16) if open_to_all else None)
-    models = dict(zip(named(runs), load_together(runs, values["weights"]), strict=True))
-    app = create_app(
-        models,
-        limits=Limits(**values["limits"]),
-        token=token,
-        hosts=None if open_to_all else (*LOOPBACK, host),
-        samples=Path(values["samples"]) if values["samples"] else None,
-        device=values["device"],
-        memory_gib=values["memory_gib"],
-    )
-    fragment = f"#token={token}" if token else ""
-    print(f"{', '.join(models)}: http://{host}:{values['port']}/{fragment}", flush=True)
-    Server(app, host=host, port=values["port"]).run()
+    token = values["token"] or (None if is_loopback(host) else secrets.token_urlsafe(16))
+    with listen(host, values["port"]) as door:
+        models = dict(zip(named(runs), load_together(runs, values["weights"]), strict=True))
+        app = create_app(
+            models,
+            limits=Limits(**values["limits"]),
+            token=token,
+            samples=Path(values["samples"]) if values["samples"] else None,
+            device=values["device"],
+            memory_gib=values["memory_gib"],
+        )
+        address = address_of(host, door.getsockname()[1], token)
+        Server(app, told=f"{', '.join(models)}: open {address}").run(sockets=[door])
     return 0
 
 
@@ -50,20 +48,29 @@ def options() -> Parser:
     parser = Parser(
         "serve",
         "RUN... [options]",
-        "Show what trained models say of a video, on a page in the browser and as a JSON service: "
-        "stillmotion serve runs/doors runs/gestures, then open the address that is printed. Models "
-        "that were trained on the same image model hold it once. Videos stay on this machine and "
-        "are forgotten after a while; nothing is loaded from elsewhere. Ctrl-C lets accepted jobs "
-        "end. The service is described at /openapi.json.",
+        "Show what trained models say of a video, and when: on a page in the browser, and as a "
+        "JSON service. Try stillmotion serve runs/doors runs/gestures, then open the address that "
+        "is printed. Models that were trained on the same image model hold it once. Videos stay on "
+        "this machine and are forgotten after a while; nothing is loaded from elsewhere. Ctrl-C "
+        "lets accepted jobs end. The service describes itself at /openapi.json.",
     )
     parser.add_argument("runs", nargs="+", help=RUN)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; others than "
-                        "this machine's own ask everyone for a token")  # fmt: skip
-    parser.add_argument("--port", type=PositiveInt, default=8000, help="port to listen at")
-    parser.add_argument("--token", default=None, help="what to ask for; by default one is made "
-                        "where others can reach the address")  # fmt: skip
-    parser.add_argument("--samples", default=None, help="a folder of videos to try; by default "
-                        "some are drawn")  # fmt: skip
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; where others than this machine can reach it, they are asked "
+        "for a token",
+    )
+    parser.add_argument("--port", type=NonNegativeInt, default=8000, help="0: any that is free")
+    parser.add_argument(
+        "--token",
+        default=None,
+        help="what to ask for; by default nothing on this machine, and else one that is made and "
+        "printed",
+    )
+    parser.add_argument(
+        "--samples", default=None, help="a folder of videos to try; by default some are drawn"
+    )
     parser.add_argument("--weights", default=None, help=WEIGHTS)
     parser.add_argument("--device", default=None, help="cpu, cuda, mps; by default the best")
     parser.add_argument(
@@ -76,20 +83,15 @@ def options() -> Parser:
     return parser
 
 
-def missing(libraries: tuple[str, ...]) -> list[str]:
-    """Those that are not installed."""
-    return [name for name in libraries if importlib.util.find_spec(name) is None]
-
-
 def refuse_without(libraries: tuple[str, ...]) -> None:
     """Refuse to begin without what is needed.
 
     Raises:
         ConfigurationError: something is not installed.
     """
-    if lacking := missing(libraries):
+    if missing := [name for name in libraries if importlib.util.find_spec(name) is None]:
         raise ConfigurationError(
-            f"stillmotion serve needs {' and '.join(lacking)}: pip install 'stillmotion[serve]'"
+            f"stillmotion serve needs {' and '.join(missing)}: pip install 'stillmotion[serve]'"
         )
 
 
@@ -99,3 +101,9 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def address_of(host: str, port: int, token: str | None) -> str:
+    """What to open in a browser; the page takes the token from behind the #, which is not sent."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/{f'#token={token}' if token else ''}"

@@ -41,7 +41,8 @@ def create_app(
             model.
         limits: how much may be asked.
         token: who asks must know it; None: everyone may ask, as on the loopback.
-        hosts: names by which the service may be called, without a port; None: any.
+        hosts: names by which the service may be called while nobody is asked for a token, without a
+            port; None: any.
         samples: a folder of videos to try; None: some are drawn.
         device: where to compute; None: a GPU where there is one.
         memory_gib: bound on the tensors of the clips that are shown to a model at once, in GiB.
@@ -76,7 +77,7 @@ def create_app(
     app.include_router(api)
     app.add_api_route("/", page, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE, check_dir=False))
-    app.add_middleware(Access, token=token, hosts=hosts)
+    app.add_middleware(Access, token=token, hosts=None if token else hosts)
     failures.install(app)
     return app
 

@@ -1,6 +1,7 @@
 """Every answer that is not a success, in one form: {"error": {"code": ..., "reason": ...}}."""
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,9 +27,13 @@ POSSIBLE = {
 """What each status means here, for OpenAPI."""
 
 
-def possible(*statuses: int) -> dict[int | str, dict]:
-    """What a route says of its failures."""
-    return {status: {"model": Failure, "description": POSSIBLE[status]} for status in statuses}
+REFERENCE = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+"""To `Failure`: FastAPI would describe a route of files to fail in files."""
+
+
+def possible(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route says of its failures, for OpenAPI."""
+    return {status: {"description": POSSIBLE[status], "content": REFERENCE} for status in statuses}
 
 
 def failure(

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
 from stillmotion.visualise.extract import attention_flow
 from stillmotion.visualise.flow import NOISE, OUTLIERS, BlockFlow
@@ -59,7 +60,7 @@ class FlowFrames:
 
 
 def flow_excess(model: VideoClassifier, clip: UInt8[Tensor, "T 3 size size"]) -> Excess:
-    """The flow of the last block whose flow the model reads; of the middle one if it reads none.
+    """How much more than without motion attention changes in the block that is `shown`.
 
     Raises:
         ConfigurationError: the model's blocks show no flow.
@@ -70,7 +71,13 @@ def flow_excess(model: VideoClassifier, clip: UInt8[Tensor, "T 3 size size"]) ->
 
 
 def shown(flows: list[BlockFlow]) -> BlockFlow:
-    """The block to show."""
+    """The last block whose flow the model reads; the middle one where it reads none.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if not flows:
+        raise ConfigurationError("no block of this model's image model shows a flow")
     read = [flow for flow in flows if flow.read]
     return read[-1] if read else flows[len(flows) // 2]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import chain, count
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from stillmotion.answering import logits_of_views
-from stillmotion.errors import ClipError, ConfigurationError
+from stillmotion.errors import ConfigurationError
 from stillmotion.loading import sampling_of
 from stillmotion.model import VideoClassifier
 from stillmotion.nn.frozen import frozen_names
@@ -20,9 +21,6 @@ from stillmotion.prediction import Predictor
 from stillmotion.settings import MEMORY_GIB
 from stillmotion.web.flow import Excess, central_square, flow_excess
 from stillmotion.web.schemas import Box, ModelTold, VideoTold
-
-MOST_CLIPS = 32
-"""Of one batch, however much memory there is: everyone waits for a batch to end."""
 
 
 class Hosted:
@@ -34,7 +32,7 @@ class Hosted:
         memory_gib: bound on the tensors of the clips that are shown at once, in GiB.
 
     Raises:
-        ConfigurationError: a device that is not there.
+        ConfigurationError: a device that is not there, or a model that needs boxes.
     """
 
     def __init__(
@@ -48,6 +46,11 @@ class Hosted:
         self.name, self.model = name, model
         self.predictor = Predictor(model, device=device, memory_gib=memory_gib)
         self.sampling = sampling_of(model)
+        if self.sampling.region == "boxes":
+            raise ConfigurationError(
+                f"{name} was trained on boxes around a subject, and nobody says where it is in a "
+                "video that is sent here: serve a model of region motion or frame"
+            )
 
     def logits(self, clips: UInt8[Tensor, "B T 3 size size"]) -> Float[Tensor, "B W"]:
         """What is said of each clip; where classes are combinations, of their parts side by side.
@@ -73,8 +76,8 @@ class Hosted:
         size = self.model.backbone.image_size
         try:
             self.flow(torch.zeros(min(2, self.model.num_frames), 3, *size, dtype=torch.uint8))
-        except (ConfigurationError, ClipError, IndexError) as error:
-            return str(error) or "no block of this model shows a flow"
+        except ConfigurationError as error:
+            return str(error)
         return None
 
     def box_in(self, video: VideoTold) -> Box:
@@ -82,11 +85,6 @@ class Hosted:
         size = self.model.backbone.image_size[0]
         part = size / (self.predictor.views.short_side or size)
         return central_square(width=video.width, height=video.height, part=part)
-
-    @property
-    def clips_at_once(self) -> int:
-        """The most clips of a batch."""
-        return MOST_CLIPS
 
     def told(self, model_id: str, others: Mapping[str, Hosted]) -> ModelTold:
         """The model as it is said over HTTP."""
@@ -124,7 +122,6 @@ def named(sources: Iterable[str]) -> list[str]:
         path = Path(source)
         word = path.parent.name if path.name in ("best", "last") and path.parent.name else path.name
         plain = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") or "model"
-        number = 1 + sum(re.fullmatch(rf"{re.escape(plain)}(-\d+)?", name) is not None
-                         for name in found)  # fmt: skip
-        found.append(plain if number == 1 else f"{plain}-{number}")
+        numbered = (f"{plain}-{number}" for number in count(2))
+        found.append(next(name for name in chain([plain], numbered) if name not in found))
     return found

@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,6 +100,11 @@ class Book:
             refuse(404, "no_such_job", f"there is no job {job_id!r}, or it was forgotten")
         return job
 
+    def holds(self, path: Path) -> bool:
+        """Whether a job is about this file."""
+        with self._changed:
+            return any(job.path == path for job in self._jobs.values())
+
     def told(self, job: Job) -> JobTold:
         """The job as it is said over HTTP."""
         with self._changed:
@@ -161,7 +166,10 @@ class Book:
             self.end(job, "cancelled", error=Reason("cancelled", "the job was cancelled"))
 
     def sweep(self) -> None:
-        """Forgets jobs that ended long ago, and the oldest where there are too many."""
+        """Forgets jobs that ended long ago, and the oldest where there are too many.
+
+        Of those that were cancelled, the video goes at once.
+        """
         with self._changed:
             ended = sorted((j for j in self._jobs.values() if j.has_ended), key=_when_ended)
         latest = time.monotonic() - self.limits.keep_seconds
@@ -169,6 +177,8 @@ class Book:
         for place, job in enumerate(ended):
             if place < spare or job.ended_at < latest:
                 self._forget(job)
+            elif job.state == "cancelled":
+                discard(job)
 
     def close(self) -> None:
         """Takes no more jobs; those that are there go on."""
@@ -187,7 +197,13 @@ class Book:
     def _forget(self, job: Job) -> None:
         with self._changed:
             self._jobs.pop(job.id, None)
-        if job.is_upload:
+        discard(job)
+
+
+def discard(job: Job) -> None:
+    """Removes the video of a job, if it was uploaded and nobody has it open (Windows)."""
+    if job.is_upload:
+        with suppress(PermissionError):
             job.path.unlink(missing_ok=True)
 
 

@@ -11,6 +11,8 @@ from typing import ClassVar
 
 PREFIX = "stillmotion"
 Labels = tuple[tuple[str, str], ...]
+Values = Mapping[Labels, int | float]
+"""Of one metric, by its labels."""
 
 
 class Metrics:
@@ -31,7 +33,7 @@ class Metrics:
         self._counts: dict[tuple[str, Labels], float] = defaultdict(float)
         self._lock = threading.Lock()
 
-    def add(self, name: str, amount: float = 1, **labels: str) -> None:
+    def add(self, name: str, amount: int | float = 1, **labels: str) -> None:
         """Adds to one of the counts."""
         assert name in self.TOLD
         with self._lock:
@@ -43,7 +45,7 @@ class Metrics:
         self.add("clips_total", clips, model=model, kind=kind)
         self.add("work_seconds_total", seconds, model=model, kind=kind)
 
-    def text(self, now: Mapping[str, tuple[str, Mapping[Labels, float]]]) -> str:
+    def text(self, now: Mapping[str, tuple[str, Values]]) -> str:
         """All counts, and what is so just now: of each, its meaning and its values by labels."""
         with self._lock:
             counts = dict(self._counts)
@@ -56,7 +58,7 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
 
-def family(name: str, meaning: str, kind: str, values: Mapping[Labels, float]) -> list[str]:
+def family(name: str, meaning: str, kind: str, values: Values) -> list[str]:
     """The lines of one metric."""
     head = [f"# HELP {PREFIX}_{name} {meaning}", f"# TYPE {PREFIX}_{name} {kind}"]
     return head + [

@@ -96,11 +96,13 @@ def receive(
         CancelledError: ``stop`` was set.
     """
     try:
-        while not pipe.poll(LOOK_UP_SECONDS):
+        is_there = False
+        while not is_there:
             if stop.is_set():
                 raise CancelledError
             if time.monotonic() > deadline:
                 refuse(422, "too_slow", "the video takes too long to decode")
+            is_there = pipe.poll(LOOK_UP_SECONDS)
         return pipe.recv_bytes(MOST_BYTES)
     except (EOFError, OSError):
         child.join(timeout=1)

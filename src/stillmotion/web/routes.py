@@ -3,7 +3,8 @@
 import asyncio
 import mimetypes
 import secrets
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +13,20 @@ from fastapi.responses import FileResponse, PlainTextResponse
 
 from stillmotion.errors import unknown
 from stillmotion.version import __version__
-from stillmotion.web import decoding
-from stillmotion.web.failures import possible
+from stillmotion.web.asking import (
+    look_into,
+    models_named,
+    refuse_many_windows,
+    refuse_no_video,
+    refuse_two_videos,
+    sample_named,
+)
+from stillmotion.web.failures import POSSIBLE, possible
 from stillmotion.web.jobs import Job
-from stillmotion.web.process import messages
 from stillmotion.web.refusal import refuse
-from stillmotion.web.samples import Sample
 from stillmotion.web.schemas import (
     Accepted,
+    Failure,
     FlowTold,
     Health,
     JobTold,
@@ -27,11 +34,9 @@ from stillmotion.web.schemas import (
     ModelTold,
     SampleTold,
     ServiceTold,
-    VideoTold,
 )
 from stillmotion.web.service import Service
 from stillmotion.web.uploads import file_name, receive
-from stillmotion.web.working import look_of
 
 
 def service_of(request: Request) -> Service:
@@ -108,7 +113,10 @@ def sample_video(sample_id: str, service: Asked) -> FileResponse:
     "/jobs",
     status_code=202,
     openapi_extra=VIDEO_BODY,
-    responses=possible(408, 413, 415, 422, 429, 503),
+    responses={
+        **possible(408, 413, 415, 422, 429),
+        503: {"model": Failure, "description": POSSIBLE[503]},  # where the others' reference leads
+    },
 )
 async def add_job(
     request: Request,
@@ -126,27 +134,22 @@ async def add_job(
     damaged further on fails as a job.
     """
     asked = models_named(service, models)
-    with service.book.place():
-        path = service.folder / secrets.token_urlsafe(12)
-        try:
-            size = await receive(request, path, service.limits)
-            source, name = source_of(service, path, size, sample, x_file_name)
-            video = await asyncio.to_thread(look_into, service, source, name)
-            job = Job(
-                path=source,
-                is_upload=sample is None,
-                video=video,
-                models=asked,
-                window=window,
-                stride=stride,
-                wants_flow=flow,
-            )
-            refuse_many_windows(service, job)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        if sample is not None:
-            path.unlink()
+    known = None if sample is None else sample_named(service, sample, status=422)
+    with service.book.place(), arriving(service) as path:
+        size = await receive(request, path, service.limits)
+        (refuse_no_video if known is None else refuse_two_videos)(size)
+        source = path if known is None else known.path
+        name = file_name(x_file_name) if known is None else known.name
+        job = Job(
+            path=source,
+            is_upload=known is None,
+            video=await asyncio.to_thread(look_into, service, source, name=name),
+            models=asked,
+            window=window,
+            stride=stride,
+            wants_flow=flow,
+        )
+        refuse_many_windows(service, job)
         service.metrics.add("uploads_total")
         service.metrics.add("upload_bytes_total", size)
         service.book.add(job)
@@ -193,82 +196,22 @@ def job_video(job_id: str, service: Asked) -> FileResponse:
     job = service.book.get(job_id)
     if not job.path.is_file():
         refuse(404, "no_video", "the video of this job is no longer kept")
-    return file_of(job.path, named=job.video.name)
+    return file_of(job.path, name=job.video.name)
 
 
-def models_named(service: Service, asked: str | None) -> tuple[str, ...]:
-    """The models of a list of ids; all where none are given.
-
-    Raises:
-        RefusalError: 422 for an id that is not known.
-    """
-    ids = dict.fromkeys(service.models if asked is None else asked.split(","))
-    for model in ids:
-        if model not in service.models:
-            refuse(422, "no_such_model", unknown("model", model, service.models))
-    return tuple(ids)
+@contextmanager
+def arriving(service: Service) -> Iterator[Path]:
+    """Where to write a video; the file goes if no job comes of it."""
+    path = service.folder / secrets.token_urlsafe(12)
+    try:
+        yield path
+    finally:
+        if not service.book.holds(path):
+            path.unlink(missing_ok=True)
 
 
-def sample_named(service: Service, sample_id: str, *, status: int) -> Sample:
-    """The sample of an id.
-
-    Raises:
-        RefusalError: of the status, where there is none.
-    """
-    known = {sample.id: sample for sample in service.samples}
-    if sample_id not in known:
-        refuse(status, "no_such_sample", unknown("sample", sample_id, known))
-    return known[sample_id]
-
-
-def source_of(
-    service: Service, path: Path, size: int, sample: str | None, header: str | None
-) -> tuple[Path, str]:
-    """The file that a job is about, and its name.
-
-    Raises:
-        RefusalError: 422 where there is no video, or two.
-    """
-    if sample is None:
-        if size == 0:
-            refuse(422, "no_video", "send the bytes of a video, or name a sample")
-        return path, file_name(header)
-    if size:
-        refuse(422, "two_videos", "send the bytes of a video or name a sample, not both")
-    known = sample_named(service, sample, status=422)
-    return known.path, known.name
-
-
-def look_into(service: Service, path: Path, name: str) -> VideoTold:
-    """What a file is, by a process that opens it.
-
-    Raises:
-        RefusalError: 413 or 422, where it is not to be taken.
-    """
-    limits = service.limits
-    (told, _), *_ = messages(
-        decoding.inspect, path, limits, limits=limits, seconds=limits.open_seconds,
-        stop=threading.Event(),
-    )  # fmt: skip
-    return VideoTold(name=name, **told)
-
-
-def refuse_many_windows(service: Service, job: Job) -> None:
-    """Refuse a stride that would make models look again and again.
-
-    Raises:
-        RefusalError: 422.
-    """
-    for model in job.models:
-        windows = job.video.seconds / look_of(service.models[model], job).stride
-        if windows > service.limits.max_windows:
-            most = service.limits.max_windows
-            text = f"{windows:.0f} windows; at most {most} are looked at: choose a longer stride"
-            refuse(422, "too_many_windows", text)
-
-
-def file_of(path: Path, *, named: str | None = None) -> FileResponse:
-    """A file, with its kind as its name tells."""
-    kind, _ = mimetypes.guess_type(named or path.name)
-    is_video = kind is not None and kind.startswith("video/")
-    return FileResponse(path, media_type=kind if is_video else "application/octet-stream")
+def file_of(path: Path, *, name: str = "") -> FileResponse:
+    """A file, whose kind its name tells, or the name that it came with."""
+    kinds = (mimetypes.guess_type(known)[0] or "" for known in (path.name, name))
+    kind = next((kind for kind in kinds if kind.startswith("video/")), "application/octet-stream")
+    return FileResponse(path, media_type=kind)

@@ -23,7 +23,7 @@ DRAWN = (
 )
 """What happens in each sample, one motion after the other."""
 
-SIDE = 240
+SIDE = 160
 """Pixels of a drawn sample, each way."""
 
 

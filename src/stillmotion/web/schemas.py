@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 class Schema(BaseModel):
     """Above all that is said."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Fault(Schema):

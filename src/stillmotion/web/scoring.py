@@ -16,6 +16,9 @@ from stillmotion.web.flow import Excess
 from stillmotion.web.hosting import Hosted
 from stillmotion.web.metrics import Metrics
 
+MOST_CLIPS = 32
+"""Of one batch, however much memory there is: everyone waits for a batch to end."""
+
 Said = TypeVar("Said")
 
 
@@ -129,7 +132,7 @@ class Scorer:
             if not self._is_open:
                 return None
             first = next(iter(self._lines))
-            most = self.models[first.model].clips_at_once if first.kind == "logits" else 1
+            most = MOST_CLIPS if first.kind == "logits" else 1
             served = take_in_turn(self._lines, most=most, like=lambda line: same(line, first))
             return first, served
 

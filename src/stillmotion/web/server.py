@@ -1,32 +1,42 @@
 """The socket: it listens until it is told to stop, and lets accepted jobs end."""
 
+import socket
 import sys
 import threading
+import time
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
+from stillmotion.errors import ConfigurationError
+
+LINGER_SECONDS = 2.0
+"""After the last job, for whoever waits for it to come and ask."""
+
 
 class Server(uvicorn.Server):
-    """Answers questions about jobs until they have ended, or their grace time has.
+    """Answers until accepted jobs have ended, or their grace time has.
 
     The first signal takes no more jobs; the second one ends at once.
+
+    Args:
+        told: printed once the service listens.
     """
 
-    def __init__(self, app: FastAPI, *, host: str, port: int) -> None:
+    def __init__(self, app: FastAPI, *, told: str) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                log_level="warning",
-                timeout_graceful_shutdown=1,
-                server_header=False,
+                app, log_level="warning", timeout_graceful_shutdown=1, server_header=False
             )
         )
-        self.service = app.state.service
+        self.service, self.told = app.state.service, told
         self.is_draining = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """What uvicorn calls first."""
+        await super().startup(sockets)
+        print(self.told, flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """What uvicorn calls on SIGINT and SIGTERM."""
@@ -34,14 +44,32 @@ class Server(uvicorn.Server):
             self.should_exit = True
             return
         self.is_draining = True
+        # On another thread: this one may hold the very lock that is asked for.
         threading.Thread(target=self._drain, name="draining", daemon=True).start()
 
     def _drain(self) -> None:
-        """Off the main thread, which may hold the very lock that is asked for here."""
         waiting = len(self.service.book.unfinished())
         if waiting:
+            jobs = "1 job" if waiting == 1 else f"{waiting} jobs"
             seconds = f"{self.service.limits.grace_seconds:g} s"
-            told = f"{waiting} jobs may end within {seconds}; press Ctrl-C again to stop now"
-            print(f"\n{told}", file=sys.stderr)
-        self.service.drain()
+            told = f"\n{jobs} may end within {seconds}; press Ctrl-C again to stop now"
+            print(told, file=sys.stderr, flush=True)
+        if self.service.drain() and waiting:
+            time.sleep(LINGER_SECONDS)
         self.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 is any that is free.
+
+    Raises:
+        ConfigurationError: the address is not this machine's, or taken.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen at {host}, port {port}: {error.strerror or error}; choose another "
+            "--host or --port"
+        ) from error

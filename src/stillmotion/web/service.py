@@ -8,7 +8,7 @@ from pathlib import Path
 from stillmotion.web.hosting import Hosted
 from stillmotion.web.jobs import Book
 from stillmotion.web.limits import Limits
-from stillmotion.web.metrics import Labels, Metrics, peak_memory_bytes
+from stillmotion.web.metrics import Metrics, Values, peak_memory_bytes
 from stillmotion.web.process import warm_up
 from stillmotion.web.refusal import Reason
 from stillmotion.web.samples import Sample, draw_samples, find_samples
@@ -72,7 +72,7 @@ class Service:
     def measurements(self) -> str:
         """Counts and what is so just now, for Prometheus."""
         states: tuple[State, ...] = ("queued", "reading", "scoring")
-        jobs: dict[Labels, float] = {(("state", s),): self.book.count(s) for s in states}
+        jobs: Values = {(("state", s),): self.book.count(s) for s in states}
         return self.metrics.text(
             {
                 "jobs": ("Jobs that wait or run, by state.", jobs),

@@ -1,0 +1,137 @@
+"""Jobs wait their turn, can be cancelled at every stage, and are forgotten."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from services import MP4, asked, client_of, ended, refusal, two_models
+from stillmotion.web.jobs import Book, Job
+from stillmotion.web.limits import Limits
+from stillmotion.web.metrics import Metrics
+from stillmotion.web.schemas import VideoTold
+from videos import write_video
+
+
+@pytest.fixture(scope="module")
+def models(finished_run, tmp_path_factory):
+    return two_models(finished_run, tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    return write_video(
+        tmp_path_factory.mktemp("video") / "a.mp4", num_frames=24, fps=4
+    ).read_bytes()
+
+
+LONG = {"stride": 0.01, "window": 1.0}
+"""Hundreds of windows: a job that lasts for seconds."""
+
+
+def state_of(client, job):
+    return client.get(f"/api/jobs/{job}").json()
+
+
+def until(client, job, *states):
+    while (told := state_of(client, job))["state"] not in states:
+        time.sleep(0.01)
+    return told
+
+
+def test_jobs_wait_their_turn_and_are_cancelled_at_every_stage(models, video, few_videos):
+    limits = Limits(at_once=1, queue=3)
+    with client_of(models, limits=limits, samples=few_videos) as client:
+        running, first, second = (asked(client, video, **LONG) for _ in range(3))
+        full = client.post("/api/jobs", content=video, headers=MP4)
+        assert refusal(full, 429) == "queue_full"
+        assert int(full.headers["retry-after"]) > 0
+        assert until(client, running, "scoring")["ahead"] == 0
+        assert (state_of(client, first)["ahead"], state_of(client, second)["ahead"]) == (1, 2)
+        assert refusal(client.get(f"/api/jobs/{first}/flow?model=doors"), 409) == "not_done"
+        assert client.delete(f"/api/jobs/{first}").status_code == 204  # while it waits
+        assert state_of(client, first)["state"] == "cancelled"
+        assert state_of(client, second)["ahead"] == 1
+        assert client.delete(f"/api/jobs/{running}").status_code == 204  # while it is scored
+        told = state_of(client, running)
+        assert (told["state"], told["error"]["code"]) == ("cancelled", "cancelled")
+        assert told["progress"] < 1
+        until(client, second, "reading", "scoring")
+        client.delete(f"/api/jobs/{second}")
+        last = asked(client, video, models="doors")  # the places are free again
+        assert ended(client, last)["state"] == "done"
+        folder = client.app.state.service.folder
+        while len(list(folder.iterdir())) > 1:  # videos of cancelled jobs go
+            time.sleep(0.05)
+        assert client.app.state.service.scorer.waiting() == 0
+
+
+def test_a_small_job_does_not_wait_for_a_long_one(models, video, few_videos):
+    with client_of(models, limits=Limits(at_once=2), samples=few_videos) as client:
+        long = asked(client, video, **LONG)
+        until(client, long, "scoring")
+        assert ended(client, asked(client, video))["state"] == "done"
+        assert state_of(client, long)["state"] == "scoring"
+        client.delete(f"/api/jobs/{long}")
+
+
+def test_a_job_that_takes_too_long_fails(models, video, few_videos):
+    limits = Limits(time_limit_seconds=0.5)
+    with client_of(models, limits=limits, samples=few_videos) as client:
+        job = ended(client, asked(client, video, **LONG))
+    assert (job["state"], job["error"]["code"]) == ("failed", "too_slow")
+
+
+def test_a_service_that_stops_takes_nothing_more_and_says_why_jobs_end(models, video, few_videos):
+    limits = Limits(grace_seconds=0.1)
+    with client_of(models, limits=limits, samples=few_videos) as client:
+        service = client.app.state.service
+        job = service.book.get(asked(client, video, **LONG))
+        folder = service.folder
+        assert not service.drain()
+        assert client.get("/healthz").json() == {"status": "stopping"}
+        assert refusal(client.post("/api/jobs", content=video, headers=MP4), 503) == "stopping"
+    assert (job.state, job.error.code) == ("cancelled", "stopping")
+    assert not folder.exists()
+
+
+def test_a_service_that_stops_lets_jobs_end(models, video, few_videos):
+    with client_of(models, samples=few_videos) as client:
+        job = asked(client, video)
+        assert client.app.state.service.drain()
+        assert state_of(client, job)["state"] == "done"
+
+
+def book_of(tmp_path, number, **limits):
+    """A book with jobs that are done, each with a file."""
+    book, told = Book(Limits(**limits), Metrics()), VideoTold(
+        name="a", seconds=1.0, width=1, height=1, fps=1.0
+    )  # fmt: skip
+    for index in range(number):
+        path = Path(tmp_path / str(index))
+        path.touch()
+        job = Job(path=path, is_upload=index != 1, video=told, models=(), window=None,
+                  stride=None, wants_flow=False)  # fmt: skip
+        book.add(job)
+        book.end(job, "done")
+    return book
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_oldest_jobs_are_forgotten_with_their_uploads_alone(tmp_path):
+    book = book_of(tmp_path, 5, keep_jobs=2)
+    book.sweep()
+    assert names(tmp_path) == ["1", "3", "4"]  # 1 is a sample: nobody's to remove
+    assert book.count("done") == 2
+
+
+def test_jobs_are_forgotten_after_a_while(tmp_path):
+    book = book_of(tmp_path, 3, keep_seconds=3600.0)
+    book.sweep()
+    assert book.count("done") == 3
+    book = book_of(tmp_path, 3, keep_seconds=0.0)
+    book.sweep()
+    assert book.count("done") == 0
