@@ -18,6 +18,7 @@ from stillmotion.web.limits import Limits
 from videos import write_video
 
 TOKEN = "ask me"
+LOADED = "() => document.querySelector('#player video').readyState > 1"
 
 
 @contextmanager
@@ -63,12 +64,13 @@ def visit(browser):
         context = browser.new_context(viewport={"width": width, "height": 800}, **look)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda told: wrong.append(told.text) if "Content" in told.text else None)
         own = re.compile(rf"{re.escape(address.partition('#')[0])}|blob:|data:")
         page.on("request", lambda r: None if own.match(r.url) else wrong.append(r.url))
         page.goto(address)
+        page.locator("h1:visible, h2:visible").first.wait_for()
         return page
 
     yield open_page
@@ -83,7 +85,7 @@ def video(tmp_path_factory):
 
 
 def answered(page: Page) -> Page:
-    expect(page.locator("#answer")).to_be_visible(timeout=20_000)
+    expect(page.locator("#answer")).to_be_visible(timeout=10_000)
     return page
 
 
@@ -94,6 +96,10 @@ def ask_sample(page: Page, number: int = 2) -> Page:
 
 def ask_file(page: Page, path) -> None:
     page.get_by_label("Drop a video here").set_input_files(path)
+
+
+def choice(page: Page, name: str):
+    return page.get_by_role("checkbox", name=name, exact=True)
 
 
 def slider(page: Page):
@@ -131,7 +137,8 @@ def test_a_chart_takes_the_video_to_where_it_is_pressed(visit, address):
     whole = float(slider(page).get_attribute("max"))
     assert float(slider(page).input_value()) == pytest.approx(whole / 2, rel=0.02)
     page.wait_for_function(
-        f"Math.abs(document.querySelector('#player video').currentTime - {whole / 2}) < 0.1"
+        "(time) => Math.abs(document.querySelector('#player video').currentTime - time) < 0.1",
+        arg=whole / 2,
     )
     cursors = page.locator(".cursor").all()
     assert len({round(cursor.bounding_box()["x"]) for cursor in cursors}) == 1
@@ -139,14 +146,14 @@ def test_a_chart_takes_the_video_to_where_it_is_pressed(visit, address):
 
 def test_an_upload_is_answered_and_survives_a_reload(visit, address, video):
     page = visit(address)
-    page.get_by_label("other").uncheck()
+    choice(page, "other").uncheck()
     ask_file(page, video)
     answered(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("two words.mp4")
     expect(page.locator("#verdicts dt")).to_have_text(["doors"])
     page.reload()
     answered(page)
-    page.wait_for_function("document.querySelector('#player video').readyState > 1")
+    page.wait_for_function(LOADED)
     page.go_back()
     expect(page.locator("#question")).to_be_visible()
 
@@ -156,17 +163,17 @@ def test_a_window_that_is_asked_for_is_used(visit, address):
     page.get_by_text("How it is cut").click()
     page.get_by_label("Window, in seconds").fill("0.5")
     page.get_by_label("From one window to the next").fill("0.5")
-    ask_sample(page)
+    ask_sample(page, 0)
     page.get_by_text(re.compile("doors as a table")).click()
     first = page.get_by_role("region", name="Windows of doors").get_by_role("rowheader").first
     expect(first).to_have_text("0:00.0 to 0:00.5")
 
 
 def test_another_video_offers_the_last_one_to_other_models(visit, address):
-    page = ask_sample(visit(address))
+    page = ask_sample(visit(address), 0)
     name = page.locator("#answer-title").inner_text()
     page.get_by_role("link", name="Another video").click()
-    page.get_by_label("doors").uncheck()
+    choice(page, "doors").uncheck()
     page.get_by_role("button", name=f"Ask again about {name}").click()
     answered(page)
     expect(page.locator("#verdicts dt")).to_have_text(["other"])
@@ -179,7 +186,7 @@ def test_the_keyboard_does_everything(visit, address):
     answered(page)
     assert page.evaluate("document.activeElement.id") == "answer-title"
     video = page.locator("#player video")
-    page.wait_for_function("document.querySelector('#player video').readyState > 1")
+    page.wait_for_function(LOADED)
     page.keyboard.press("ArrowRight")
     frame = float(slider(page).input_value())
     assert 0 < frame < 0.5
@@ -187,7 +194,7 @@ def test_the_keyboard_does_everything(visit, address):
     assert float(slider(page).input_value()) == pytest.approx(frame + 1)
     assert "doors" in slider(page).get_attribute("aria-valuetext")
     page.keyboard.press("Space")
-    page.wait_for_function("!document.querySelector('#player video').paused")
+    page.wait_for_function("() => !document.querySelector('#player video').paused")
     page.keyboard.press("Space")
     assert video.evaluate("v => v.paused")
     outline = (
@@ -273,11 +280,11 @@ def test_a_token_is_asked_for_and_taken_from_the_address(visit, models):
     with served(models, token=TOKEN) as address:
         page = visit(address)
         for token in ("wrong", TOKEN):
-            page.get_by_label("Token").fill(token)
+            page.get_by_label("Token", exact=True).fill(token)
             with page.expect_navigation():
                 page.keyboard.press("Enter")
         ask_sample(page, 0)
-        page.wait_for_function("document.querySelector('#player video').readyState > 1")
+        page.wait_for_function(LOADED)
         page = visit(f"{address}#token=ask%20me")
         expect(page.locator("#question")).to_be_visible()
         assert TOKEN not in page.url.replace("%20", " ")

@@ -53,7 +53,8 @@ function choice(model, { models, checked }) {
       + `${counted(model.trained_parameters, "trained parameter")}`,
     ...(shared.length ? [`Shares its image model in memory with ${shared.join(", ")}`] : []),
   ];
-  const box = make("input", { type: "checkbox", value: model.id, checked });
+  const told = { value: model.id, "aria-label": model.name };
+  const box = make("input", { type: "checkbox", checked, ...told });
   const words = make("span", {}, model.name, ...notes.map((note) => make("small", {}, note)));
   return make("li", {}, make("label", { class: "switch" }, box, words));
 }
