@@ -10,14 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stillmotion as sm
+from models import SIZE, image_model
 from stillmotion.data.annotations import Sample
+from stillmotion.data.lengths import usual_seconds
+from stillmotion.data.parts import Part
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.timeline import Timeline
 from stillmotion.data.video import Video, open_video
 from stillmotion.errors import ConfigurationError, VideoError
 from stillmotion.loading import view_dataset, views_of
 from stillmotion.localisation import follow, window_clips, windows
-from stillmotion.localisation.following import combined, usual_window
+from stillmotion.localisation.following import usual_window
 from stillmotion.prediction import Predictor
 from stillmotion.settings import Views
 from videos import levels, write_video
@@ -166,18 +169,40 @@ def test_a_short_video_is_one_window_and_answered_as_by_predict(model, film):
     assert said == pytest.approx(dict(answer.top(2)), abs=1e-6)
 
 
-def test_the_usual_window_is_as_long_as_what_was_trained_on(model, film):
+def test_the_usual_window_is_as_long_as_what_was_trained_on(finished_run, film):
+    model = sm.load(finished_run)
     with open_video(film) as video:
-        model.info = dict(model.info) | {"usual_seconds": 1.5}
-        assert usual_window(model, video) == 1.5
+        model.info["usual_seconds"] = 1.5
+        assert usual_window(model, fps=video.fps) == 1.5
         model.info["usual_seconds"] = None
-        assert usual_window(model, video) == 4.0
-        dense = Sampling(num_frames=4, kind="dense", stride=3).to_dict()
-        model.info = dict(model.info) | {"sampling": dense}
-        assert usual_window(model, video) == pytest.approx(1.2)
+        assert usual_window(model, fps=video.fps) == 4.0
+        model.info["sampling"] = Sampling(num_frames=4, kind="dense", stride=3).to_dict()
+        assert usual_window(model, fps=video.fps) == pytest.approx(1.2)
 
 
-def test_combinations_are_products_of_their_parts():
-    verbs, nouns = torch.tensor([[0.7, 0.3]]), torch.tensor([[0.2, 0.5, 0.3]])
-    said = combined(torch.cat([verbs, nouns], dim=1), torch.tensor([1, 5]), (2, 3))
-    torch.testing.assert_close(said, torch.tensor([[0.35, 0.09]]))
+def test_a_run_remembers_how_long_its_videos_were(model, few_videos, tmp_path):
+    assert model.info["usual_seconds"] == 1.0
+    few = [Sample(path, label=0) for path in sorted(few_videos.rglob("*.mp4"))]
+    assert usual_seconds(few) == 1.0
+    assert usual_seconds([replace(few[0], start=0.25), replace(few[0], start=1.0, end=1.5)]) == 0.62
+    (tmp_path / "bad.mp4").write_bytes(b"")
+    assert usual_seconds([Sample(tmp_path / "bad.mp4", label=0)]) is None
+
+
+def test_a_track_of_combinations_holds_those_that_lead_somewhere(film):
+    """Verbs and nouns: 40 classes, of which each window brings at most five."""
+    parts = (Part("verb", tuple("abcd")), Part("noun", tuple("klmnopqrst")))
+    model = sm.adapt(image_model(), sm.LinearProbe(), parts=parts, num_frames=2).eval()
+    track = follow(model, film, window=0.8, device="cpu")
+    assert 5 <= len(track.class_names) <= 5 * len(track) < 40
+    whole = Predictor(model, device="cpu")
+    for start, stop, said in zip(track.starts, track.stops, track.probabilities, strict=True):
+        sample = Sample(film, label=0, start=float(start), end=float(stop))
+        dataset = view_dataset(
+            [sample], sampling=Sampling(num_frames=2), image_size=SIZE, views=Views()
+        )
+        verbs, nouns = whole.probabilities(dataset[0]["clip"]).split([4, 10])
+        joint = dict(zip(model.class_names, torch.outer(verbs, nouns).flatten(), strict=True))
+        expected = [float(joint[name]) for name in track.class_names]
+        assert said.tolist() == pytest.approx(expected)
+        assert max(joint, key=joint.get) in track.class_names

@@ -1,9 +1,15 @@
 """Whatever is sent, the service refuses it with a reason, and goes on."""
 
+import asyncio
+import time
+
 import pytest
+from fastapi import Request
 
 from services import MP4, asked, client_of, ended, refusal, two_models
 from stillmotion.web.limits import Limits
+from stillmotion.web.refusal import RefusalError
+from stillmotion.web.uploads import receive
 from videos import write_sound, write_video
 
 
@@ -129,8 +135,6 @@ def test_an_upload_that_dawdles_is_refused(models, few_videos):
     limits = Limits(upload_seconds=0.05)
 
     def dawdling():
-        import time
-
         for _ in range(4):
             time.sleep(0.05)
             yield b"\0"
@@ -138,3 +142,18 @@ def test_an_upload_that_dawdles_is_refused(models, few_videos):
     with client_of(models, limits=limits, samples=few_videos) as client:
         answer = client.post("/api/jobs", content=dawdling(), headers=MP4)
         assert refusal(answer, 408) == "too_slow"
+
+
+def test_an_upload_that_breaks_off_is_refused_without_a_fault_of_ours(tmp_path):
+    parts = [
+        {"type": "http.request", "body": b"abc", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def next_part():
+        return parts.pop(0)
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"video/mp4")]}
+    request = Request(scope, next_part)
+    with pytest.raises(RefusalError, match="broke off"):
+        asyncio.run(receive(request, tmp_path / "a", Limits()))

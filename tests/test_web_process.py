@@ -59,7 +59,7 @@ def code_of(task, **settings):
     with pytest.raises(RefusalError) as refused:
         list(said(task, **settings))
     assert refused.value.status == 422
-    return refused.value.reason.code
+    return refused.value.fault.code
 
 
 def is_running(pid):

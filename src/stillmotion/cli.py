@@ -68,6 +68,10 @@ COMMANDS = {
         "stillmotion.commands.calibrate",
     ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
+    "timeline": Command(
+        "say what happens when in long videos, and score it",
+        "stillmotion.commands.timeline",
+    ),
     "serve": Command(
         "a page and a service that say what happens in videos, and when",
         "stillmotion.commands.serve",

@@ -28,7 +28,7 @@ def run(arguments: Arguments) -> int:
 
     runs, host = values["runs"], values["host"]
     token = values["token"] or (None if is_loopback(host) else secrets.token_urlsafe(16))
-    with listen(host, values["port"]) as door:
+    with listen(host, int(values["port"])) as door:
         models = dict(zip(named(runs), load_together(runs, values["weights"]), strict=True))
         app = create_app(
             models,

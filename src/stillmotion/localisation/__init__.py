@@ -1,13 +1,41 @@
-"""What happens when in a long video: windows over time, their scores, segments, and their score.
+"""What happens when in a long video: windows over time, their scores, and segments.
 
-    track = follow(stillmotion.load("runs/doors"), "yard.mp4")
+    located = locate(stillmotion.load("runs/doors"), "yard.mp4", threshold=0.5)
 
 windows     stretches of a video that overlap, and the clip of each
-following   a model's probabilities for each of them: a `Track`
+following   a model's probabilities of each: a `Track`
+smoothing   steadier ones
+segment     from when to when, what, and how surely
+locating    all of these in turn: a `Located`
+truth       what people know of the same videos
+scoring     how well the two match: mean average precision
 """
 
 from stillmotion.localisation.following import follow
+from stillmotion.localisation.located import Located
+from stillmotion.localisation.locating import locate
+from stillmotion.localisation.scoring import LocalisationScores, score_segments
+from stillmotion.localisation.segment import Segment, segments
+from stillmotion.localisation.smoothing import calibrated, smoothed
+from stillmotion.localisation.subrip import subtitles
 from stillmotion.localisation.track import Track
+from stillmotion.localisation.truth import matched, read_truth
 from stillmotion.localisation.windows import window_clips, windows
 
-__all__ = ["Track", "follow", "window_clips", "windows"]
+__all__ = [
+    "LocalisationScores",
+    "Located",
+    "Segment",
+    "Track",
+    "calibrated",
+    "follow",
+    "locate",
+    "matched",
+    "read_truth",
+    "score_segments",
+    "segments",
+    "smoothed",
+    "subtitles",
+    "window_clips",
+    "windows",
+]

@@ -74,12 +74,13 @@ def follow(
         )
         size, sampling = model.backbone.image_size[0], sampling_of(model)
         clips = window_clips(video, spans, sampling=sampling, image_size=size, views=views)
-        said: list[Tensor] = []
-        while some := list(islice(clips, AT_ONCE)):
-            said += each_alone(asked, some)
+        said = torch.empty(len(spans), sum(asked.sizes) or len(model.class_names))
+        for first in range(0, len(spans), AT_ONCE):
+            some = list(islice(clips, AT_ONCE))
+            said[first : first + len(some)] = each_alone(asked, some)
             if on_progress:
-                on_progress(len(said) / len(spans))
-        return track_of(model, spans, torch.stack(said), seconds=video.duration_seconds)
+                on_progress((first + len(some)) / len(spans))
+        return track_of(model, spans, said, seconds=video.duration_seconds)
 
 
 def usual_window(model: VideoClassifier, *, fps: float) -> float:

@@ -1,15 +1,15 @@
 """The videos of a run, turned into loaders."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 
-from stillmotion.data.annotations import Sample
+from stillmotion.data.annotations import Sample, VideoList
 from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_store import FrameStore
+from stillmotion.data.lengths import usual_seconds
 from stillmotion.data.mirror import Mirror, find_mirror
 from stillmotion.data.progress import Progress
 from stillmotion.loading import MARGIN, clip_loader, refuse_mirrored, view_dataset, view_loader
@@ -108,11 +108,12 @@ def seed_epoch(recipe: Recipe, epoch: int, loader: DataLoader) -> None:
         part.set_epoch(epoch)
 
 
-def clip_info(recipe: Recipe, classes: Sequence[str]) -> dict[str, Any]:
+def clip_info(recipe: Recipe, videos: VideoList) -> dict[str, Any]:
     """What a checkpoint remembers of its clips, and of what they show."""
     return {
         "sampling": recipe.sampling.to_dict(),
+        "usual_seconds": usual_seconds(videos.samples),
         "views": asdict(recipe.views),
-        "mirror": find_mirror(classes, recipe.augmentation.mirror).to_dict(),
+        "mirror": find_mirror(videos.classes, recipe.augmentation.mirror).to_dict(),
         "some_classes": bool(recipe.videos.ways or recipe.videos.drop_empty),
     }

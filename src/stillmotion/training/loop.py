@@ -85,7 +85,7 @@ def build_model(recipe: Recipe, videos: VideoList) -> VideoClassifier:
         image_size=recipe.image_size,
         weights=recipe.weights,
     )
-    model.info = clip_info(recipe, videos.classes)
+    model.info = clip_info(recipe, videos)
     return model
 
 

@@ -5,7 +5,9 @@
     app = create_app({"doors": stillmotion.load("runs/doors")})      # any ASGI server runs it
 
 app         the addresses, and what they answer      schemas   what is said, as pydantic models
+routes      these addresses                          failures  every answer that is no success
 access      who may ask                              limits    how much may be asked
+asking      from a request to a job                  refusal   why there is none
 uploads     bytes to a file, bounded                 samples   videos to try
 jobs        what was asked, and how far it is        service   who works, and when work ends
 decoding    in a process that may be killed          process   that process, from outside

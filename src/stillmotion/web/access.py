@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stillmotion.web.failures import failure
+from stillmotion.web.schemas import Fault
 
 GUARDED = ("/api/", "/metrics")
 """What a token is asked for; the page itself holds nothing."""
@@ -26,6 +27,10 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 """On every answer. The policy keeps the page from loading anything from elsewhere."""
+
+UNKNOWN_HOST = Fault(code="unknown_host", reason="the service is not known by this name")
+CROSS_SITE = Fault(code="cross_site", reason="another site's page may not ask")
+NO_TOKEN = Fault(code="no_token", reason="send Authorization: Bearer TOKEN")
 
 
 class Access:
@@ -60,14 +65,14 @@ class Access:
     def refusal(self, path: str, headers: Headers) -> Response | None:
         """Why a request is not let through; None where it is."""
         if self.hosts is not None and host_of(headers) not in self.hosts:
-            return failure(400, "unknown_host", "the service is not known by this name")
+            return failure(400, UNKNOWN_HOST)
         if not path.startswith(GUARDED):
             return None
         if headers.get("sec-fetch-site") == "cross-site":
-            return failure(403, "cross_site", "another site's page may not ask")
+            return failure(403, CROSS_SITE)
         if self.token is not None and not is_bearer(headers.get("authorization", ""), self.token):
             asks = {"WWW-Authenticate": "Bearer"}
-            return failure(401, "no_token", "send Authorization: Bearer TOKEN", headers=asks)
+            return failure(401, NO_TOKEN, headers=asks)
         return None
 
 

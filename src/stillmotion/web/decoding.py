@@ -151,7 +151,7 @@ def serve(
     except BrokenPipeError:
         pass  # nobody listens any longer
     except RefusalError as error:
-        say(pipe, {"refused": [error.status, error.reason.code, error.reason.text]})
+        say(pipe, {"refused": [error.status, error.fault.code, error.fault.reason]})
     except StillmotionError as error:
         say(pipe, {"refused": [422, "unreadable", str(error).removeprefix(f"{path}: ")]})
     except MemoryError:

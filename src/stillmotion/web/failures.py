@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from stillmotion.web.refusal import RefusalError
-from stillmotion.web.schemas import Failure, Fault
+from stillmotion.web.schemas import MISTAKE, Failure, Fault
 
 POSSIBLE = {
     400: "The request is malformed.",
@@ -36,12 +36,9 @@ def possible(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": POSSIBLE[status], "content": REFERENCE} for status in statuses}
 
 
-def failure(
-    status: int, code: str, reason: str, *, headers: dict[str, str] | None = None
-) -> JSONResponse:
+def failure(status: int, fault: Fault, *, headers: dict[str, str] | None = None) -> JSONResponse:
     """The answer."""
-    told = Failure(error=Fault(code=code, reason=reason))
-    return JSONResponse(told.model_dump(), status_code=status, headers=headers)
+    return JSONResponse(Failure(error=fault).model_dump(), status_code=status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
@@ -49,24 +46,24 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RefusalError)
     async def refused(request: Request, error: RefusalError) -> JSONResponse:
-        app.state.service.metrics.add("refusals_total", code=error.reason.code)
+        app.state.service.metrics.add("refusals_total", code=error.fault.code)
         retry = error.retry_seconds
         headers = None if retry is None else {"Retry-After": str(retry)}
-        return failure(error.status, error.reason.code, error.reason.text, headers=headers)
+        return failure(error.status, error.fault, headers=headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         app.state.service.metrics.add("refusals_total", code="invalid")
         wrong = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-        return failure(422, "invalid", wrong)
+        return failure(422, Fault(code="invalid", reason=wrong))
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
         reason = f"{request.method} {request.url.path}: {error.detail}"
         headers = dict(error.headers or {})
-        return failure(error.status_code, code, reason, headers=headers)
+        return failure(error.status_code, Fault(code=code, reason=reason), headers=headers)
 
     @app.exception_handler(Exception)
     async def ours(request: Request, error: Exception) -> JSONResponse:
-        return failure(500, "fault", "the service made a mistake; its log says which")
+        return failure(500, MISTAKE)

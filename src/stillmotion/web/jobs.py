@@ -11,8 +11,10 @@ from pathlib import Path
 from stillmotion.web.flow import FlowFrames
 from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
-from stillmotion.web.refusal import Reason, refuse
+from stillmotion.web.refusal import refuse
 from stillmotion.web.schemas import ENDED, Fault, JobTold, Result, State, VideoTold
+
+CANCELLED = Fault(code="cancelled", reason="the job was cancelled")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -36,7 +38,7 @@ class Job:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     state: State = "queued"
     progress: float = 0.0
-    error: Reason | None = None
+    error: Fault | None = None
     results: tuple[Result, ...] = ()
     flows: dict[str, FlowFrames] = field(default_factory=dict)
     """By model."""
@@ -109,13 +111,12 @@ class Book:
         """The job as it is said over HTTP."""
         with self._changed:
             before = 0 if job.state != "queued" else self.unfinished().index(job)
-            why = job.error
             return JobTold(
                 id=job.id,
                 state=job.state,
                 progress=job.progress,
                 ahead=before,
-                error=None if why is None else Fault(code=why.code, reason=why.text),
+                error=job.error,
                 video=job.video,
                 results=list(job.results),
             )
@@ -146,7 +147,7 @@ class Book:
                 job.state = "scoring"
 
     def end(
-        self, job: Job, state: State, *, error: Reason | None = None, results: Sequence[Result] = ()
+        self, job: Job, state: State, *, error: Fault | None = None, results: Sequence[Result] = ()
     ) -> None:
         """Ends a job, unless it has ended already."""
         with self._changed:
@@ -163,7 +164,7 @@ class Book:
         if job.has_ended:
             self._forget(job)
         else:
-            self.end(job, "cancelled", error=Reason("cancelled", "the job was cancelled"))
+            self.end(job, "cancelled", error=CANCELLED)
 
     def sweep(self) -> None:
         """Forgets jobs that ended long ago, and the oldest where there are too many.

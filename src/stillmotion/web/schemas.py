@@ -30,6 +30,9 @@ class Fault(Schema):
     """A sentence, for people."""
 
 
+MISTAKE = Fault(code="fault", reason="the service made a mistake; its log says which")
+
+
 class Failure(Schema):
     """Every answer that is not a success."""
 

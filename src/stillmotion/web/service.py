@@ -10,9 +10,8 @@ from stillmotion.web.jobs import Book
 from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics, Values, peak_memory_bytes
 from stillmotion.web.process import warm_up
-from stillmotion.web.refusal import Reason
 from stillmotion.web.samples import Sample, draw_samples, find_samples
-from stillmotion.web.schemas import State
+from stillmotion.web.schemas import Fault, State
 from stillmotion.web.scoring import Scorer
 from stillmotion.web.working import Worker
 
@@ -63,7 +62,9 @@ class Service:
         """Cancels what has not ended, and removes every file."""
         self.book.close()
         for job in self.book.unfinished():
-            self.book.end(job, "cancelled", error=Reason("stopping", "the service stopped"))
+            self.book.end(
+                job, "cancelled", error=Fault(code="stopping", reason="the service stopped")
+            )
         for thread in self._threads:
             thread.join()
         self.scorer.close()
@@ -89,6 +90,4 @@ class Service:
                 return
             if job is not None:
                 asked = {model: self.models[model] for model in job.models}
-                Worker(
-                    job, models=asked, scorer=self.scorer, book=self.book, limits=self.limits
-                ).work()
+                Worker(job, asked, self.scorer, self.book, self.limits).work()

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from stillmotion.web.limits import Limits
 from stillmotion.web.refusal import refuse
@@ -18,8 +19,8 @@ async def receive(request: Request, path: Path, limits: Limits) -> int:
     """Writes the body of a request to a file, and gives its length in bytes.
 
     Raises:
-        RefusalError: 415 for what does not say it is a video, 413 where it is too large, 408 where
-            it takes too long.
+        RefusalError: 400 where it breaks off, 408 where it takes too long, 413 where it is too
+            large, 415 for what does not say it is a video.
     """
     refuse_early(request, limits)
     size = 0
@@ -31,6 +32,8 @@ async def receive(request: Request, path: Path, limits: Limits) -> int:
                     if size > limits.max_bytes:
                         refuse_large(limits)
                     await asyncio.to_thread(file.write, chunk)
+    except ClientDisconnect:
+        refuse(400, "broken_off", "the upload broke off")
     except TimeoutError:
         seconds = f"{limits.upload_seconds:g} s"
         refuse(408, "too_slow", f"the video did not arrive within {seconds}")

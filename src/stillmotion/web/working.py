@@ -21,11 +21,11 @@ from stillmotion.web import decoding
 from stillmotion.web.decoding import Look
 from stillmotion.web.flow import Excess, FlowFrames
 from stillmotion.web.hosting import Hosted
-from stillmotion.web.jobs import Book, Job
+from stillmotion.web.jobs import CANCELLED, Book, Job
 from stillmotion.web.limits import Limits
 from stillmotion.web.process import LOOK_UP_SECONDS, messages
-from stillmotion.web.refusal import CancelledError, Reason, RefusalError, refuse
-from stillmotion.web.schemas import Result, Share, TrackTold
+from stillmotion.web.refusal import CancelledError, RefusalError, refuse
+from stillmotion.web.schemas import MISTAKE, Result, Share, TrackTold
 from stillmotion.web.scoring import Answer, Scorer
 
 log = logging.getLogger("stillmotion")
@@ -58,23 +58,25 @@ class Gathered:
         return sum(seconds) + sum(answer.seconds for _, answer in self.flows)
 
 
+@dataclass
 class Worker:
-    """Does one job.
+    """Does one job."""
 
-    Args:
-        models: those that the job asks, by their ids.
-    """
+    job: Job
+    models: Mapping[str, Hosted]
+    """Those that the job asks, by their ids."""
+    scorer: Scorer
+    book: Book
+    limits: Limits
+    waiting: deque[Answer] = field(default_factory=deque)
+    """What was asked and may not be answered yet, the first first."""
+    answered: int = 0
+    expected: int = 0
+    """Answers that there will be, once the length of the video is known."""
 
-    def __init__(
-        self, job: Job, *, models: Mapping[str, Hosted], scorer: Scorer, book: Book, limits: Limits
-    ) -> None:
-        self.job, self.models, self.scorer, self.book, self.limits = (
-            job, models, scorer, book, limits
-        )  # fmt: skip
-        self.gathered = {model: Gathered() for model in models}
-        self.deadline = time.monotonic() + limits.time_limit_seconds
-        self.waiting: deque[Answer] = deque()
-        self.answered = self.expected = 0
+    def __post_init__(self) -> None:
+        self.gathered = {model: Gathered() for model in self.models}
+        self.deadline = time.monotonic() + self.limits.time_limit_seconds
 
     def work(self) -> None:
         """The job ends done, failed or cancelled, whatever happens."""
@@ -85,13 +87,12 @@ class Worker:
             results = [self.result(model) for model in self.models]
             self.book.end(self.job, "done", results=results)
         except (CancelledError, Dropped):
-            self.book.end(self.job, "cancelled", error=Reason("cancelled", "it was cancelled"))
+            self.book.end(self.job, "cancelled", error=CANCELLED)
         except RefusalError as error:
-            self.book.end(self.job, "failed", error=error.reason)
+            self.book.end(self.job, "failed", error=error.fault)
         except Exception:  # one job's fault must not end the thread that works at all of them
             log.exception("job %s failed", self.job.id)
-            told = Reason("fault", "the service made a mistake; its log says which")
-            self.book.end(self.job, "failed", error=told)
+            self.book.end(self.job, "failed", error=MISTAKE)
         finally:
             self.scorer.forget(self.job.id)
 
