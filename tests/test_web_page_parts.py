@@ -128,5 +128,5 @@ def test_quantities_are_written_for_people(page):
     )
     assert told == [
         *("0:00.0", "1:00.0", "1:02:03.0", "1 second", "8.8 seconds"),
-        *("10 minutes", "999 bytes", "268 MB"),
+        *("10 minutes", "999 bytes", "256 MiB"),
     ]

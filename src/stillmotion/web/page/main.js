@@ -61,14 +61,14 @@ async function ask(video) {
     sources.set(id, source);
     location.hash = `job=${id}`;
   } catch (error) {
-    if (leaving.signal === signal) report(error); // else another video came in its place
+    if (leaving.signal === signal) report(error, name); // else another video came in its place
   }
 }
 
 /** Shows a job until it is done, then its answer. */
 async function follow(id, signal) {
   const onCancel = () => {
-    service.forget(id).catch(report);
+    service.forget(id).catch((error) => report(error));
     location.hash = "";
   };
   const source = sources.get(id);
@@ -80,7 +80,7 @@ async function follow(id, signal) {
       progress(stage(job), job.state === "queued" ? null : job.progress);
     }
   } catch (error) {
-    if (!signal.aborted) report(error);
+    if (!signal.aborted) report(error, source && asked.name);
   }
 }
 
@@ -130,12 +130,12 @@ function progress(words, share) {
   else byId("progress").value = share;
 }
 
-/** What went wrong, above the question; a missing token is asked for. */
-function report(error) {
+/** What went wrong, and with which video, above the question; a missing token is asked for. */
+function report(error, name) {
   if (error.code === "token") return askToken(service.token ? error.message : "");
   history.replaceState(null, "", location.pathname);
   if (question) route();
-  if (error.name !== "AbortError") trouble(error.message);
+  if (error.name !== "AbortError") trouble(name ? `${name}: ${error.message}` : error.message);
   if (!(error instanceof Refusal) && error.name !== "AbortError") throw error;
 }
 

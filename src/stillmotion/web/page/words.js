@@ -23,11 +23,11 @@ export function duration(seconds) {
   return counted(Math.round(seconds / 60), "minute");
 }
 
-/** Bytes as people say them: `200 MB`. */
+/** Bytes as the service says them: `256 MiB`. */
 export function size(bytes) {
-  const units = ["bytes", "kB", "MB", "GB"];
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 3);
-  return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power]}`;
+  const units = ["bytes", "KiB", "MiB", "GiB"];
+  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 3);
+  return `${Number((bytes / 1024 ** power).toPrecision(4))} ${units[power]}`;
 }
 
 /** `1 class`, `12 classes`. */
