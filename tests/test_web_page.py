@@ -226,7 +226,10 @@ def test_flow_is_laid_over_the_video_with_a_legend(visit, address):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"this is no video" * 99, re.compile(r"bad.mp4: \w+ \w+ \w+")), (bytes(2**20 + 1), "takes up to")],
+    [
+        (b"this is no video" * 99, re.compile(r"bad.mp4: \w+ \w+ \w+")),
+        (bytes(2**20 + 1), "takes up to"),
+    ],
     ids=["text", "large"],
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(visit, address, tmp_path, content, reason):
