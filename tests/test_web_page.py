@@ -51,6 +51,7 @@ def address(models):
 
 @pytest.fixture(scope="module")
 def browser():
+    expect.set_options(timeout=20_000)  # the first job starts the processes that decode
     with chromium() as browser:
         yield browser
 
