@@ -50,7 +50,7 @@ DOORS = {("model", "checkpoint")}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 OWNERS = {
     "timm": {"backbones"},
-    "av": {"data"},
+    "av": {"data", "exporting"},  # the runner that goes out with a model
     "torchcodec": {"data"},
     "triton": {"nn"},
     "fastapi": {"web"},

@@ -6,6 +6,7 @@
     │   └── WeightsError     weights that do not fit the image model
     ├── MergeError           adapters that do not fold into the image model closely enough
     ├── QuantisingError      a model that answers otherwise in fewer bits, or cannot be had in them
+    ├── ExportError          a model that cannot be written in another form, or answers otherwise there
     ├── CheckpointError      an adapter checkpoint that is damaged, or belongs to another backbone
     ├── ClipError            a clip of the wrong shape, type or length
     ├── DataError            a data set, list file or label that cannot be used
@@ -44,6 +45,10 @@ class MergeError(StillmotionError):
 
 class QuantisingError(StillmotionError):
     """A model that answers otherwise in fewer bits, or cannot be had in them."""
+
+
+class ExportError(StillmotionError):
+    """A model that cannot be written in another form, or answers otherwise there."""
 
 
 class CheckpointError(StillmotionError):

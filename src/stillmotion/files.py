@@ -40,6 +40,26 @@ def writing(path: Path, mode: str = "wb") -> Iterator[IO]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill that becomes ``path`` when the block ends well, else vanishes.
+
+    Raises:
+        StorageError: where something is at ``path`` already, or nothing can be written there.
+    """
+    if path.exists():
+        raise StorageError(f"{path} is there already; give another folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
+            folder = Path(temporary) / path.name
+            folder.mkdir()
+            yield folder
+            folder.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
 def umask() -> int:
     """The process's file mode mask, which can only be read by setting it."""
     mask = os.umask(0)

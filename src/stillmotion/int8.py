@@ -10,7 +10,6 @@ of the ways measured (benchmarks/inference.py) is the quickest that needs no com
 exported once, which takes seconds for a small image model and up to a minute for a large one.
 """
 
-import importlib
 import tempfile
 from pathlib import Path
 
@@ -18,11 +17,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
-from stillmotion.errors import QuantisingError
+from stillmotion.errors import ExportError, QuantisingError
+from stillmotion.onnx_graph import onnx_program, refuse_missing
 from stillmotion.shapes import Logits
-
-LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
-"""What the extra ``int8`` installs."""
 
 LINEAR_MAPS = ("MatMul", "Gemm")
 """What ONNX calls them; products of two activations, as in attention, are left as they are."""
@@ -41,13 +38,17 @@ class Int8Classifier(nn.Module):
 
     def __init__(self, model: nn.Module, clip: UInt8[Tensor, "1 T 3 height width"]) -> None:
         super().__init__()
-        refuse_missing()
+        try:
+            refuse_missing(extra="int8")
+            graph = quantised_graph(model, clip)
+        except ExportError as error:
+            raise QuantisingError(str(error)) from error
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         self.session = onnxruntime.InferenceSession(
-            quantised_graph(model, clip), options, providers=["CPUExecutionProvider"]
+            graph, options, providers=["CPUExecutionProvider"]
         )
 
     def forward(self, clips: UInt8[Tensor, "B T 3 height width"]) -> Logits:
@@ -55,31 +56,12 @@ class Int8Classifier(nn.Module):
         return torch.cat([torch.from_numpy(logits) for logits in said])
 
 
-def refuse_missing() -> None:
-    """Refuse where a library is not installed."""
-    for name in LIBRARIES:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise QuantisingError(
-                f"int8 needs {name}, which cannot be imported ({error}): "
-                "pip install 'stillmotion[int8]'"
-            ) from error
-
-
 def quantised_graph(model: nn.Module, clip: UInt8[Tensor, "1 T 3 height width"]) -> bytes:
     """The model as an ONNX file with linear maps in eight bits."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-    try:
-        program = torch.onnx.export(
-            model.eval(), (clip,), dynamo=True, verbose=False, input_names=["clip"]
-        )
-        assert program is not None
-        graph = program.model_proto
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as error:
-        raise QuantisingError(f"this model cannot be exported to ONNX: {error}") from error
+    graph = onnx_program(model, clip, any_batch=False).model_proto
     del graph.graph.value_info[:]  # shapes that transposed weights would contradict
     add_pre_process_metadata(graph)  # else it advises what was done
     with tempfile.TemporaryDirectory() as folder:

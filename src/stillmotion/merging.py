@@ -11,10 +11,16 @@ from torch import Tensor, nn
 
 from stillmotion.backbones import OWN_WEIGHTS, frozen_block
 from stillmotion.errors import ConfigurationError, MergeError
+from stillmotion.methods import Method
 from stillmotion.model import VideoClassifier
 
 TOLERANCE = 1e-4
 """Of the merged logits, relative to the greatest of the logits before."""
+
+
+def merges(method: Method) -> bool:
+    """Whether a method's adapters can be folded, and are not yet."""
+    return type(method).merged is not Method.merged and method.merged() != method
 
 
 @torch.no_grad()

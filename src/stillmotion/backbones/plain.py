@@ -42,9 +42,9 @@ class PlainBackbone(OpenBackbone):
     def tokens(self, clip: NormalisedClip) -> Float[Tensor, "B steps N C"]:
         m, frames = self.model, self.frames(clip)
         patches = m.patch_embed(frames.flatten(0, 1))
-        patches = patches.reshape(len(patches), -1, self.dim)  # of a dynamic size: (H, W) apart
+        patches = patches.reshape(patches.shape[0], -1, self.dim)  # of a dynamic size: (H, W) apart
         learned = (t for t in (m.cls_token, m.reg_token) if t is not None)
-        prefix = [token.expand(len(patches), -1, -1) for token in learned]
+        prefix = [token.expand(patches.shape[0], -1, -1) for token in learned]
         return torch.cat([*prefix, patches], dim=1).unflatten(0, frames.shape[:2])
 
     @property

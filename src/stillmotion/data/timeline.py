@@ -3,7 +3,7 @@
 Seconds are counted from the first frame that is shown, whatever the file calls that moment.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,13 +82,17 @@ class Timeline:
                 f"nothing lies between {first:g} s and {self.duration if end is None else end:g} s:"
                 f" the video lasts from 0 to {self.duration:g} s"
             )
-        moments = ((tick + 0.5) / self.fps for tick in range(len(self)))
-        chosen = [tick for tick, moment in enumerate(moments) if first <= moment < last]
+        fps, ticks = self.fps, range(len(self))
+
+        def before(end: float) -> int:
+            return bisect_left(ticks, end, key=lambda tick: (tick + 0.5) / fps)
+
+        chosen = list(ticks[before(first) : before(last)])
         if not chosen:
             return [self.frame_at(first)]
         if not self.is_variable_rate:
             return chosen
-        return [self.frame_at((tick + 0.5) / self.fps) for tick in chosen]
+        return [self.frame_at((tick + 0.5) / fps) for tick in chosen]
 
 
 def timeline_from_pts(pts: Sequence[int], *, last_step: int, seconds_per_unit: float) -> Timeline:

@@ -10,7 +10,7 @@ The length is what the packets promise. A frame that does not decode raises a `V
 why and how many frames do; other frames remain available (see `PyAVDecoder` for which).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from stillmotion.data.decoder import Decodable, Decoder
+from stillmotion.data.decoder import Decodable, Decoder, Frame
 from stillmotion.data.frame_cache import FrameCache
 from stillmotion.data.frame_folder import FRAME_RATE, FrameFolder
 from stillmotion.data.pyav_decoder import PyAVDecoder
@@ -133,11 +133,7 @@ class Video:
         wanted = torch.as_tensor(indices, dtype=torch.long)
         if wanted.numel() == 0:
             raise VideoError(f"{self.path}: no frame was asked for")
-        wrong = wanted[(wanted < 0) | (wanted >= len(self))]
-        if wrong.numel():
-            raise VideoError(
-                f"{self.path}: there is no frame {int(wrong[0])}: the video has {len(self)} frames"
-            )
+        self._refuse_outside(wanted.tolist())
         distinct, places = torch.unique(wanted, return_inverse=True)
         data = self._decode(distinct.tolist(), short_side=short_side)
         return FrameBatch(
@@ -145,6 +141,22 @@ class Video:
             indices=wanted,
             pts_seconds=torch.tensor(self.timeline.starts, dtype=torch.float64)[wanted],
         )
+
+    def in_turn(
+        self, indices: Iterable[int], *, short_side: int | None = None
+    ) -> Iterator[tuple[int, Frame]]:
+        """Frames one after the other with their indices, rising: none is held, none decoded twice.
+
+        Args:
+            indices: in any order; repeats are one frame; each in [0, len(self)).
+            short_side: as in `frames_at`.
+
+        Raises:
+            VideoError: an index is out of range, or, at its turn, a frame cannot be decoded.
+        """
+        wanted = sorted(set(indices))
+        self._refuse_outside(wanted)
+        return zip(wanted, self._decoder.frames(wanted, short_side=short_side), strict=True)
 
     def frames_played_at(
         self, seconds: Sequence[float], *, short_side: int | None = None
@@ -160,6 +172,13 @@ class Video:
     def decodable(self) -> Decodable:
         """Decodes the whole file, converting nothing, and says how far that goes."""
         return self._decoder.decodable()
+
+    def _refuse_outside(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            if not 0 <= index < len(self):
+                raise VideoError(
+                    f"{self.path}: there is no frame {index}: the video has {len(self)} frames"
+                )
 
     def _decode(self, indices: list[int], *, short_side: int | None) -> Frames:
         """Into one tensor as they come, so that no second copy of the frames is held."""

@@ -65,6 +65,6 @@ class AttentiveReadout(Readout):
     def forward(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B D"]:
         x = backbone.norm(x)
         x = self.norm1(x if self.time is None else x + self.time[: x.shape[1]]).flatten(1, 2)
-        query = self.query.expand(len(x), -1, -1)
+        query = self.query.expand(x.shape[0], -1, -1)
         y = query + self.attention(query, x, x, need_weights=False)[0]
         return (y + self.mlp(self.norm2(y)))[:, 0]

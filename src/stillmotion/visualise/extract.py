@@ -1,5 +1,6 @@
 """Asks a model for the attention-map flow of each of its blocks. The one importer of torch here."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,7 +16,6 @@ from stillmotion.visualise.flow import BlockFlow
 Frames = UInt8[Tensor, "T 3 height width"] | Float[Tensor, "T 3 height width"]
 
 
-@torch.no_grad()
 def attention_flow(model: VideoClassifier, clip: Frames) -> list[BlockFlow]:
     """The flow of every block on one clip, as the adapted model's own stream reaches the block.
 
@@ -32,23 +32,37 @@ def attention_flow(model: VideoClassifier, clip: Frames) -> list[BlockFlow]:
         ClipError: a clip that the model does not take.
         ConfigurationError: the method's blocks hold no frozen block, or other tokens.
     """
+    return [
+        flow_of_block(model, number, block, x)
+        for number, block, x in entering(model, clip)
+        if not isinstance(frozen_block(block), FixedBlock)
+    ]
+
+
+@torch.no_grad()
+def entering(
+    model: VideoClassifier, clip: Frames
+) -> Iterator[tuple[int, nn.Module, Float[Tensor, "1 steps N C"]]]:
+    """Each block with its number and the tokens that enter it, in the adapted model's own stream.
+
+    The model is in evaluation mode until the last block was given.
+
+    Raises:
+        ClipError: a clip that the model does not take.
+    """
     was_training = model.training
     model.eval()
     try:
-        pixels = model.normalise(clip[None].to(model.mean.device))
-        model.check(pixels)
-        x = model.stem(model.backbone, pixels)
-        flows = []
+        x = model.stem(model.backbone, model.normalise(clip[None].to(model.mean.device)))
         for number, block in enumerate(model.trunk.blocks):
-            if not isinstance(frozen_block(block), FixedBlock):
-                flows.append(flow_of_block(model, number, block, x))
+            yield number, block, x
             out = block(x)
             x = out[0] if isinstance(out, tuple) else out
-        return flows
     finally:
         model.train(was_training)
 
 
+@torch.no_grad()
 def flow_of_block(model: VideoClassifier, number: int, block: nn.Module, x: Tensor) -> BlockFlow:
     """The flow of one block, given the tokens (1, T, N, C) that enter it."""
     frozen = frozen_block(block)

@@ -88,9 +88,18 @@ def flow_as_heat(block: BlockFlow, clip: Clip) -> Pictures:
         raise ClipError(f"a flow of {len(block.flow)} frames over a clip of {len(clip)}")
     excess = np.maximum(block.flow.mean(axis=-1) - block.still, 0)
     top = np.percentile(excess, 100 - OUTLIERS)
-    strength = np.minimum(excess / top, 1) if top > NOISE else np.zeros_like(excess)
+    return heat_over(excess / top if top > NOISE else np.zeros_like(excess), clip)
+
+
+def heat_over(strength: Float[np.ndarray, "T H W"], clip: Clip) -> Pictures:
+    """Numbers as heat over the darkened frames.
+
+    Args:
+        strength: of each patch; 0 and below is nothing, 1 and above the brightest.
+        clip: as many frames.
+    """
     height, width = clip.shape[2:]
-    heat = _enlarged(strength, height, width)[..., None]
+    heat = _enlarged(np.clip(strength, 0, 1), height, width)[..., None]
     grey = as_pictures(clip).mean(axis=-1, keepdims=True) / 255
     colour = matplotlib.colormaps["inferno"](0.25 + 0.7 * heat[..., 0])[..., :3]
     cover = np.sqrt(heat) * 0.9

@@ -127,7 +127,7 @@ class TemporalBranch(nn.Module):
 
     def forward(self, series: Series) -> Float[Tensor, "B C"]:
         x = series.transpose(1, 2)  # (B, M, T, D): M series a clip
-        return squeezed(self.temporal(self.centre(x.flatten(0, 1))).mean(dim=1), len(x))
+        return squeezed(self.temporal(self.centre(x.flatten(0, 1))).mean(dim=1), x.shape[0])
 
     def step(self, series: Series, past: Past) -> tuple[Float[Tensor, "B C"], Past]:
         """Frames that follow others to one vector of all frames so far."""
@@ -136,7 +136,7 @@ class TemporalBranch(nn.Module):
         y, centring = self.centre.step(x.flatten(0, 1), centring)
         y, seen = self.temporal.step(y, seen)  # type: ignore[operator]
         mean, means = average(y, means)
-        return squeezed(mean, len(x)), (centring, seen, means)
+        return squeezed(mean, x.shape[0]), (centring, seen, means)
 
 
 def squeezed(means: Float[Tensor, "BM C"], num_clips: int) -> Float[Tensor, "B C"]:

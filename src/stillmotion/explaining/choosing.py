@@ -1,0 +1,149 @@
+"""Which blocks' attention-map flow follows motion: what AM Flow's paper judged by eye (Figure 5).
+
+Each block's heat on a clip is correlated with how much the pixels of each patch change, over all
+patches of all frames that have a partner. Spearman's rank correlation: both are heavy-tailed, and
+only their order is comparable.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from stillmotion.errors import DataError
+from stillmotion.model import VideoClassifier
+from stillmotion.visualise.clips import Clip
+from stillmotion.visualise.extract import attention_flow
+from stillmotion.visualise.flow import BlockFlow
+
+LEAST_CHANGE = 1.0
+"""Grey levels by which a clip's most changed patch has to change, to count as moving."""
+
+
+@dataclass(frozen=True)
+class BlockRanking:
+    """How well the flow of each block follows motion.
+
+    Attributes:
+        blocks: their numbers, from 0, as `AMFlow.flow_blocks` counts.
+        read: whether an adapter reads the flow of each; otherwise it is the frozen block's own.
+        correlations: Spearman's, in [-1, 1]; a row a video, a column a block.
+        still: videos in which nothing moves, left out.
+    """
+
+    blocks: tuple[int, ...]
+    read: tuple[bool, ...]
+    correlations: Float[np.ndarray, "videos blocks"]
+    still: tuple[str, ...]
+
+    @property
+    def means(self) -> Float[np.ndarray, " blocks"]:
+        """The mean over videos."""
+        return self.correlations.mean(axis=0)
+
+    @property
+    def spreads(self) -> Float[np.ndarray, " blocks"]:
+        """The standard deviation over videos; 0 of one video."""
+        return deviations(self.correlations)
+
+    @property
+    def proposal(self) -> tuple[int, ...]:
+        """The best block, and those that cannot be told from it: whose mean shortfall is within its
+        standard error over videos. Of one video, the best alone. None, where no mean is above 0."""
+        best = int(self.means.argmax())
+        if self.means[best] <= 0:
+            return ()
+        short = self.correlations[:, [best]] - self.correlations
+        errors = deviations(short) / len(short) ** 0.5
+        near = (short.mean(axis=0) <= errors) & (self.means > 0)
+        return tuple(block for block, chosen in zip(self.blocks, near, strict=True) if chosen)
+
+
+def rank_blocks(
+    model: VideoClassifier,
+    paths: Sequence[Path],
+    *,
+    read: Callable[[Path], Tensor],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> BlockRanking:
+    """Correlate the flow of each block with motion, over videos.
+
+    Args:
+        read: a video as one clip (T, 3, H, W) of the model's, uint8.
+        on_progress: called with the number of videos that are done and in all.
+
+    Raises:
+        DataError: nothing moves in any of the videos.
+        VideoError: a video cannot be read.
+        ConfigurationError: the model's blocks show no flow.
+    """
+    rows, still, flows = [], [], []
+    for number, path in enumerate(paths, start=1):
+        clip = read(path)
+        if moves(clip.numpy()):
+            flows = attention_flow(model, clip)
+            rows.append([motion_correlation(flow, clip.numpy()) for flow in flows])
+        else:
+            still.append(str(path))
+        if on_progress is not None:
+            on_progress(number, len(paths))
+    if not rows:
+        raise DataError(
+            f"nothing moves in {still[0]}"
+            + (f" and {len(still) - 1} more" if len(still) > 1 else "")
+            + ": blocks are chosen on videos with motion"
+        )
+    return BlockRanking(
+        blocks=tuple(flow.block for flow in flows),
+        read=tuple(flow.read for flow in flows),
+        correlations=np.array(rows),
+        still=tuple(still),
+    )
+
+
+def motion_correlation(flow: BlockFlow, clip: Clip) -> float:
+    """Spearman's correlation of a block's heat with motion on one clip; 0 of a constant heat."""
+    partnered = slice(None, -1) if flow.pairing == "next" else slice(1, None)
+    heat = flow.flow[partnered].mean(axis=-1)
+    return spearman(heat.ravel(), motion(clip, *heat.shape[1:]).ravel())
+
+
+def motion(clip: Clip, height: int, width: int) -> Float[np.ndarray, "pairs height width"]:
+    """By how many grey levels the pixels of each patch change from a frame to the next, on average.
+
+    Args:
+        height: patches from top to bottom; they divide the pixels.
+        width: likewise.
+    """
+    change = np.abs(np.diff(clip.astype(np.float32), axis=0)).mean(axis=1)
+    pairs, tall, wide = change.shape
+    cells = change.reshape(pairs, height, tall // height, width, wide // width)
+    return cells.mean(axis=(2, 4))
+
+
+def moves(clip: Clip) -> bool:
+    """Whether anything does, by more than compression leaves in a picture that stands still."""
+    eighth = max(1, clip.shape[2] // 8)
+    return bool(len(clip) > 1 and motion(clip, eighth, eighth).max() >= LEAST_CHANGE)
+
+
+def spearman(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) -> float:
+    """The correlation of ranks; 0 where one of them is constant."""
+    ranks = np.stack([mean_ranks(first), mean_ranks(second)])
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    scale = np.sqrt((ranks**2).sum(axis=1).prod())
+    return float(ranks.prod(axis=0).sum() / scale) if scale else 0.0
+
+
+def mean_ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """From 1; those of equal values are averaged."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[places]
+
+
+def deviations(rows: Float[np.ndarray, "n columns"]) -> Float[np.ndarray, " columns"]:
+    """Of each column, with n - 1 in the denominator; 0 of a single row."""
+    return rows.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(rows.shape[1])

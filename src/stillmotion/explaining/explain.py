@@ -1,0 +1,171 @@
+"""An answer with all that can be found of what it rests on."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stillmotion.data.sampling import view_indices
+from stillmotion.data.video import open_video
+from stillmotion.errors import ConfigurationError, unknown
+from stillmotion.explaining.frames import answers_so_far, frame_importance
+from stillmotion.explaining.rollout import attention_rollout
+from stillmotion.loading import sampling_of, views_of
+from stillmotion.model import VideoClassifier
+from stillmotion.prediction import Predictor
+from stillmotion.settings import MEMORY_GIB
+from stillmotion.visualise.explanation import Explanation
+from stillmotion.visualise.extract import attention_flow
+from stillmotion.visualise.flow import BlockFlow
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+Signal = Literal["flow", "rollout", "occlusion", "time"]
+SIGNALS: tuple[Signal, ...] = get_args(Signal)
+
+SHOWN = 5
+"""The most probable classes that are followed over time."""
+
+
+def explain(
+    model: VideoClassifier,
+    path: "str | PathLike[str]",
+    *,
+    what: Sequence[str] = (),
+    blocks: Sequence[int] = (),
+    device: str | torch.device | None = None,
+    memory_gib: float = MEMORY_GIB,
+) -> Explanation:
+    """Ask a model about one clip of a video, its centre crop, and find what the answer rests on.
+
+    Args:
+        what: some of ``flow`` (of all blocks, if no adapter reads any), ``rollout``, ``occlusion``
+            and ``time``; none: all that the method has. Why one cannot be had is in ``missing``.
+        blocks: whose flow, from 0 or, negative, from the end; none: those that an adapter reads.
+        device: where to compute; None: a GPU where there is one.
+        memory_gib: bound on the tensors of the clips that are shown at once, in GiB.
+
+    Raises:
+        VideoError: the video cannot be read.
+        ConfigurationError: an unknown signal or block, or none of the signals can be had.
+    """
+    for name in what:
+        if name not in SIGNALS:
+            raise ConfigurationError(unknown("signal", name, SIGNALS))
+    chosen = chosen_blocks(blocks, len(model.trunk.blocks))
+    predictor = single_view(model, device=device, memory_gib=memory_gib)
+    prediction = predictor(path)
+    clip = predictor.read(Path(path))[0].to(predictor.device)
+    labels = [model.class_names.index(name) for name in prediction.labels[:SHOWN]]
+    finders: dict[str, Callable[[], dict[str, Any]]] = {
+        "flow": lambda: {"flow": shown_flow(model, clip, chosen, asked="flow" in what)},
+        "rollout": lambda: rollout_of(model, clip),
+        "occlusion": lambda: {
+            "importance": frame_importance(predictor.chunked, clip, label=labels[0]).numpy()
+        },
+        "time": lambda: {"so_far": answers_so_far(predictor.chunked, clip)[:, labels].numpy()},
+    }
+    found, missing = findings({name: finders[name] for name in what or SIGNALS})
+    return Explanation(
+        path=str(path),
+        answer=prediction.answer,
+        label=prediction.label,
+        model=f"{model.method.name} on {model.backbone.name or 'an image model of your own'}",
+        clip=clip.cpu().numpy(),
+        seconds=moments(model, Path(path)),
+        labels=prediction.labels[:SHOWN],
+        probabilities=prediction.probabilities[:SHOWN],
+        missing=missing,
+        **found,
+    )
+
+
+def findings(
+    finders: dict[str, Callable[[], dict[str, Any]]],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What was found, and by its name why a signal was not.
+
+    Raises:
+        ConfigurationError: nothing was found.
+    """
+    found: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for name, find in finders.items():
+        try:
+            found |= find()
+        except ConfigurationError as error:
+            missing[name] = str(error)
+    if not found:
+        raise ConfigurationError(f"nothing to show: {'; '.join(missing.values())}")
+    return found, missing
+
+
+def single_view(
+    model: VideoClassifier,
+    *,
+    device: str | torch.device | None = None,
+    memory_gib: float = MEMORY_GIB,
+) -> Predictor:
+    """A model that is asked about one clip of a video, and its centre crop."""
+    views = replace(views_of(model), clips=1, crops=1)
+    return Predictor(model, views=views, device=device, memory_gib=memory_gib)
+
+
+def moments(model: VideoClassifier, path: Path) -> Float[np.ndarray, " T"]:
+    """When the frames of that clip are shown, in seconds from the first frame of the video."""
+    spread = views_of(model).spread
+    with open_video(path) as video:
+        ticks = torch.tensor(video.timeline.ticks())
+        sampled = view_indices(len(ticks), sampling=sampling_of(model), num_clips=1, spread=spread)
+        return np.array(video.timeline.starts)[ticks[sampled[0]].numpy()]
+
+
+def chosen_blocks(blocks: Iterable[int], depth: int) -> set[int]:
+    """Numbers from 0.
+
+    Raises:
+        ConfigurationError: there is no such block.
+    """
+    numbers = list(blocks)
+    for number in numbers:
+        if not -depth <= number < depth:
+            raise ConfigurationError(f"block {number}: this model has blocks 0 to {depth - 1}")
+    return {number % depth for number in numbers}
+
+
+def shown_flow(
+    model: VideoClassifier, clip: Tensor, chosen: set[int], *, asked: bool
+) -> tuple[BlockFlow, ...]:
+    """The flow of the chosen blocks; of none: of those that an adapter reads, or, if it was asked
+    for, of all."""
+    flows = attention_flow(model, clip)
+    if not flows or len(flows[0].flow) != len(clip):
+        raise ConfigurationError(
+            f"the blocks of {model.method.name} do not see the {len(clip)} frames of the clip one "
+            "by one"
+        )
+    if chosen:
+        if shut := chosen - {flow.block for flow in flows}:
+            raise ConfigurationError(
+                f"block {min(shut)} of {model.backbone.name} pools its tokens and shows no flow"
+            )
+        return tuple(flow for flow in flows if flow.block in chosen)
+    read = tuple(flow for flow in flows if flow.read)
+    if not read and not asked:
+        raise ConfigurationError(
+            f"no adapter of {model.method.name} reads attention-map flow; asked for by name, that of "
+            "the frozen blocks is computed"
+        )
+    return read or tuple(flows)
+
+
+def rollout_of(model: VideoClassifier, clip: Tensor) -> dict[str, Any]:
+    """The rollout as fields of an explanation."""
+    rollout = attention_rollout(model, clip)
+    return {"rollout": rollout.maps, "rollout_reader": rollout.reader}
