@@ -18,7 +18,8 @@ from stillmotion.settings import Training, Videos
 from stillmotion.visualise import film_strip
 
 out = Path(tempfile.mkdtemp())
-write_motion_videos(out, motions=("grows", "shrinks"), num_train=32, num_heldout_pairs=8)
+motions = ("grows", "shrinks")
+write_motion_videos(out, motions=motions, num_train=28, num_val=0, num_heldout_pairs=6)
 print(sorted(path.relative_to(out).as_posix() for path in (out / "train").rglob("*.mp4"))[::8])
 
 # %% [markdown]

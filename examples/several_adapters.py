@@ -19,8 +19,8 @@ from stillmotion.settings import Training, Videos
 from stillmotion.sharing import bytes_held
 from stillmotion.visualise import film_strip
 
-out = Path(tempfile.mkdtemp())
-write_motion_videos(out, motions=("grows", "shrinks"), num_train=48, num_heldout_pairs=1)
+out, motions = Path(tempfile.mkdtemp()), ("grows", "shrinks")
+videos = write_motion_videos(out, motions=motions, num_train=24, num_val=0, num_heldout_pairs=2)
 motion = stillmotion.Recipe(
     data=str(out / "index.csv"),
     out=str(out / "motion"),
@@ -28,8 +28,8 @@ motion = stillmotion.Recipe(
     image_size=64,
     method=stillmotion.TemporalProbe(),
     sampling=Sampling(num_frames=4),
-    videos=Videos(keep_frames=16, workers=0),
-    training=Training(epochs=20, cache_clips=2),
+    videos=Videos(keep_frames=16, workers=0, val_fraction=0.0),
+    training=Training(epochs=8, cache_clips=2),
 )
 shape = replace(
     motion,
@@ -46,7 +46,7 @@ for recipe in (motion, shape):
 # %%
 folders = [out / "motion/best", out / "shape/best"]
 models = stillmotion.load_together(folders)
-video = next((out / "test/shrinks").glob("*.mp4"))
+video = out / videos[-1].path
 ask = [stillmotion.Predictor(model) for model in models]
 print({folder.parent.name: said(video).top(1) for folder, said in zip(folders, ask, strict=True)})
 (out / "video.png").write_bytes(film_strip(ask[0].read(video)[0].numpy(), height=160))
