@@ -68,6 +68,10 @@ COMMANDS = {
         "stillmotion.commands.calibrate",
     ),
     "predict": Command("say what happens in videos", "stillmotion.commands.predict"),
+    "show": Command(
+        "picture what an answer rests on: flow, attention, the frames that count",
+        "stillmotion.commands.show",
+    ),
     "merge": Command(
         "fold a trained model's adapters into its image model",
         "stillmotion.commands.merge",

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from stillmotion.errors import DataError
+from stillmotion.errors import DataError, some
+from stillmotion.explaining.flow import flow_of_frames
 from stillmotion.model import VideoClassifier
 from stillmotion.visualise.clips import Clip
-from stillmotion.visualise.extract import attention_flow
 from stillmotion.visualise.flow import BlockFlow
 
 LEAST_CHANGE = 1.0
@@ -78,13 +78,13 @@ def rank_blocks(
     Raises:
         DataError: nothing moves in any of the videos.
         VideoError: a video cannot be read.
-        ConfigurationError: the model's blocks show no flow.
+        ConfigurationError: the model's blocks show no flow of the clip's frames.
     """
-    rows, still, flows = [], [], []
+    rows, still = [], []
     for number, path in enumerate(paths, start=1):
         clip = read(path)
-        if moves(clip.numpy()):
-            flows = attention_flow(model, clip)
+        flows = flow_of_frames(model, clip)
+        if moves(clip.numpy(), flows[0]):
             rows.append([motion_correlation(flow, clip.numpy()) for flow in flows])
         else:
             still.append(str(path))
@@ -92,9 +92,7 @@ def rank_blocks(
             on_progress(number, len(paths))
     if not rows:
         raise DataError(
-            f"nothing moves in {still[0]}"
-            + (f" and {len(still) - 1} more" if len(still) > 1 else "")
-            + ": blocks are chosen on videos with motion"
+            f"nothing moves in {some(still, show=1)}: blocks are chosen on videos with motion"
         )
     return BlockRanking(
         blocks=tuple(flow.block for flow in flows),
@@ -111,23 +109,22 @@ def motion_correlation(flow: BlockFlow, clip: Clip) -> float:
     return spearman(heat.ravel(), motion(clip, *heat.shape[1:]).ravel())
 
 
-def motion(clip: Clip, height: int, width: int) -> Float[np.ndarray, "pairs height width"]:
+def motion(clip: Clip, rows: int, columns: int) -> Float[np.ndarray, "pairs rows columns"]:
     """By how many grey levels the pixels of each patch change from a frame to the next, on average.
 
     Args:
-        height: patches from top to bottom; they divide the pixels.
-        width: likewise.
+        rows: of patches; they divide the pixels, as do columns.
     """
     change = np.abs(np.diff(clip.astype(np.float32), axis=0)).mean(axis=1)
-    pairs, tall, wide = change.shape
-    cells = change.reshape(pairs, height, tall // height, width, wide // width)
+    pairs, height, width = change.shape
+    cells = change.reshape(pairs, rows, height // rows, columns, width // columns)
     return cells.mean(axis=(2, 4))
 
 
-def moves(clip: Clip) -> bool:
-    """Whether anything does, by more than compression leaves in a picture that stands still."""
-    eighth = max(1, clip.shape[2] // 8)
-    return bool(len(clip) > 1 and motion(clip, eighth, eighth).max() >= LEAST_CHANGE)
+def moves(clip: Clip, finest: BlockFlow) -> bool:
+    """Whether any patch changes by more than compression leaves in a picture that stands still."""
+    change = motion(clip, *finest.flow.shape[1:3])
+    return bool(change.max(initial=0) >= LEAST_CHANGE)
 
 
 def spearman(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) -> float:

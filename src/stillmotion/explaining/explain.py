@@ -1,6 +1,6 @@
 """An answer with all that can be found of what it rests on."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -13,6 +13,7 @@ from torch import Tensor
 from stillmotion.data.sampling import view_indices
 from stillmotion.data.video import open_video
 from stillmotion.errors import ConfigurationError, unknown
+from stillmotion.explaining.flow import numbered_blocks, shown_flow
 from stillmotion.explaining.frames import answers_so_far, frame_importance
 from stillmotion.explaining.rollout import attention_rollout
 from stillmotion.loading import sampling_of, views_of
@@ -20,8 +21,6 @@ from stillmotion.model import VideoClassifier
 from stillmotion.prediction import Predictor
 from stillmotion.settings import MEMORY_GIB
 from stillmotion.visualise.explanation import Explanation
-from stillmotion.visualise.extract import attention_flow
-from stillmotion.visualise.flow import BlockFlow
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -58,7 +57,7 @@ def explain(
     for name in what:
         if name not in SIGNALS:
             raise ConfigurationError(unknown("signal", name, SIGNALS))
-    chosen = chosen_blocks(blocks, len(model.trunk.blocks))
+    chosen = numbered_blocks(blocks, len(model.trunk.blocks))
     predictor = single_view(model, device=device, memory_gib=memory_gib)
     prediction = predictor(path)
     clip = predictor.read(Path(path))[0].to(predictor.device)
@@ -124,45 +123,6 @@ def moments(model: VideoClassifier, path: Path) -> Float[np.ndarray, " T"]:
         ticks = torch.tensor(video.timeline.ticks())
         sampled = view_indices(len(ticks), sampling=sampling_of(model), num_clips=1, spread=spread)
         return np.array(video.timeline.starts)[ticks[sampled[0]].numpy()]
-
-
-def chosen_blocks(blocks: Iterable[int], depth: int) -> set[int]:
-    """Numbers from 0.
-
-    Raises:
-        ConfigurationError: there is no such block.
-    """
-    numbers = list(blocks)
-    for number in numbers:
-        if not -depth <= number < depth:
-            raise ConfigurationError(f"block {number}: this model has blocks 0 to {depth - 1}")
-    return {number % depth for number in numbers}
-
-
-def shown_flow(
-    model: VideoClassifier, clip: Tensor, chosen: set[int], *, asked: bool
-) -> tuple[BlockFlow, ...]:
-    """The flow of the chosen blocks; of none: of those that an adapter reads, or, if it was asked
-    for, of all."""
-    flows = attention_flow(model, clip)
-    if not flows or len(flows[0].flow) != len(clip):
-        raise ConfigurationError(
-            f"the blocks of {model.method.name} do not see the {len(clip)} frames of the clip one "
-            "by one"
-        )
-    if chosen:
-        if shut := chosen - {flow.block for flow in flows}:
-            raise ConfigurationError(
-                f"block {min(shut)} of {model.backbone.name} pools its tokens and shows no flow"
-            )
-        return tuple(flow for flow in flows if flow.block in chosen)
-    read = tuple(flow for flow in flows if flow.read)
-    if not read and not asked:
-        raise ConfigurationError(
-            f"no adapter of {model.method.name} reads attention-map flow; asked for by name, that of "
-            "the frozen blocks is computed"
-        )
-    return read or tuple(flows)
 
 
 def rollout_of(model: VideoClassifier, clip: Tensor) -> dict[str, Any]:

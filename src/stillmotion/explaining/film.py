@@ -1,5 +1,6 @@
 """An explanation as a film: the video as it is, beside what the model makes of it."""
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -39,12 +40,16 @@ def write_film(
     with open_video(explanation.path) as video:
         ticks = video.timeline.ticks(start=first, end=last)
         starts = video.timeline.starts
+        held, written = Counter(ticks), 0
         with Recording(out, height=overlay.height, width=overlay.width, fps=video.fps) as film:
-            for number, (index, frame) in enumerate(video.in_turn(ticks), start=1):
-                picture = frame.permute(1, 2, 0).contiguous().numpy()
-                film.add(overlay.picture(picture, second=starts[index]))
+            for index, frame in video.in_turn(ticks):
+                pixels = frame.permute(1, 2, 0).contiguous().numpy()
+                picture = overlay.picture(pixels, second=starts[index])
+                for _ in range(held[index]):
+                    film.add(picture)
+                written += held[index]
                 if on_progress is not None:
-                    on_progress(number, len(ticks))
+                    on_progress(written, len(ticks))
 
 
 def covered(seconds: Float[np.ndarray, " T"]) -> tuple[float, float]:

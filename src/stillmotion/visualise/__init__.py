@@ -1,5 +1,5 @@
 """Arrays in, pictures out: charts of scores, clips, attention-map flow; pages of an evaluation, a
-comparison and a demonstration.
+comparison, a demonstration and an explanation.
 
 Charts and flow pictures are matplotlib figures; a `Theme` turns them into PNG or SVG. Names load on
 first use; only `attention_flow`, which asks a model, needs torch.
@@ -15,6 +15,7 @@ _PUBLIC = {
     "Contender": "demonstration",
     "Demonstration": "demonstration",
     "Example": "demonstration",
+    "Explanation": "explanation",
     "FlowExample": "demonstration",
     "Score": "drawing",
     "Theme": "theme",
@@ -28,6 +29,8 @@ _PUBLIC = {
     "demo_page": "page",
     "evaluation_page": "evaluation_html",
     "evaluation_picture": "charts",
+    "explanation_page": "explanation_html",
+    "explanation_picture": "explanation_sheet",
     "film_strip": "clips",
     "flow_as_heat": "flow",
     "flow_as_rgb": "flow",

@@ -1,13 +1,34 @@
 """What is known of one answer, to be drawn: signals over the frames of the clip that was asked."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from stillmotion.visualise.clips import Clip, Pictures
-from stillmotion.visualise.flow import BlockFlow, flow_as_heat, flow_legend, heat_over
+from stillmotion.visualise.clips import Clip, Pictures, as_pictures, resized
+from stillmotion.visualise.flow import (
+    SEEN,
+    BlockFlow,
+    flow_as_heat,
+    flow_as_rgb,
+    flow_legend,
+    heat_over,
+)
 from stillmotion.visualise.theme import percent
+
+DECIDES = 0.05
+"""Nats below which a frame hardly matters: the class becomes 5 % less probable without it."""
+
+
+class Row(NamedTuple):
+    """Pictures of one signal, a frame each, with their name, a smaller note, and words for who
+    cannot see them."""
+
+    name: str
+    note: str
+    pictures: Pictures
+    alt: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +73,21 @@ class Explanation:
         low, high = np.percentile(self.rollout, [5, 99])
         return heat_over((self.rollout - low) / max(high - low, 1e-9), self.clip)
 
+    def rows(self) -> list[Row]:
+        """The frames; heat and colours of each block's flow; the rollout."""
+        rows = [Row("frames", "", as_pictures(self.clip), f"The clip: {self.span}")]
+        for block in self.flow:
+            use = "flow" if block.read else "flow, not read"
+            heat = flow_as_heat(block, self.clip)
+            rows.append(Row(block.title, use, heat, f"Heat: flow of {block.title}"))
+            colours = resized(flow_as_rgb(block), height=self.clip.shape[2], smooth=False)
+            alt = f"Colours: principal components of the flow of {block.title}"
+            rows.append(Row("", "three components", colours, alt))
+        if self.rollout is not None:
+            heat = self.rollout_as_heat()
+            rows.append(Row("rollout", "all blocks", heat, "Heat: attention rollout"))
+        return rows
+
     def heats(self) -> dict[str, Pictures]:
         """Every heat over the frames, by what it shows."""
         shown = {f"flow, {block.title}": flow_as_heat(block, self.clip) for block in self.flow}
@@ -74,6 +110,7 @@ class Explanation:
         told = {}
         if self.flow:
             told["Attention-map flow"] = flow_legend(self.flow, show="heat").replace("\n", " ")
+            told["Colours"] = SEEN["rgb"].replace("\n", " ")
         if self.rollout is not None:
             told["Rollout"] = (
                 f"How much of what is read of a frame (the {self.rollout_reader}) comes from each "
@@ -86,6 +123,8 @@ class Explanation:
                 "neighbours' pictures, in nats (0.7 halves it). Below zero, the frame speaks "
                 "against it."
             )
+            if np.abs(self.importance).max() < DECIDES:
+                told["Importance"] += " Here no single frame decides."
         if self.so_far is not None:
             told["So far"] = (
                 "What the model says if the video stops at a frame, whose picture then stays to "

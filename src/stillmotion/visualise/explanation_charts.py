@@ -37,9 +37,7 @@ def _chart(draw: Callable[[Axes], None], theme: Theme) -> Figure:
     return figure
 
 
-def draw_importance(
-    axes: Axes, explanation: Explanation, *, theme: Theme, title: str = ""
-) -> None:
+def draw_importance(axes: Axes, explanation: Explanation, *, theme: Theme, title: str = "") -> None:
     """Bars, one a frame; those that speak against the class in the colour of mistakes."""
     importance = explanation.importance
     assert importance is not None
@@ -49,6 +47,7 @@ def draw_importance(
     low, high = min(importance.min(), -LEAST_REACH), max(importance.max(), LEAST_REACH)
     axes.set(title=title, ylim=(1.08 * low, 1.08 * high), ylabel="nats")
     axes.spines[:].set_visible(False)
+    axes.locator_params(axis="y", nbins=5)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     tell_moments(axes, explanation)

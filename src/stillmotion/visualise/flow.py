@@ -20,6 +20,14 @@ OUTLIERS = 1.0
 NOISE = 1e-5
 """Flow below this is rounding of float32, not motion."""
 
+SEEN = {
+    "rgb": "Each square is a patch; grey is no motion. Patches of one colour change alike: red,"
+    "\ngreen and blue are the first three principal components, for each block on its own.",
+    "heat": "The brighter, the more the attention that a patch receives changes from frame to"
+    "\nframe, for each block on its own.",
+}
+"""How flow is to be read as colours and as heat."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BlockFlow:
@@ -138,15 +146,9 @@ def flow_picture(
 
 def flow_legend(blocks: Sequence[BlockFlow], *, show: Literal["rgb", "heat"]) -> str:
     """What the picture shows, in two or three lines."""
-    seen = {
-        "rgb": "Each square is a patch; grey is no motion. Patches of one colour change alike: red,"
-        "\ngreen and blue are the first three principal components, for each block on its own.",
-        "heat": "The brighter, the more the attention that a patch receives changes from frame to"
-        "\nframe, for each block on its own.",
-    }[show]
     lonely = {"next": "last", "previous": "first"}
     ends = " and ".join(sorted({lonely[b.pairing] for b in blocks}))
-    note = f"{seen} The {ends} frame has no partner."
+    note = f"{SEEN[show]} The {ends} frame has no partner."
     unread = "\n* The model does not read the flow of this block; it was computed for the picture."
     return note if all(b.read for b in blocks) else note + unread
 

@@ -6,6 +6,7 @@ the video only its picture and the cursor are new.
 
 import io
 import textwrap
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,9 +35,6 @@ PANELS, TALL = 1.25, 3.0
 CHARTS, CHART = 4.85, 1.2
 """Where charts begin, and how high they are."""
 
-MOST = 4
-"""Panels at most, the video included."""
-
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
 
@@ -53,7 +51,7 @@ class Overlay:
     """Pictures of a film, 1280 x 720.
 
     Args:
-        explanation: what is shown; its first three heats find room.
+        explanation: what is shown; of several blocks' flow the first and the last find room.
         theme: its colours.
     """
 
@@ -61,7 +59,8 @@ class Overlay:
 
     def __init__(self, explanation: Explanation, *, theme: Theme = LIGHT) -> None:
         self.explanation, self.theme = explanation, theme
-        self.heats = dict(list(explanation.heats().items())[: MOST - 1])
+        flow = explanation.flow
+        self.heats = replace(explanation, flow=flow[:1] + flow[1:][-1:]).heats()
         self.board = lru_cache(maxsize=1)(self._board)  # frames come in the order of time
 
     def picture(
@@ -87,15 +86,19 @@ class Overlay:
         e, theme = self.explanation, self.theme
         with theme.active():
             sheet = Sheet(theme, width=WIDTH, height=HEIGHT)
-            sheet.write(e.heading, left=MARGIN, top=0.25, size=17, strong=True)
-            sheet.write(f"{e.path}   {e.span}   {e.model}", left=MARGIN, top=0.65, size=9)
+            sheet.write(e.heading, left=MARGIN, top=0.25, size=17.0, strong=True)
+            sheet.write(f"{e.path}   {e.span}   {e.model}", left=MARGIN, top=0.65, size=9.0)
             video = self._panels(sheet, place)
             charts = self._charts(sheet, place)
-            told = textwrap.wrap("   ".join(f"{k}. {v}" for k, v in e.legends().items()), 212)
-            sheet.write("\n".join(told[:4]), left=MARGIN, top=6.52, size=7.5)
+            sheet.write(self._legend(), left=MARGIN, top=6.52, size=7.5)
             data = theme.png(sheet.figure, dpi=DPI)
         picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
         return Board(picture, video, [box_of(axes) for axes in charts])
+
+    def _legend(self) -> str:
+        told = self.explanation.legends()
+        told.pop("Colours", None)  # a film has no room for them
+        return textwrap.fill("   ".join(f"{name}. {words}" for name, words in told.items()), 235)
 
     def _panels(self, sheet: Sheet, place: int) -> Box:
         """The heats over the clip's frame; the box of the video, left of them."""
@@ -103,10 +106,10 @@ class Overlay:
         room = (WIDTH - 2 * MARGIN - GAP * len(self.heats)) / count
         square = min(room, TALL)
         first = WIDTH - 2 * MARGIN - (square + GAP) * len(self.heats)
-        sheet.write("video", left=MARGIN, top=PANELS - 0.25, size=9)
+        sheet.write("video", left=MARGIN, top=PANELS - 0.25, size=9.0)
         for number, (name, pictures) in enumerate(self.heats.items()):
             left = MARGIN + first + GAP + (square + GAP) * number
-            sheet.write(name, left=left, top=PANELS - 0.25, size=9)
+            sheet.write(name, left=left, top=PANELS - 0.25, size=9.0)
             axes = sheet.axes(left=left, top=PANELS, width=square, height=square)
             axes.imshow(pictures[place], aspect="auto", interpolation="bicubic")
             axes.axis("off")
@@ -117,17 +120,17 @@ class Overlay:
         e, theme = self.explanation, self.theme
         now = e.probabilities if e.so_far is None else tuple(e.so_far[place].tolist())
         sheet.write(
-            "answer" if e.so_far is None else "so far", left=MARGIN, top=CHARTS - 0.3, size=9
+            "answer" if e.so_far is None else "so far", left=MARGIN, top=CHARTS - 0.3, size=9.0
         )
         bars = sheet.axes(left=MARGIN, top=CHARTS - 0.05, width=2.9, height=CHART + 0.25)
         draw_answers(bars, e.labels, now, theme=theme)
         charts = []
         if e.importance is not None:
-            sheet.write("importance of each frame", left=4.1, top=CHARTS - 0.3, size=9)
+            sheet.write("importance of each frame", left=4.1, top=CHARTS - 0.3, size=9.0)
             charts.append(sheet.axes(left=4.1, top=CHARTS, width=3.1, height=CHART))
             draw_importance(charts[-1], e, theme=theme)
         if e.so_far is not None:
-            sheet.write("what it would say so far", left=7.9, top=CHARTS - 0.3, size=9)
+            sheet.write("what it would say so far", left=7.9, top=CHARTS - 0.3, size=9.0)
             charts.append(sheet.axes(left=7.9, top=CHARTS, width=2.9, height=CHART))
             draw_so_far(charts[-1], e, theme=theme)
         return charts

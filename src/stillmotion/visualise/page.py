@@ -152,18 +152,21 @@ def verdict(name: str, answer: str, truth: str) -> str:
 def flow_rows(flow: FlowExample) -> str:
     """The frames; then each block, as heat and as the colours of the paper's Figure 5."""
     frames = as_pictures(flow.clip)
-    rows = [_row("frames", "", frames, f"The frames of a clip: {flow.label}")]
+    rows = [picture_row("frames", "", frames, f"The frames of a clip: {flow.label}")]
     for block in flow.blocks:
         heat = flow_as_heat(block, flow.clip)
         use = "read by its adapter" if block.read else "not read"
-        rows.append(_row(block.title, use, heat, f"Attention-map flow of {block.title}"))
+        rows.append(picture_row(block.title, use, heat, f"Attention-map flow of {block.title}"))
         height, kind = flow.clip.shape[2], "three components"
         colours = resized(flow_as_rgb(block), height=height, smooth=False)
-        rows.append(_row("", kind, colours, f"Principal components of the flow of {block.title}"))
+        rows.append(
+            picture_row("", kind, colours, f"Principal components of the flow of {block.title}")
+        )
     return "\n".join(rows)
 
 
-def _row(title: str, note: str, pictures: Pictures, alt: str) -> str:
+def picture_row(title: str, note: str, pictures: Pictures, alt: str) -> str:
+    """Frames beside each other, below their name and a smaller note."""
     row = encode(strip(resized(pictures, height=112)), form="webp")
     return (
         f'<div role="listitem"><span>{escape(title)} <small>{escape(note)}</small></span>'

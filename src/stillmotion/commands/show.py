@@ -1,0 +1,189 @@
+"""stillmotion show: picture what an answer rests on, or choose blocks by their flow."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse.typing import PositiveFloat, PositiveInt
+from rich.console import Console
+
+from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, keep_apart
+from stillmotion.errors import ConfigurationError
+from stillmotion.parsing import Parser
+from stillmotion.settings import MEMORY_GIB
+from stillmotion.terminal import progress_bar
+
+if TYPE_CHECKING:
+    from stillmotion.model import VideoClassifier
+    from stillmotion.visualise import Explanation
+
+FORMS = (".html", ".mp4", ".png")
+
+
+def run(arguments: Arguments) -> int:
+    """Explain, or choose blocks."""
+    values = options().parse(arguments)
+    if values["choose_blocks"]:
+        return choose(values)
+    if values["backbone"] is not None:
+        raise ConfigurationError("--backbone goes with --choose_blocks: it gives no answers yet")
+    if len(values["inputs"]) != 2:
+        raise ConfigurationError(
+            f"stillmotion show explains one video: RUN VIDEO, not {len(values['inputs'])} names"
+        )
+    directory, video = values["inputs"]
+    out = Path(values["out"])
+    keep_apart(inputs=[video], outputs={"--out": str(out)})
+    if out.suffix.lower() not in FORMS:
+        raise ConfigurationError(f"--out {out}: its name must end with {', '.join(FORMS)}")
+    if out.exists():
+        raise ConfigurationError(f"{out} is there already; name another file")
+    from stillmotion.checkpoint import load
+    from stillmotion.explaining import explain
+
+    explanation = explain(
+        load(directory, values["weights"]),
+        video,
+        what=words(values["what"]),
+        blocks=numbers(values["blocks"]),
+        device=values["device"],
+        memory_gib=values["memory_gib"],
+    )
+    for name, why in explanation.missing.items():
+        print(f"no {name}: {why}", file=sys.stderr)
+    write(explanation, out)
+    print(f"{video}: {explanation.heading}   {out}")
+    return 0
+
+
+def write(explanation: "Explanation", out: Path) -> None:
+    """As a film, a picture or a page, whichever the file's name asks for."""
+    from stillmotion.explaining.film import write_film
+    from stillmotion.files import write_bytes, write_text
+    from stillmotion.visualise import LIGHT, explanation_page, explanation_picture
+
+    match out.suffix.lower():
+        case ".png":
+            write_bytes(out, LIGHT.png(explanation_picture(explanation)))
+        case ".html":
+            write_text(out, explanation_page(explanation))
+        case ".mp4":
+            with progress_bar(Console(stderr=True)) as bar:
+                task = bar.add_task("pictures")
+                write_film(
+                    explanation,
+                    out,
+                    on_progress=lambda done, of: bar.update(task, completed=done, total=of),
+                )
+
+
+def choose(values: dict[str, Any]) -> int:
+    """Rank blocks by how well their flow follows motion."""
+    from stillmotion.explaining import rank_blocks
+    from stillmotion.explaining.explain import single_view
+    from stillmotion.explaining.ranking_tables import ranking_table, ranking_told
+    from stillmotion.prediction import video_files
+
+    inputs = values["inputs"] if values["backbone"] else values["inputs"][1:]
+    if not inputs:
+        raise ConfigurationError("which videos? Give files or folders with motion in them")
+    paths = list(video_files([Path(name) for name in inputs]))
+    predictor = single_view(model_of(values), device=values["device"])
+    with progress_bar(Console(stderr=True)) as bar:
+        task = bar.add_task("videos")
+        ranking = rank_blocks(
+            predictor.model,
+            paths,
+            read=lambda path: predictor.read(path)[0],
+            on_progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    for path in ranking.still:
+        print(f"stillmotion: nothing moves in {path}, which is left out", file=sys.stderr)
+    if values["json"]:
+        print(json.dumps(ranking_told(ranking), indent=2))
+    else:
+        Console().print(ranking_table(ranking))
+    return 0
+
+
+def model_of(values: dict[str, Any]) -> "VideoClassifier":
+    """The run's, or the bare image model frame by frame."""
+    if values["backbone"] is None:
+        from stillmotion.checkpoint import load
+
+        return load(values["inputs"][0], values["weights"])
+    from stillmotion.methods import LinearProbe
+    from stillmotion.model import adapt
+
+    return adapt(
+        values["backbone"],
+        LinearProbe(),
+        num_classes=1,
+        num_frames=values["num_frames"],
+        image_size=values["image_size"],
+        weights=values["weights"] or "pretrained",
+    )
+
+
+def words(told: str | None) -> list[str]:
+    """What commas separate."""
+    return [word.strip() for word in told.split(",")] if told else []
+
+
+def numbers(told: str | None) -> list[int]:
+    """Whole numbers that commas separate, in brackets or not.
+
+    Raises:
+        ConfigurationError: something else.
+    """
+    try:
+        return [int(word) for word in words(told and told.strip("[]"))]
+    except ValueError as error:
+        raise ConfigurationError(f"--blocks {told}: give numbers, such as 0,-1") from error
+
+
+def options() -> Parser:
+    """What can be asked for."""
+    parser = Parser(
+        "show",
+        "RUN VIDEO --out FILE [options]",
+        "Picture what the answer to a video rests on: where attention changes (AM Flow), which "
+        "patches reach the answer (attention rollout), which frames it hangs on (occlusion), and "
+        "how it came about over time. Example: stillmotion show runs/doors door.mp4 -o door.html. "
+        "With --choose_blocks: rank blocks by how well their flow follows the motion in videos, of "
+        "a run or, before training, of an image model: stillmotion show --backbone NAME videos/ "
+        "--choose_blocks",
+    )
+    parser.add_argument("inputs", nargs="+", help=f"RUN, {RUN}; then VIDEO, or files and folders")
+    parser.add_argument(
+        "-o",
+        "--out",
+        default="explanation.html",
+        help="a film (.mp4), a picture (.png) or a page (.html), which must not be there yet",
+    )
+    parser.add_argument(
+        "--what",
+        default=None,
+        help="some of flow,rollout,occlusion,time; by default all that the method has",
+    )
+    parser.add_argument(
+        "--blocks",
+        default=None,
+        help="whose flow, from 0 or, negative, from the end, such as 0,-1; by default those that "
+        "an adapter reads. Pictures count blocks from 1, as the paper does",
+    )
+    parser.add_argument("--choose_blocks", "--choose-blocks", action="store_true", help="rank them")
+    parser.add_argument("--json", action="store_true", help="the ranking as JSON")
+    parser.add_argument("--backbone", default=None, help="rank the blocks of this timm model")
+    parser.add_argument("--num_frames", type=PositiveInt, default=8, help="its frames of a video")
+    parser.add_argument("--image_size", type=PositiveInt | None, default=None, help="its pixels")
+    parser.add_argument("--weights", default=None, help=WEIGHTS)
+    parser.add_argument("--device", default=None, help="cpu, cuda, mps; by default the best")
+    parser.add_argument(
+        "--memory_gib",
+        type=PositiveFloat,
+        default=MEMORY_GIB,
+        help="GiB that the clips that are shown at once may take",
+    )
+    return parser

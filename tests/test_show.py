@@ -1,0 +1,179 @@
+"""stillmotion show: a film, a picture, a page; one line for each signal that is not there."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models import trained
+from runs import files_below, stillmotion
+from stillmotion.backbones.demo import DEMO_BACKBONE
+from stillmotion.data.video import open_video
+from stillmotion.explaining import explain
+from stillmotion.explaining.film import covered
+from stillmotion.methods import AMFlow
+from stillmotion.model import adapt
+from stillmotion.visualise.overlay import Overlay, paste
+from videos import write_video
+
+
+@pytest.fixture(scope="module")
+def run(finished_run):
+    """A model of two frames and six blocks, the last four of which read flow."""
+    return finished_run / "best"
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    """Twelve frames that brighten: 1.2 s."""
+    return write_video(tmp_path_factory.mktemp("show") / "grey & white.mp4", num_frames=12)
+
+
+@pytest.fixture(scope="module")
+def explanation(video):
+    return explain(trained(AMFlow.small()), video)
+
+
+def show(*arguments):
+    return stillmotion("show", *arguments)
+
+
+def test_a_page_needs_no_network_and_names_every_signal(run, few_videos, tmp_path, capsys):
+    video = next(few_videos.rglob("*.mp4"))
+    assert show(run, video, "-o", tmp_path / "a.html") == 0
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    for told in ("block 6", "rollout", "Importance of each frame", "What it would say so far"):
+        assert told in page
+    assert "What is not shown" not in page
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert str(tmp_path / "a.html") in said.out
+    assert files_below(tmp_path) == {"a.html"}
+
+
+def test_a_picture_has_a_row_for_all_there_is(run, few_videos, tmp_path):
+    video = next(few_videos.rglob("*.mp4"))
+    heights = {}
+    for what in ("flow,rollout,occlusion,time", "rollout,time", "time"):
+        assert show(run, video, "-o", tmp_path / f"{what}.png", "--what", what) == 0
+        with Image.open(tmp_path / f"{what}.png") as picture:
+            heights[what] = picture.height
+    assert list(heights.values()) == sorted(heights.values(), reverse=True)
+    assert len(set(heights.values())) == 3
+
+
+def test_a_film_shows_every_frame_that_the_clip_covers(run, few_videos, tmp_path):
+    video, out = next(few_videos.rglob("*.mp4")), tmp_path / "a.mp4"
+    assert show(run, video, "-o", out, "--what", "occlusion,time") == 0
+    with open_video(video) as seen, open_video(out) as film:
+        assert len(film) == len(seen)
+        assert film.fps == pytest.approx(seen.fps, rel=1e-3)
+        assert (film.height, film.width) == (Overlay.height, Overlay.width)
+        shown = [picture.float() for picture in film.frames_at([0, len(film) - 1]).data]
+    place = (slice(None), slice(300, 340), slice(200, 300))  # in the video's picture
+    brighter = 10 * (len(film) - 1)
+    assert float((shown[1] - shown[0])[place].mean()) == pytest.approx(brighter, abs=6)
+    assert files_below(tmp_path) == {"a.mp4"}
+
+
+def test_the_cursor_goes_with_time_and_the_picture_is_the_frame(explanation):
+    overlay, frame = Overlay(explanation), np.full((60, 80, 3), 90, np.uint8)
+    board = overlay.board(0)
+    assert len(board.charts) == 2
+    first, last = (
+        overlay.picture(frame, second=float(second)) for second in explanation.seconds[[0, -1]]
+    )
+    left, top, width, height = board.video
+    assert (first[top : top + 20, left : left + 20] == 90).all()
+    left, top, width, height = board.charts[0]
+    black = np.array([29, 33, 38])
+    columns = [
+        np.flatnonzero((picture[top : top + height, left : left + width] == black).all(axis=(0, 2)))
+        for picture in (first, last)
+    ]
+    steps = len(explanation.seconds)
+    for found, place in zip(columns, (0.5, steps - 0.5), strict=True):
+        assert abs(found.mean() - place / steps * width) <= 2
+
+
+def test_a_frame_is_pasted_whole_and_nothing_else_changes():
+    whole = np.zeros((40, 60, 3), np.uint8)
+    paste(whole, np.full((10, 20, 3), 200, np.uint8), (5, 5, 40, 30))
+    lit = whole.any(axis=2)
+    assert lit[5:25, 5:45].all()
+    assert lit.sum() == 20 * 40
+
+
+def test_a_film_covers_half_a_step_around_its_frames():
+    assert covered(np.array([1.0, 2.0, 3.0])) == (0.5, 3.5)
+    assert covered(np.array([0.1, 1.1])) == (0.0, 1.6)
+    assert covered(np.array([2.0])) == (1.5, 2.5)
+
+
+def test_what_is_not_there_is_said_in_a_line(tmp_path, video, capsys):
+    model = adapt(DEMO_BACKBONE, "linear_probe", num_classes=3, num_frames=4, image_size=64)
+    model.save_pretrained(tmp_path / "probe")
+    assert show(tmp_path / "probe", video, "-o", tmp_path / "a.html", "--what", "flow,time") == 0
+    assert capsys.readouterr().err == ""
+    (tmp_path / "a.html").unlink()
+    assert show(tmp_path / "probe", video, "-o", tmp_path / "a.html") == 0
+    line = capsys.readouterr().err
+    assert line.startswith("no flow: no adapter of linear_probe reads")
+    assert line.count("\n") == 1
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "What is not shown" in page
+    assert "grey &amp; white.mp4" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "a.gif"], "must end with .html, .mp4, .png"),
+        (["-o", "there.png"], "is there already"),
+        (["--what", "flwo"], "did you mean 'flow'"),
+        (["--blocks", "one"], "give numbers"),
+        (["--blocks", "9"], "blocks 0 to 5"),
+        (["--backbone", DEMO_BACKBONE], "goes with --choose_blocks"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, told, run, video, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.png").touch()
+    assert show(run, video, *arguments) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert files_below(tmp_path) == {"there.png"}
+
+
+def test_one_video_is_explained_at_a_time(run, video, capsys):
+    assert show(run, video, video) == 2
+    assert "explains one video" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--choose_blocks", "--choose-blocks"])
+def test_blocks_are_chosen_before_training(option, few_videos, tmp_path, capsys):
+    size = ("--image_size", 64, "--num_frames", 4)
+    assert show("--backbone", DEMO_BACKBONE, few_videos, *size, option, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["videos"] == 8
+    assert sorted(row["block"] for row in told["blocks"]) == [0, 1, 2, 3, 4, 5]
+    assert not any(row["read"] for row in told["blocks"])
+
+
+def test_blocks_are_chosen_of_a_run_and_told_in_a_table(run, video, capsys):
+    assert show(run, video, "--choose_blocks") == 0
+    told = capsys.readouterr().out
+    assert "correlation" in told
+    assert "flow_blocks" in told
+
+
+def test_videos_without_motion_choose_nothing(run, tmp_path, capsys):
+    still = write_video(tmp_path / "still.mp4", num_frames=1)
+    assert show(run, still, "--choose_blocks") == 2
+    assert "nothing moves in" in capsys.readouterr().err
+    assert show(run, "--choose_blocks") == 2
+    assert "which videos?" in capsys.readouterr().err
