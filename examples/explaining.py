@@ -7,6 +7,7 @@
 
 # %%
 import tempfile
+from contextlib import chdir
 from pathlib import Path
 
 from PIL import Image
@@ -17,11 +18,10 @@ from stillmotion.data.sampling import Sampling
 from stillmotion.data.synthetic import write_motion_videos
 from stillmotion.explaining import explain, rank_blocks
 from stillmotion.settings import Training, Videos
-from stillmotion.visualise import LIGHT
-from stillmotion.visualise.explanation_sheet import explanation_picture
+from stillmotion.visualise import LIGHT, explanation_picture
 
 out = Path(tempfile.mkdtemp())
-motions = ("moves-left", "moves-right")
+motions = ("grows", "shrinks")
 videos = write_motion_videos(out, motions=motions, num_train=20, num_val=0, num_heldout_pairs=2)
 recipe = stillmotion.Recipe(
     data=str(out / "index.csv"),
@@ -31,7 +31,7 @@ recipe = stillmotion.Recipe(
     method=stillmotion.AMFlow.small(),
     sampling=Sampling(num_frames=6),
     videos=Videos(keep_frames=12, workers=0, val_fraction=0.0),
-    training=Training(epochs=4),
+    training=Training(epochs=5),
 )
 model = stillmotion.train(recipe, quiet=True).model
 
@@ -39,7 +39,8 @@ model = stillmotion.train(recipe, quiet=True).model
 # One clip of a video that the model has not seen. Bright patches are those whose attention changes.
 
 # %%
-explanation = explain(model, out / videos[-1].path, blocks=(2, 3))
+with chdir(out):
+    explanation = explain(model, videos[-1].path, blocks=(2, 3))
 (out / "explanation.png").write_bytes(LIGHT.png(explanation_picture(explanation)))
 Image.open(out / "explanation.png")
 
