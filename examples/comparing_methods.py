@@ -37,8 +37,7 @@ amflow = stillmotion.Recipe(
     videos=Videos(keep_frames=16, workers=0, val_fraction=0.0),
     training=Training(epochs=4),
 )
-once = Training(epochs=8, cache_clips=2)
-probe = stillmotion.LinearProbe()
+probe, once = stillmotion.LinearProbe(), Training(epochs=8, cache_clips=2)
 linear = replace(amflow, method=probe, out=str(out / "linear_probe"), training=once)
 runs = [stillmotion.train(recipe, quiet=True) for recipe in (amflow, linear)]
 
