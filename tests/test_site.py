@@ -110,12 +110,14 @@ def test_the_site_is_built_and_searched_from_its_files(tmp_path):
         pytest.skip("needs Chromium")
     from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto((tmp_path / "index.html").as_uri())
+        expect(page.locator(".md-search-result__meta")).to_contain_text("Type to start")
         page.get_by_role("textbox", name="Search").fill("SlidingWindow")
         expect(page.locator(".md-search-result__item").first).to_contain_text("SlidingWindow")
         assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob", "about"}
