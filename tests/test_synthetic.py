@@ -233,6 +233,13 @@ def test_progress_counts_to_the_end(tmp_path: Path) -> None:
     assert told == [(1, 6), (2, 6), (4, 6), (6, 6)]
 
 
+def test_some_motions_alone_can_be_written(tmp_path: Path) -> None:
+    pair = ("grows", "shrinks")
+    sizes = {"num_train": 4, "num_val": 2, "num_heldout_pairs": 2, "size": 32}
+    rows = write_motion_videos(tmp_path, motions=pair, **sizes)
+    assert Counter(row.label for row in rows) == {"grows": 5, "shrinks": 5}
+
+
 def test_mistakes_say_what_is_possible(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'moves-left'"):
         clip("moves-lefft", seed=0)
@@ -242,6 +249,12 @@ def test_mistakes_say_what_is_possible(tmp_path: Path) -> None:
         draw_stills(7, size=32, generator=Generator())
     with pytest.raises(ConfigurationError, match="even"):
         write_motion_videos(tmp_path, size=33)
+    with pytest.raises(ConfigurationError, match="did you mean 'grows'"):
+        write_motion_videos(tmp_path, motions=["growss"])
+    with pytest.raises(ConfigurationError, match="backwards is 'shrinks': give both"):
+        write_motion_videos(tmp_path, motions=["grows"])
+    with pytest.raises(ConfigurationError, match="no motion to draw"):
+        write_motion_videos(tmp_path, motions=[])
     (tmp_path / "mine.txt").write_text("keep me")
     with pytest.raises(StorageError, match="not empty"):
         write_motion_videos(tmp_path)

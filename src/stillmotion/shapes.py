@@ -20,6 +20,8 @@ Frames = UInt8[Tensor, "T 3 height width"]
 """Decoded RGB frames of one video."""
 
 Tokens = Float[Tensor, "B T N C"]
+"""What is computed of every frame: prefix tokens first, then patches."""
+
 FrameFeatures = Float[Tensor, "B T C"]
 """What a frozen image model makes of each frame as a whole."""
 
@@ -33,6 +35,10 @@ Flow = Float[Tensor, "B T N F"]
 """Attention-map flow: F numbers for every token of every frame."""
 
 Logits = Float[Tensor, "B K"]
+"""Class scores before the softmax."""
+
 Labels = Int[Tensor, " B"]
+"""Indices of classes."""
+
 SoftLabels = Float[Tensor, "B K"]
 """How much of each class there is in a clip; sums to 1."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Signal = Literal["flow", "rollout", "occlusion", "time"]
 SIGNALS: tuple[Signal, ...] = get_args(Signal)
+"""All that can be asked for, in the order in which it is shown."""
 
 SHOWN = 5
 """The most probable classes that are followed over time."""

@@ -28,10 +28,10 @@ from stillmotion.shapes import NormalisedClip, Reach, Tokens
 @register
 @dataclass(frozen=True, kw_only=True)
 class AdaptFormer(Method):
-    """The defaults are the authors' image model, which sees each frame for itself.
+    """A scaled bottleneck beside each MLP. By default, frames are seen one by one.
 
-    `video` is their video model. There are no published settings for Kinetics-400: they start from
-    weights trained on it.
+    The defaults are the authors' image model; `video` is their video model. There are no published
+    settings for Kinetics-400: they start from weights trained on it.
     """
 
     name = "adaptformer"

@@ -30,7 +30,10 @@ PLACES = ("grid_in", "grid_attention", "grid_mlp", "spatial_attention", "spatial
 @register
 @dataclass(frozen=True, kw_only=True)
 class DualPath(Method):
-    """The defaults are the authors' code's for ViT-B: five adapters a block, 16 frames."""
+    """One path sees frames in a grid, the other one by one.
+
+    The defaults are the authors' code's for ViT-B: five adapters a block, 16 frames.
+    """
 
     name = "dualpath"
 

@@ -20,7 +20,7 @@ from torch import Generator
 from stillmotion.data.progress import Progress
 from stillmotion.data.synthetic.drawing import SHAPES
 from stillmotion.data.synthetic.motions import MOTIONS, PARTNER, draw_clip
-from stillmotion.errors import ConfigurationError, StorageError
+from stillmotion.errors import ConfigurationError, StorageError, unknown
 from stillmotion.files import writing
 from stillmotion.shapes import Frames
 
@@ -53,6 +53,7 @@ class _Plan:
 def write_motion_videos(
     directory: str | Path,
     *,
+    motions: Sequence[str] = MOTIONS,
     num_train: int = 480,
     num_val: int = 48,
     num_heldout_pairs: int = 200,
@@ -66,6 +67,7 @@ def write_motion_videos(
     clip is drawn on its own: no look, path or seed is shared between splits.
 
     Args:
+        motions: the classes; with each its partner, which a held-out twin is of.
         num_heldout_pairs: clips of the test split, each written twice: as it is and, under its
             partner's label, backwards.
         size: height and width, in pixels; even, as the encoder asks.
@@ -75,7 +77,7 @@ def write_motion_videos(
         The rows of `index.csv`: training, validation, held-out; a clip's twin right behind it.
 
     Raises:
-        ConfigurationError: a number is negative, or the size is odd.
+        ConfigurationError: a number is negative, the size is odd, or a partner is missing.
         StorageError: the directory is not empty, or cannot be written.
     """
     numbers = {"train": num_train, "val": num_val, "test": num_heldout_pairs}
@@ -84,7 +86,8 @@ def write_motion_videos(
             f"cannot write {numbers} videos of {size} pixels: "
             "numbers are 0 or more, the size is even and at least 16."
         )
-    plans = [plan for split in _SPLITS for plan in _plan(split, numbers[split], seed=seed)]
+    refuse_unpaired(motions)
+    plans = [plan for split in _SPLITS for plan in _plan(split, numbers[split], motions, seed=seed)]
     videos = [video for plan in plans for video in plan.videos]
     root = Path(directory)
     try:
@@ -108,11 +111,26 @@ def write_motion_videos(
     return videos
 
 
-def _plan(split: str, number: int, *, seed: int) -> list[_Plan]:
+def refuse_unpaired(motions: Sequence[str]) -> None:
+    """Every motion is known, and so is what it becomes backwards.
+
+    Raises:
+        ConfigurationError: which is not.
+    """
+    for motion in motions:
+        if motion not in PARTNER:
+            raise ConfigurationError(unknown("motion", motion, MOTIONS))
+        if PARTNER[motion] not in motions:
+            raise ConfigurationError(f"{motion!r} backwards is {PARTNER[motion]!r}: give both")
+    if not motions:
+        raise ConfigurationError(f"no motion to draw: choose pairs among {', '.join(MOTIONS)}")
+
+
+def _plan(split: str, number: int, motions: Sequence[str], *, seed: int) -> list[_Plan]:
     plans = []
     for i in range(number):
-        # Every motion meets every shape once in 72 clips.
-        label, shape = MOTIONS[i % len(MOTIONS)], SHAPES[i // len(MOTIONS) % len(SHAPES)]
+        # Every motion meets every shape once in 72 clips, where all are drawn.
+        label, shape = motions[i % len(motions)], SHAPES[i // len(motions) % len(SHAPES)]
         path, twin = f"{split}/{label}/{i:04d}.mp4", ""
         if split == "test":
             twin = f"{split}/{PARTNER[label]}/{i:04d}-reversed.mp4"
