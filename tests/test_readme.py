@@ -17,6 +17,7 @@ from stillmotion.cli import COMMANDS
 from stillmotion.data.crops import view_crops
 from stillmotion.data.video import open_video
 from stillmotion.rejection import KEY, Rejection
+from test_web_server import serving
 from videos import write_video
 
 ROOT = Path(__file__).parents[1]
@@ -55,20 +56,33 @@ def test_ci_runs_the_lines_that_install():
     assert "scripts/demo" in script
 
 
-OWN = ["check", "train", "evaluate", "predict", "recipes", "train", "merge"]
+OWN = ["check", "train", "evaluate", "predict", "show", "timeline", "watch", "serve", "export"]
+OWN += ["push", "recipes", "train", "merge"]
 
 
-def test_the_commands_for_ones_own_videos_run(few_videos, tmp_path, monkeypatch, capsys):
+def run_from(readme):
+    """Run a command of the README. One that serves goes on until it is stopped."""
+    _, command, *arguments = readme
+    if command == "serve":
+        with serving(*arguments) as (_, client, _):
+            assert client.get("/").is_success
+            assert [model["id"] for model in client.get("/api/models").json()] == ["first"]
+    else:
+        assert stillmotion(command, *arguments, *(TINY if command == "train" else ())) == 0
+
+
+def test_the_commands_for_ones_own_videos_run(few_videos, tmp_path, monkeypatch, capsys, unchecked):
+    """Unchecked, as what is exported is traced."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     shutil.copytree(few_videos, "videos")
     shutil.copy(few_videos / "jump/0.mp4", "new.mp4")
     own = [words for words in commands() if words[0] == "stillmotion"]
     assert [words[1] for words in own] == OWN
-    for _, command, *arguments in own:
-        assert stillmotion(command, *arguments, *(TINY if command == "train" else ())) == 0
-    assert Path("split.csv").is_file()
-    assert Path("scores.json").is_file()
+    for words in own:
+        run_from(words)
+    left = ("split.csv", "scores.json", "why.html", "new.srt", "shipped/run.py", "hub/README.md")
+    assert [name for name in left if not Path(name).is_file()] == []
     assert "new.mp4: " in capsys.readouterr().out
 
 
