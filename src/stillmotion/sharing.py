@@ -11,7 +11,7 @@ another one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -54,12 +54,23 @@ def share(model: VideoClassifier, known: dict[Key, Tensor]) -> VideoClassifier:
     Args:
         known: frozen tensors of other models; those of this one that are new are added.
     """
+    for module, name, tensor in frozen_tensors(model):
+        setattr(module, name, known.setdefault(key_of(tensor), tensor))
+    return model
+
+
+def shares(one: VideoClassifier, other: VideoClassifier) -> bool:
+    """Whether two models hold frozen tensors together."""
+    mine, others = ({id(t) for _, _, t in frozen_tensors(model)} for model in (one, other))
+    return bool(mine & others)
+
+
+def frozen_tensors(model: VideoClassifier) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """What does not train: the module that holds it, under which name, and the tensor."""
     for name in sorted(frozen_names(model) - model.thawed):
         path, _, own = name.rpartition(".")
         module = model.get_submodule(path)
-        tensor = getattr(module, own)
-        setattr(module, own, known.setdefault(key_of(tensor), tensor))
-    return model
+        yield module, own, getattr(module, own)
 
 
 def key_of(tensor: Tensor) -> Key:

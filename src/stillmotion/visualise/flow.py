@@ -53,6 +53,11 @@ class BlockFlow:
         """The block counted from 1, as the paper counts."""
         return f"block {self.block + 1}"
 
+    @property
+    def excess(self) -> Float[np.ndarray, "T H W"]:
+        """How much more attention changes than without motion, at least 0: the channels' mean."""
+        return np.maximum(self.flow.mean(axis=-1) - self.still, 0)
+
 
 def flow_as_rgb(block: BlockFlow) -> Pictures:
     """The first three principal components over all tokens of the clip as red, green and blue.
@@ -94,9 +99,13 @@ def flow_as_heat(block: BlockFlow, clip: Clip) -> Pictures:
     """
     if len(clip) != len(block.flow):
         raise ClipError(f"a flow of {len(block.flow)} frames over a clip of {len(clip)}")
-    excess = np.maximum(block.flow.mean(axis=-1) - block.still, 0)
+    return heat_over(on_one_scale(block.excess), clip)
+
+
+def on_one_scale(excess: Float[np.ndarray, "T H W"]) -> Float[np.ndarray, "T H W"]:
+    """Strengths of at least 0 such that all but the strongest few (`OUTLIERS`) are at most 1."""
     top = np.percentile(excess, 100 - OUTLIERS)
-    return heat_over(excess / top if top > NOISE else np.zeros_like(excess), clip)
+    return excess / top if top > NOISE else np.zeros_like(excess)
 
 
 def heat_over(strength: Float[np.ndarray, "T H W"], clip: Clip) -> Pictures:

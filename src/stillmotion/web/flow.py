@@ -10,7 +10,7 @@ from torch import Tensor
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
 from stillmotion.visualise.extract import attention_flow
-from stillmotion.visualise.flow import NOISE, OUTLIERS, BlockFlow
+from stillmotion.visualise.flow import BlockFlow, on_one_scale
 from stillmotion.web.schemas import Box, FlowTold
 
 
@@ -46,8 +46,7 @@ class FlowFrames:
     def told(self) -> FlowTold:
         """All frames on one scale; strongest is 255, but for the brightest few."""
         strength = np.concatenate([clip.strength for clip in self.clips])
-        top = np.percentile(strength, 100 - OUTLIERS)
-        shares = np.minimum(strength / top, 1) if top > NOISE else np.zeros_like(strength)
+        shares = np.minimum(on_one_scale(strength), 1)
         return FlowTold(
             times=self.times,
             height=strength.shape[1],
@@ -66,8 +65,7 @@ def flow_excess(model: VideoClassifier, clip: UInt8[Tensor, "T 3 size size"]) ->
         ConfigurationError: the model's blocks show no flow.
     """
     block = shown(attention_flow(model, clip))
-    strength = np.maximum(block.flow.mean(axis=-1) - block.still, 0)
-    return Excess(block.title, block.read, strength)
+    return Excess(block.title, block.read, block.excess)
 
 
 def shown(flows: list[BlockFlow]) -> BlockFlow:

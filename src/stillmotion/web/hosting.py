@@ -16,9 +16,9 @@ from stillmotion.answering import logits_of_views
 from stillmotion.errors import ConfigurationError
 from stillmotion.loading import sampling_of
 from stillmotion.model import VideoClassifier
-from stillmotion.nn.frozen import frozen_names
 from stillmotion.prediction import Predictor
 from stillmotion.settings import MEMORY_GIB
+from stillmotion.sharing import shares
 from stillmotion.web.flow import Excess, central_square, flow_excess
 from stillmotion.web.schemas import Box, ModelTold, VideoTold
 
@@ -88,8 +88,7 @@ class Hosted:
 
     def told(self, model_id: str, others: Mapping[str, Hosted]) -> ModelTold:
         """The model as it is said over HTTP."""
-        mine = frozen_storages(self.model)
-        shares = [i for i, o in others.items() if i != model_id and mine & frozen_storages(o.model)]
+        there = [i for i, o in others.items() if i != model_id and shares(self.model, o.model)]
         return ModelTold(
             id=model_id,
             name=self.name,
@@ -99,16 +98,9 @@ class Hosted:
             num_frames=self.model.num_frames,
             image_size=self.model.backbone.image_size[0],
             trained_parameters=sum(t.numel() for t in self.model.adapter_tensors().values()),
-            shares=shares,
+            shares=there,
             has_flow=self.why_no_flow is None,
         )
-
-
-def frozen_storages(model: VideoClassifier) -> set[int]:
-    """Where the tensors of the image model lie in memory."""
-    frozen = frozen_names(model)
-    tensors = (*model.named_parameters(), *model.named_buffers())
-    return {t.untyped_storage().data_ptr() for name, t in tensors if name in frozen and t.numel()}
 
 
 def named(sources: Iterable[str]) -> list[str]:
