@@ -1,6 +1,7 @@
 """Every test: one thread, the same random numbers, no network; slow machines get no deadlines."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from stillmotion.training import train
 from videos import write_classes
 
 torch.set_num_threads(1)
+# As in a terminal: a shell's background job, such as a test run may be, ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("quiet", deadline=None, derandomize=True)
 settings.load_profile("quiet")
 

@@ -332,7 +332,7 @@ def test_a_video_that_cannot_be_read_is_not_predicted(how, told, finished_run, c
     ("given", "reason"),
     [
         (("nowhere.mp4",), "nowhere.mp4: no such file"),
-        ((), "required: files"),
+        ((), "which videos?"),
         (("VIDEO", "--device", "cudda"), "cannot compute on cudda"),
         (("VIDEO", "--views.crops", "2"), "views.crops cannot be 2"),
         (("EMPTY",), "there are no videos in"),

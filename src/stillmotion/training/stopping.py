@@ -37,7 +37,8 @@ class Stopped(KeyboardInterrupt):
 class StopRequest:
     """Notes the first of `SIGNALS` while it is entered; a second one acts as it always does.
 
-    Only the main thread of a process can note signals: elsewhere it never stops anything.
+    One that the process ignores, as in a shell's background job, stays ignored. Only the main
+    thread of a process can note signals: elsewhere it never stops anything.
 
     Attributes:
         received: the signal that came to this process; None: none.
@@ -53,7 +54,8 @@ class StopRequest:
     def __enter__(self) -> "StopRequest":
         self._process = os.getpid()
         if threading.current_thread() is threading.main_thread():
-            self._before = {kind: signal.signal(kind, self._note) for kind in SIGNALS}
+            heard = [kind for kind in SIGNALS if signal.getsignal(kind) != signal.SIG_IGN]
+            self._before = {kind: signal.signal(kind, self._note) for kind in heard}
         else:
             self._before = {}
         return self
