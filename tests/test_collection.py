@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -17,8 +18,10 @@ from plain import environment
 from runs import stillmotion
 from stillmotion import Predictor, load
 from stillmotion.collection import Plan, answer_collection, read_collection
+from stillmotion.collection.answering import PLAN, begin
 from stillmotion.commands.collection import share_of
 from stillmotion.errors import ConfigurationError, DataError
+from stillmotion.files import PARTIAL
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +109,7 @@ def test_parquet_holds_the_same(predictor, videos, tmp_path):
 def test_other_settings_are_not_mixed_in(changed, predictor, videos, tmp_path):
     collection = read_collection(videos)
     answer_collection(predictor, collection, tmp_path / "out", rows=3, workers=0)
-    with pytest.raises(ConfigurationError, match="other settings of"):
+    with pytest.raises(ConfigurationError, match=r"answers to something else: .* differ"):
         answer_collection(
             predictor, collection, tmp_path / "out", workers=0, **{"rows": 3} | changed
         )
@@ -137,13 +140,26 @@ def test_lists_of_every_kind_are_read(name, text, paths, tmp_path):
     assert [sample.path for sample in collection.samples] == [tmp_path / path for path in paths]
 
 
+def test_one_split_of_a_list_is_taken(tmp_path):
+    rows = [{"path": f"{n}.mp4", "split": name} for n, name in enumerate(["train", "val", "test"])]
+    (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    taken = read_collection(tmp_path / "list.jsonl", split="validation")
+    assert list(taken.names) == ["1.mp4"]
+    with pytest.raises(DataError, match="split 'tests'.*test"):
+        read_collection(tmp_path / "list.jsonl", split="tests")
+    (tmp_path / "plain.txt").write_text("a.mp4")
+    with pytest.raises(DataError, match="names no splits"):
+        read_collection(tmp_path / "plain.txt", split="test")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "no videos"),
         ('{"label": 3}', "no path; the columns are label"),
         ('{"path": 7}', "no path"),
-        ('{"path": "a.mp4", "start": "soon"}', "start 'soon' is no number"),
+        ('{"path": "a.mp4", "start": "soon"}', "start 'soon' is no number of seconds"),
+        ('{"path": "a.mp4", "end": Infinity}', "end inf is no number of seconds"),
         ("{", "not valid JSON"),
     ],
 )
@@ -174,7 +190,9 @@ def test_a_process_takes_the_share_that_it_is_told(monkeypatch):
     ("arguments", "told"),
     [
         ([], "which videos?"),
-        (["a.mp4", "--manifest", "list", "--out", "out"], "which videos?"),
+        (["a.mp4", "--manifest", "list", "--out", "out"], "not both"),
+        (["a.mp4", "--rows", "3", "--share", "0/2"], "--rows, --share go with --manifest"),
+        (["--manifest", "list", "--out", "out", "--json"], "--json goes with files"),
         (["--manifest", "list"], "go together"),
         (["a.mp4", "--out", "out"], "go together"),
     ],
@@ -196,9 +214,43 @@ def test_a_killed_process_loses_no_file_and_doubles_none(finished_run, videos, t
     process.send_signal(signal.SIGKILL)
     process.wait()
     there = len(list(out.glob("answers-*")))
-    assert stillmotion(*command) == 0
+    assert stillmotion(*command) == 2  # two of the videos cannot be read
     assert 1 <= there <= len(list(out.glob("answers-*"))) == 11
     assert [row["path"] for row in rows_in(out)] == list(
         read_collection(videos / "list.jsonl").names
     )
     assert os.listdir(out)
+
+
+def test_processes_that_begin_together_do_not_refuse_each_other(tmp_path):
+    """And neither what one left that was killed while it wrote the plan."""
+    for number in range(20):
+        out, refused = tmp_path / str(number), []
+        out.mkdir()
+        (out / f".{PLAN}.abc{PARTIAL}").touch()
+        barrier = threading.Barrier(4)
+
+        def start(out=out, refused=refused, barrier=barrier):
+            barrier.wait()
+            try:
+                begin(out, {"videos": 3})
+            except ConfigurationError as error:
+                refused.append(error)
+
+        threads = [threading.Thread(target=start) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert refused == []
+
+
+def test_a_name_that_is_not_utf8_is_answered(predictor, videos, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    odd = os.fsdecode(b"bad\xff.mp4")
+    shutil.copy(videos / "wave/2.mp4", folder / odd)
+    answer_collection(predictor, read_collection(folder), tmp_path / "out", workers=0)
+    (row,) = rows_in(tmp_path / "out")
+    assert row["path"] == odd
+    assert row["predictions"]

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from models import VARIANTS, classifier, moving, randomise, trained
 from stillmotion import LoRA, adapt, load, load_together, merge
+from stillmotion.errors import ConfigurationError
 from stillmotion.sharing import bytes_held, share
 
 BACKBONE = "test_vit"
@@ -110,3 +111,9 @@ def test_a_device_or_type_given_to_all_keeps_the_image_model_shared():
     for model in models:
         model.to(torch.float64)
     assert bytes_held(models) == 2 * before
+
+
+@pytest.mark.parametrize("sources", ["runs/doors", [], ()])
+def test_one_name_and_none_are_no_list(sources):
+    with pytest.raises(ConfigurationError, match="give a list of directories"):
+        load_together(sources)

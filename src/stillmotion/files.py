@@ -48,6 +48,11 @@ def writing(path: Path, mode: str = "wb") -> Iterator[IO]:
             temporary.unlink(missing_ok=True)
 
 
+def is_partial(path: Path) -> bool:
+    """Whether a file is half written, by its name."""
+    return path.name.startswith(".") and path.name.endswith(PARTIAL)
+
+
 def clear_partial(folder: Path) -> None:
     """Remove, in a folder and below it, what a killed process left half written.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from stillmotion.checkpoint import load
+from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
 from stillmotion.nn.frozen import frozen_names
 from stillmotion.nn.state import bytes_of
@@ -42,8 +43,11 @@ def load_together(
         weights: where the image model's weights are now; None: where each checkpoint says.
 
     Raises:
+        ConfigurationError: for one source that is no list, or none.
         CheckpointError, BackboneError: see `load`.
     """
+    if isinstance(sources, str) or not (sources := list(sources)):
+        raise ConfigurationError(f"give a list of directories or hub ids, not {sources!r}")
     known: dict[Key, Tensor] = {}
     return [share(load(source, weights), known) for source in sources]
 

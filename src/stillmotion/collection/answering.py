@@ -20,7 +20,7 @@ from stillmotion.collection.listing import Collection
 from stillmotion.collection.plan import Plan
 from stillmotion.data.dataset import Batch
 from stillmotion.errors import ConfigurationError
-from stillmotion.files import as_json, write_text
+from stillmotion.files import as_json, is_partial, write_text
 from stillmotion.loading import sampling_of, view_loader
 from stillmotion.nn.state import bytes_of
 from stillmotion.prediction import Predictor
@@ -136,10 +136,12 @@ def begin(out: Path, described: dict[str, Any]) -> None:
         ConfigurationError: it holds answers to something else, or files that are no answers.
     """
     path = out / PLAN
+    # Listed before the plan is read: another process may write it in between.
+    there = list(out.iterdir()) if out.is_dir() else []
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if out.is_dir() and any(out.iterdir()):
+        if not all(other.name == PLAN or is_partial(other) for other in there):
             told = f"{out} holds files that are no answers: choose another --out"
             raise ConfigurationError(told) from None
         write_text(path, as_json(described))
@@ -149,8 +151,8 @@ def begin(out: Path, described: dict[str, Any]) -> None:
     changed = sorted(k for k in {*earlier, *described} if earlier.get(k) != described.get(k))
     if changed:
         raise ConfigurationError(
-            f"{out} holds answers with other settings of {', '.join(changed)}; {PLAN} there says "
-            "which: give the same, or another --out"
+            f"{out} holds answers to something else: {', '.join(changed)} differ from what {PLAN} "
+            "there says. Give the same videos, model and options, or another --out"
         )
 
 

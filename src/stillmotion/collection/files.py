@@ -20,7 +20,7 @@ def write_answers(path: Path, rows: Sequence[Row], *, form: Form) -> None:
         StorageError: the file cannot be written.
     """
     if form == "jsonl":
-        write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
         return
     import pyarrow
     from pyarrow import parquet

@@ -4,13 +4,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
 from stillmotion.data.annotations import Sample
 from stillmotion.data.list_files import COLUMNS, json_records, text_records
-from stillmotion.data.rows import videos_below
-from stillmotion.errors import DataError
+from stillmotion.data.rows import canonical_split, videos_below
+from stillmotion.errors import DataError, unknown
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Collection:
         return digest.hexdigest()
 
 
-def read_collection(source: str | Path, *, root: str | Path | None = None) -> Collection:
+def read_collection(
+    source: str | Path, *, root: str | Path | None = None, split: str | None = None
+) -> Collection:
     """The videos below a folder, or those of a list.
 
     A list is JSON lines with a ``path`` (a manifest, too), a table with a header that names
@@ -46,9 +49,11 @@ def read_collection(source: str | Path, *, root: str | Path | None = None) -> Co
 
     Args:
         root: folder to which paths are relative; None: the list's own.
+        split: take the videos of this one; None: all.
 
     Raises:
-        DataError: the list cannot be read, a line has no path, or there is no video.
+        DataError: the list cannot be read, a line has no path, or there is no video, or none of the
+            split.
     """
     source = Path(source)
     if source.is_dir():
@@ -59,6 +64,8 @@ def read_collection(source: str | Path, *, root: str | Path | None = None) -> Co
         records, folder = records_of(source), Path(root) if root else source.parent
     if not records:
         raise DataError(f"there are no videos in {source}")
+    if split is not None:
+        records = of_split(records, split, source)
     names = tuple(str(record["path"]) for record in records)
     samples = tuple(
         Sample(folder / name, label=0, start=record.get("start"), end=record.get("end"))
@@ -67,8 +74,23 @@ def read_collection(source: str | Path, *, root: str | Path | None = None) -> Co
     return Collection(names, samples)
 
 
+def of_split(records: list[dict[str, Any]], split: str, source: Path) -> list[dict[str, Any]]:
+    """The lines of one split.
+
+    Raises:
+        DataError: there is none.
+    """
+    known = {record["split"] for record in records if "split" in record}
+    if not known:
+        raise DataError(f"{source} names no splits: leave out --split")
+    wanted = canonical_split(split)
+    if wanted not in known:
+        raise DataError(f"{source}: {unknown('split', split, known)}")
+    return [record for record in records if record.get("split") == wanted]
+
+
 def records_of(path: Path) -> list[dict[str, Any]]:
-    """The path of each line of a list; its start and end where it has them."""
+    """The path of each line of a list; its start, end and split where it has them."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -81,6 +103,21 @@ def records_of(path: Path) -> list[dict[str, Any]]:
     return [picked(record, place=place) for place, record in reader(path, text, {})]
 
 
+def seconds(told: object, what: str) -> float:
+    """A time.
+
+    Raises:
+        DataError: it is no finite number.
+    """
+    try:
+        moment = float(told)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        moment = nan
+    if not isfinite(moment):
+        raise DataError(f"{what} {told!r} is no number of seconds")
+    return moment
+
+
 def picked(record: dict[str, Any], *, place: str) -> dict[str, Any]:
     """What counts of a line.
 
@@ -91,10 +128,9 @@ def picked(record: dict[str, Any], *, place: str) -> dict[str, Any]:
     if not isinstance(path, str):
         raise DataError(f"{place}: no path; the columns are {', '.join(record)}")
     told: dict[str, Any] = {"path": path}
+    if record.get("split"):
+        told["split"] = canonical_split(str(record["split"]))
     for name in ("start", "end"):
         if record.get(name) not in (None, ""):
-            try:
-                told[name] = float(record[name])
-            except (TypeError, ValueError) as error:
-                raise DataError(f"{place}: {name} {record[name]!r} is no number") from error
+            told[name] = seconds(record[name], f"{place}: {name}")
     return told

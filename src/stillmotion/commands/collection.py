@@ -43,7 +43,7 @@ def answer_all(collection: Collection, predictor: Predictor, values: dict[str, A
             on_progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     print(f"{values['out']}: {done.line()}")
-    return 0
+    return 2 if done.unreadable else 0
 
 
 def share_of(text: str | None) -> tuple[int, int]:

@@ -30,7 +30,8 @@ def run(arguments: Arguments) -> int:
         from stillmotion.collection import read_collection
         from stillmotion.commands.collection import answer_all
 
-        return answer_all(read_collection(values["manifest"]), predictor_from(values), values)
+        collection = read_collection(values["manifest"], split=values["split"])
+        return answer_all(collection, predictor_from(values), values)
     from stillmotion.prediction import video_files
 
     paths = list(video_files([Path(f) for f in values["files"]]))
@@ -70,18 +71,30 @@ def predictor_from(values: dict[str, Any]) -> "Predictor":
     )
 
 
+COLLECTION = {"split": None, "rows": 1000, "format": "jsonl", "share": None, "workers": 2}
+"""Options for very many videos alone, and their defaults."""
+
+
 def refuse_both(values: dict[str, Any]) -> None:
     """Files are answered on the screen, a collection into a folder.
 
     Raises:
-        ConfigurationError: for both or neither, or a collection without --out.
+        ConfigurationError: for both or neither, a collection without --out, or options of the other.
     """
-    if bool(values["files"]) == (values["manifest"] is not None):
+    files, manifest = bool(values["files"]), values["manifest"] is not None
+    if files and manifest:
+        raise ConfigurationError("give files and folders, or --manifest LIST, not both")
+    if not (files or manifest):
         raise ConfigurationError(
             "which videos? Give files and folders, or --manifest LIST with --out DIR"
         )
-    if (values["manifest"] is None) != (values["out"] is None):
+    if manifest != (values["out"] is not None):
         raise ConfigurationError("--manifest LIST and --out DIR go together")
+    if manifest and values["json"]:
+        raise ConfigurationError("--json goes with files; --manifest writes files of answers")
+    others = [f"--{name}" for name, usual in COLLECTION.items() if values[name] != usual]
+    if files and others:
+        raise ConfigurationError(f"{', '.join(others)} go with --manifest LIST")
 
 
 def options() -> Parser:
@@ -117,8 +130,10 @@ def add_collection(parser: Parser) -> None:
     again = "the same command again goes on, several processes share the work"
     parser.add_argument("--manifest", default=None, help=listed + again)
     parser.add_argument("--out", default=None, help="folder of the files of answers")
-    parser.add_argument("--rows", type=PositiveInt, default=1000, help="videos of each file")
-    parser.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl", help="of files")
+    parser.add_argument("--split", default=None, help="those of the list's train, val or test")
+    parser.add_argument("--rows", type=PositiveInt, help="videos of each file")
+    parser.add_argument("--format", choices=("jsonl", "parquet"), help="of files")
     told = "which part of the files, i/n from 0; by default as torchrun or SLURM numbers processes"
     parser.add_argument("--share", default=None, help=told)
-    parser.add_argument("--workers", type=NonNegativeInt, default=2, help="processes that read")
+    parser.add_argument("--workers", type=NonNegativeInt, help="processes that read")
+    parser.set_defaults(COLLECTION)
