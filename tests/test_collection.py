@@ -145,7 +145,7 @@ def test_one_split_of_a_list_is_taken(tmp_path):
     (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     taken = read_collection(tmp_path / "list.jsonl", split="validation")
     assert list(taken.names) == ["1.mp4"]
-    with pytest.raises(DataError, match="split 'tests'.*test"):
+    with pytest.raises(DataError, match=r"split 'tests'.*test"):
         read_collection(tmp_path / "list.jsonl", split="tests")
     (tmp_path / "plain.txt").write_text("a.mp4")
     with pytest.raises(DataError, match="names no splits"):

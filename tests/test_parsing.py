@@ -1,8 +1,10 @@
 """Options come from types; a method's own are found by its name; mistakes are our errors."""
 
 import dataclasses
+import re
 
 import pytest
+from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import METHODS
@@ -61,7 +63,7 @@ def test_the_command_line_wins_over_the_configuration_file(tmp_path):
         (["--colour", "1"], "unrecognized arguments: --colour 1"),
         (["--numbr", "1"], r"--numbr 1 \(did you mean --number\?\); stillmotion x --help"),
         (["--numbr=1"], r"did you mean --number\?"),
-        (["--number", "one"], "--number: .* Got value: one; stillmotion x --help"),
+        (["--number", "one"], "--number one: give a whole number; stillmotion x --help"),
         (["--number"], "--number"),
         (["--num", "1"], "--num 1"),
     ],
@@ -72,3 +74,33 @@ def test_mistakes_are_ours_in_one_line(arguments, reason):
     with pytest.raises(ConfigurationError, match=reason) as caught:
         parser.parse(arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--share", "2"), "--share 2: give a number from 0 to 1"),
+        (("--share", "much"), "--share much: give a number from 0 to 1"),
+        (("--count", "0"), "--count 0: give a whole number above 0"),
+        (("--count", "1.5"), "--count 1.5: give a whole number above 0"),
+        (("--size", "-1"), "--size -1: give a number above 0"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_in_plain_words(given, told):
+    parser = Parser("x", "", "")
+    parser.add_argument("--share", type=ClosedUnitInterval | None, default=None)
+    parser.add_argument("--count", type=PositiveInt, default=1)
+    parser.add_argument("--size", type=PositiveFloat | None, default=None)
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(told)}; stillmotion x --help"):
+        parser.parse(list(given))
+
+
+def test_help_leaves_out_what_is_not_given(capsys):
+    parser = Parser("x", "", "")
+    parser.add_argument("--count", type=int | None, default=None, help="how many")
+    parser.add_argument("--size", type=int, default=3, help="how large")
+    with pytest.raises(SystemExit):
+        parser.parse(["--help"])
+    shown = capsys.readouterr().out
+    assert "null" not in shown.replace("int | null", "")
+    assert "default: 3" in shown

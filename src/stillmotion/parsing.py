@@ -1,5 +1,6 @@
 """Command-line parsers from typed signatures, with a method's own fields found by its name."""
 
+import argparse
 import difflib
 import re
 from collections.abc import Sequence
@@ -16,6 +17,14 @@ from stillmotion.recipe import Recipe, start_of
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 
+class Help(jsonargparse.DefaultHelpFormatter):
+    """Without what says nothing: that an option is not given unless it is."""
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        nothing = r" \(default: (null|\[\])\)|, default: null(?=\))"
+        return re.sub(nothing, "", super()._expand_help(action))
+
+
 class Parser(jsonargparse.ArgumentParser):
     """A parser whose mistakes are our errors, with the nearest option where one was misspelt."""
 
@@ -24,13 +33,14 @@ class Parser(jsonargparse.ArgumentParser):
             prog=f"stillmotion {command}",
             usage=f"stillmotion {command} {usage}",
             description=description,
+            formatter_class=Help,
             exit_on_error=False,
             allow_abbrev=False,
         )
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what argparse would print and exit with."""
-        told = " ".join(re.sub(r'Parser key "(.*?)":', r"--\1:", str(message)).split())
+        told = plainly(" ".join(re.sub(r'Parser key "(.*?)":', r"--\1:", str(message)).split()))
         told = re.sub(r"Expected a typing\.Literal\[(.*?)\]\.", r"Possible: \1.", told)
         told = told.replace("Expected a <class 'tuple'>.", "It is a list, such as [1, 2].")
         options = [o for action in self._actions for o in action.option_strings]
@@ -53,6 +63,33 @@ class Parser(jsonargparse.ArgumentParser):
             self.error(str(error), error)
         values.pop("config", None)
         return values
+
+
+KINDS = {
+    "PositiveInt": "a whole number above 0",
+    "NonNegativeInt": "a whole number, 0 or more",
+    "PositiveFloat": "a number above 0",
+    "NonNegativeFloat": "a number, 0 or more",
+    "ClosedUnitInterval": "a number from 0 to 1",
+    "int": "a whole number",
+    "float": "a number",
+}
+"""What an option of a type takes, in words."""
+
+
+def plainly(told: str) -> str:
+    """A complaint about a number, as people say it; any other as it is.
+
+    >>> plainly("--top: Not of type PositiveInt: 0 does not conform to restriction v>0")
+    '--top 0: give a whole number above 0'
+    """
+    option = re.match(r"(--[\w.]+): (?=Not of type|Expected a|Does not validate)", told)
+    named = re.findall(r"Not of type (\w+)|<class '(?:[\w.]*\.)?(\w+)'>", told)
+    kind = next((word for words in named for word in words if word in KINDS), None)
+    value = re.search(r"(?:Got value|Given value|Not of type \w+): (?!does )(\S+)", told)
+    if not (option and kind and value):
+        return told
+    return f"{option[1]} {value[1]}: give {KINDS[kind]}"
 
 
 def add_method(parser: Parser, arguments: Sequence[str]) -> str:

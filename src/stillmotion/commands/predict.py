@@ -79,7 +79,7 @@ def refuse_both(values: dict[str, Any]) -> None:
     """Files are answered on the screen, a collection into a folder.
 
     Raises:
-        ConfigurationError: for both or neither, a collection without --out, or options of the other.
+        ConfigurationError: for both or neither, no --out, or options of the other.
     """
     files, manifest = bool(values["files"]), values["manifest"] is not None
     if files and manifest:
@@ -107,7 +107,7 @@ def options() -> Parser:
         "cannot be read is reported and the others still answered; the exit status is then 2.",
     )
     parser.add_argument("run", help=RUN)
-    parser.add_argument("files", nargs="*", help="video files and folders")
+    parser.add_argument("files", nargs="*", default=[], help="video files and folders")
     add_collection(parser)
     parser.add_argument("--top", type=PositiveInt, default=5, help="classes to show")
     parser.add_argument("--json", action="store_true", help="a JSON object a line")

@@ -32,7 +32,7 @@ def to_peft(model: VideoClassifier, folder: str | PathLike[str]) -> int:
     """
     method = model.method
     if not isinstance(method, LoRA) or not method.targets:
-        what = "a merged model" if isinstance(method, LoRA) else f"a {method.name} model"
+        what = "a merged model" if isinstance(method, LoRA) else f"a model of {method.name}"
         raise ConfigurationError(f"PEFT has LoRA's low-rank changes; {what} has none of them")
     changes = low_rank(model)
     refuse_passed_by(model, changes)
