@@ -86,10 +86,10 @@ def plainly(told: str) -> str:
     option = re.match(r"(--[\w.]+): (?=Not of type|Expected a|Does not validate)", told)
     named = re.findall(r"Not of type (\w+)|<class '(?:[\w.]*\.)?(\w+)'>", told)
     kind = next((word for words in named for word in words if word in KINDS), None)
-    value = re.search(r"(?:Got value|Given value|Not of type \w+): (?!does )(\S+)", told)
+    value = re.search(r"(?:Got|Given) value: (\S+)|(?:\d: |: )'(\S*)'$|: (\S+) does not", told)
     if not (option and kind and value):
         return told
-    return f"{option[1]} {value[1]}: give {KINDS[kind]}"
+    return f"{option[1]} {value[value.lastindex or 0]}: give {KINDS[kind]}"
 
 
 def add_method(parser: Parser, arguments: Sequence[str]) -> str:
