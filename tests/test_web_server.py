@@ -18,7 +18,6 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.web.server import listen
 from videos import write_video
 
-
 HOST = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 """Elsewhere this machine has one address of its own."""
 

@@ -11,7 +11,7 @@ from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics, Values, peak_memory_bytes
 from stillmotion.web.process import warm_up
 from stillmotion.web.samples import Sample, draw_samples, find_samples
-from stillmotion.web.schemas import Fault, State
+from stillmotion.web.schemas import State
 from stillmotion.web.scoring import Scorer
 from stillmotion.web.working import Worker
 
@@ -54,17 +54,13 @@ class Service:
             self._threads.append(thread)
 
     def drain(self) -> bool:
-        """Takes no more jobs, and lets those that it took end; whether they did in time."""
+        """Takes no more jobs, and lets those that it took, or is taking, end; whether in time."""
         self.book.close()
         return self.book.wait(seconds=self.limits.grace_seconds)
 
     def close(self) -> None:
         """Cancels what has not ended, and removes every file."""
-        self.book.close()
-        for job in self.book.unfinished():
-            self.book.end(
-                job, "cancelled", error=Fault(code="stopping", reason="the service stopped")
-            )
+        self.book.stop()
         for thread in self._threads:
             thread.join()
         self.scorer.close()
@@ -83,11 +79,9 @@ class Service:
         )
 
     def _work(self) -> None:
-        while True:
+        while not self.book.is_over:
             self.book.sweep()
             job = self.book.take(seconds=IDLE_SECONDS)
-            if job is None and not self.book.is_open:
-                return
             if job is not None:
                 asked = {model: self.models[model] for model in job.models}
                 Worker(job, asked, self.scorer, self.book, self.limits).work()
