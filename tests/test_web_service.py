@@ -11,6 +11,8 @@ from stillmotion import Predictor
 from stillmotion.localisation import follow
 from stillmotion.visualise.extract import attention_flow
 from stillmotion.web.hosting import named
+from stillmotion.web.metrics import Metrics
+from stillmotion.web.schemas import FlowTold
 from videos import write_video
 
 
@@ -113,7 +115,10 @@ def test_samples_of_a_folder(models, few_videos):
 def test_flow_is_the_models_own_on_the_clips_that_it_saw(client, models, video):
     job = asked(client, video.read_bytes(), flow=True, window=2.0, stride=1.0)
     ended(client, job)
-    told = client.get(f"/api/jobs/{job}/flow", params={"model": "doors"}).json()
+    answer = client.get(f"/api/jobs/{job}/flow", params={"model": "doors"})
+    assert answer.content == client.app.state.service.book.get(job).flows["doors"]  # made once
+    assert answer.headers["content-type"] == "application/json"
+    told = FlowTold.model_validate_json(answer.content).model_dump()
     shape = len(told["times"]), told["height"], told["width"]
     strength = np.frombuffer(base64.b64decode(told["strength"]), np.uint8).reshape(shape)
     assert told["times"] == sorted(set(told["times"]))
@@ -148,6 +153,29 @@ def test_the_video_of_a_job_is_kept_in_ranges_until_the_job_is_forgotten(client,
     assert client.delete(f"/api/jobs/{job}").status_code == 204
     assert refusal(client.get(f"/api/jobs/{job}"), 404) == "no_such_job"
     assert refusal(client.get(f"/api/jobs/{job}/video"), 404) == "no_such_job"
+
+
+def counts(client):
+    """Of uploads, and their bytes."""
+    values = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines())
+    names = ("stillmotion_uploads_total", "stillmotion_upload_bytes_total")
+    return tuple(int(values.get(name, 0)) for name in names)
+
+
+def test_uploads_are_counted_whether_they_are_taken_or_not_and_samples_are_none(client, video):
+    uploads, size = counts(client)
+    ended(client, asked(client, video.read_bytes(), models="doors"))
+    refusal(client.post("/api/jobs", content=b"no video"), 422)
+    sample = client.get("/api/samples").json()[0]["id"]
+    ended(client, asked(client, sample=sample, models="doors"))
+    assert counts(client) == (uploads + 2, size + video.stat().st_size + len(b"no video"))
+
+
+def test_metrics_tell_every_digit():
+    metrics = Metrics()
+    for amount in (123_456_789, 1, 0.25):
+        metrics.add("upload_bytes_total", amount)
+    assert "stillmotion_upload_bytes_total 123456790.25" in metrics.text({}).splitlines()
 
 
 def test_metrics_count_what_happened_in_the_format_of_prometheus(client, video):

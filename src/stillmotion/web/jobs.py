@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from stillmotion.web.flow import FlowFrames
 from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
 from stillmotion.web.refusal import refuse
@@ -42,8 +41,8 @@ class Job:
     progress: float = 0.0
     error: Fault | None = None
     results: tuple[Result, ...] = ()
-    flows: dict[str, FlowFrames] = field(default_factory=dict)
-    """By model."""
+    flows: dict[str, bytes] = field(default_factory=dict)
+    """By model, `FlowTold` as JSON: made once, and small."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Whoever works at the job ends when this is set."""
     ended_at: float = 0.0
