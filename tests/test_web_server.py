@@ -85,6 +85,16 @@ def test_mistakes_are_told_before_anything_listens(finished_run, arguments, caps
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_folder_without_samples_is_a_mistake_in_one_line(finished_run, tmp_path, capsys):
+    nowhere = tmp_path / "nowhere"
+    assert stillmotion("serve", finished_run, "--port", 0, "--samples", nowhere) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"there are no videos within the service's limits in {nowhere}" in line
+    assert stillmotion("serve", finished_run, "--port", 0, "--token", "") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a token is made of" in line
+
+
 def test_only_this_machines_own_addresses_ask_for_no_token():
     assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.0.2", "example.org", "")))

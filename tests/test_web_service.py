@@ -5,12 +5,14 @@ import base64
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from services import asked, client_of, ended, refusal, two_models
 from stillmotion import Predictor
 from stillmotion.localisation import follow
 from stillmotion.visualise.extract import attention_flow
 from stillmotion.web.hosting import named
+from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
 from stillmotion.web.schemas import FlowTold
 from videos import write_video
@@ -110,6 +112,27 @@ def test_samples_of_a_folder(models, few_videos):
         names = [sample["name"] for sample in client.get("/api/samples").json()]
     assert names[:2] == ["jump/0.mp4", "jump/1.mp4"]
     assert len(names) == 8
+
+
+def test_samples_that_would_not_be_taken_are_left_out_and_the_log_says_why(
+    models, tmp_path, caplog
+):
+    good = write_video(tmp_path / "good.mp4")
+    write_video(tmp_path / "wide.mp4", width=66)
+    write_video(tmp_path / "many.mp4", num_frames=13)
+    write_video(tmp_path / "long.mp4", num_frames=3, pts=[0, 10, 7000])
+    (tmp_path / "large.mp4").write_bytes(good.read_bytes() + b"\0" * 100_000)
+    (tmp_path / "text.mp4").write_text("hello")
+    (tmp_path / "frames").mkdir()
+    for number in range(3):
+        Image.new("RGB", (64, 48)).save(tmp_path / "frames" / f"{number}.png")
+    limits = Limits(max_pixels=64 * 48, max_frames=12, max_seconds=60.0, max_bytes=90_000)
+    with client_of(models, limits=limits, samples=tmp_path) as client:
+        (sample,) = client.get("/api/samples").json()
+        assert sample["name"] == "good.mp4"
+        ended(client, asked(client, sample=sample["id"], models="doors"))
+    left_out = {record.args[0] for record in caplog.records}
+    assert left_out == {"wide.mp4", "many.mp4", "long.mp4", "large.mp4", "text.mp4", "frames"}
 
 
 def test_flow_is_the_models_own_on_the_clips_that_it_saw(client, models, video):

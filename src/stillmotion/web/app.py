@@ -50,6 +50,7 @@ def create_app(
 
     Raises:
         ConfigurationError: no model, a token of other characters, or a device that is not there.
+        DataError: no video of ``samples`` is to be taken.
     """
     if token is not None:
         check_token(token)

@@ -25,6 +25,9 @@ class Service:
     Args:
         models: by their ids.
         samples: a folder of videos to try; None: some are drawn.
+
+    Raises:
+        DataError: no video of that folder is to be taken.
     """
 
     def __init__(
@@ -33,8 +36,7 @@ class Service:
         self.models, self.limits = dict(models), limits
         self.metrics = Metrics()
         self.book = Book(limits, self.metrics)
-        self.samples: Sequence[Sample] = ()
-        self._sample_folder = samples
+        self.samples: Sequence[Sample] = () if samples is None else find_samples(samples, limits)
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -42,10 +44,7 @@ class Service:
         warm_up()
         self._temporary = tempfile.TemporaryDirectory(prefix="stillmotion-")
         self.folder = Path(self._temporary.name)
-        if self._sample_folder is None:
-            self.samples = draw_samples(self.folder / "samples")
-        else:
-            self.samples = find_samples(self._sample_folder, self.limits)
+        self.samples = self.samples or draw_samples(self.folder / "samples")
         self.told = [hosted.told(i, self.models) for i, hosted in self.models.items()]
         self.scorer = Scorer(self.models, self.metrics)
         for number in range(self.limits.at_once):
