@@ -22,7 +22,7 @@ settings.register_profile("quiet", deadline=None, derandomize=True)
 settings.load_profile("quiet")
 
 
-AT_HOME = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", "", None}
+AT_HOME = {"localhost", "127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::", "", None}
 BEYOND = []
 """Addresses outside this machine that a test tried to reach."""
 

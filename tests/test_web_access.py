@@ -1,6 +1,7 @@
 """Who may ask: the token, the names of the service, other sites' pages; and the headers."""
 
 import pytest
+from fastapi.testclient import TestClient
 
 from services import client_of, refusal
 from stillmotion import load
@@ -8,7 +9,7 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.web.app import create_app
 
 GUARDED = ("/api/service", "/api/models", "/api/samples", "/api/jobs/a", "/metrics")
-TOKEN = "a long secret"
+TOKEN = "a-long/secret+=~"
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +31,50 @@ def closed_client(models, few_videos):
 
 @pytest.mark.parametrize("path", GUARDED)
 def test_a_token_is_asked_for_and_must_be_right(closed_client, path):
-    for given in (None, "", "Bearer ", "Bearer a long secre", f"Basic {TOKEN}", TOKEN, "Bearer ü"):
+    for given in (None, "", "Bearer ", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, "Bearer ü"):
         headers = {} if given is None else {"authorization": given.encode()}
         answer = closed_client.get(path, headers=headers)
         assert refusal(answer, 401) == "no_token"
         assert answer.headers["www-authenticate"] == "Bearer"
     answer = closed_client.get(path, headers={"authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == (404 if "jobs" in path else 200)
+
+
+@pytest.mark.parametrize("below", ["/sm", "/page", "/sm/"])
+def test_below_a_path_the_same_is_guarded_and_the_same_open(closed_client, below):
+    client = TestClient(closed_client.app, root_path=below)
+    for path in (*GUARDED, "/page", "/nowhere", "/healthz/more"):
+        assert refusal(client.get(below + path), 401) == "no_token"
+        headers = {"sec-fetch-site": "cross-site"}
+        assert refusal(client.get(below + path, headers=headers), 403) == "cross_site"
+    for path in ("/", "/page/main.js", "/healthz", "/openapi.json"):
+        assert client.get(below + path).status_code == 200
+
+
+def test_every_route_is_guarded_unless_it_is_named_as_open(closed_client):
+    told = closed_client.get("/openapi.json").json()["paths"]
+    for path in set(told) - {"/healthz"}:
+        for method in told[path]:
+            assert refusal(closed_client.request(method, path), 401) == "no_token"
+    assert "/metrics" in told
+
+
+@pytest.mark.parametrize("token", ["", "two words", "clé", "a\n", 'a"'])
+def test_a_token_that_no_header_could_hold_is_refused_at_once(models, token):
+    with pytest.raises(ConfigurationError, match="a token is made of"):
+        create_app(models, token=token)
+
+
+def test_who_is_not_let_through_is_counted(open_client, closed_client):
+    def counted(client):
+        return client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).text
+
+    closed_client.get("/api/models")
+    assert 'stillmotion_refusals_total{code="no_token"}' in counted(closed_client)
+    open_client.get("/api/models", headers={"host": "evil.example"})
+    open_client.get("/api/models", headers={"sec-fetch-site": "cross-site"})
+    for code in ("unknown_host", "cross_site"):
+        assert f'stillmotion_refusals_total{{code="{code}"}} ' in counted(open_client)
 
 
 def test_no_upload_is_read_without_the_token(closed_client):

@@ -1,7 +1,7 @@
 """Jobs wait their turn, can be cancelled at every stage, and are forgotten."""
 
+import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -9,6 +9,7 @@ from services import MP4, asked, client_of, ended, refusal, two_models
 from stillmotion.web.jobs import Book, Job
 from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
+from stillmotion.web.refusal import RefusalError
 from stillmotion.web.schemas import VideoTold
 from videos import write_video
 
@@ -102,16 +103,19 @@ def test_a_service_that_stops_lets_jobs_end(models, video, few_videos):
         assert state_of(client, job)["state"] == "done"
 
 
+def job_of(path, *, is_upload=True):
+    """A job about a file that is there."""
+    path.touch()
+    told = VideoTold(name="a", seconds=1.0, width=1, height=1, fps=1.0)
+    return Job(path=path, is_upload=is_upload, video=told, models=(), window=None,
+               stride=None, wants_flow=False)  # fmt: skip
+
+
 def book_of(tmp_path, number, **limits):
     """A book with jobs that are done, each with a file."""
-    book, told = Book(Limits(**limits), Metrics()), VideoTold(
-        name="a", seconds=1.0, width=1, height=1, fps=1.0
-    )  # fmt: skip
+    book = Book(Limits(**limits), Metrics())
     for index in range(number):
-        path = Path(tmp_path / str(index))
-        path.touch()
-        job = Job(path=path, is_upload=index != 1, video=told, models=(), window=None,
-                  stride=None, wants_flow=False)  # fmt: skip
+        job = job_of(tmp_path / str(index), is_upload=index != 1)
         book.add(job)
         book.end(job, "done")
     return book
@@ -135,3 +139,67 @@ def test_jobs_are_forgotten_after_a_while(tmp_path):
     book = book_of(tmp_path, 3, keep_seconds=0.0)
     book.sweep()
     assert book.count("done") == 0
+
+
+def test_videos_of_jobs_that_are_cancelled_go_though_nobody_works(tmp_path):
+    book = Book(Limits(keep_jobs=2, queue=2), Metrics())
+    running = job_of(tmp_path / "running")
+    book.add(running)
+    assert book.take(seconds=0.0) is running
+    for number in range(5):
+        with book.place():
+            waiting = job_of(tmp_path / str(number))
+            book.add(waiting)
+        book.remove(waiting)
+        assert names(tmp_path) == ["running"]
+    assert book.count("cancelled") == 2
+
+
+def test_jobs_are_forgotten_when_others_come_though_nobody_works(tmp_path):
+    book = book_of(tmp_path, 3, keep_seconds=0.0)
+    with book.place():
+        assert names(tmp_path) == ["1"]
+
+
+def test_a_video_that_arrives_while_the_service_stops_is_waited_for(tmp_path):
+    book = Book(Limits(), Metrics())
+    worked = threading.Thread(target=lambda: book.end(book.take(seconds=60.0), "done"))
+    worked.start()
+    with book.place():
+        book.close()
+        assert not book.wait(seconds=0.0)
+        job = job_of(tmp_path / "a")
+        book.add(job)
+    assert book.wait(seconds=60.0)
+    assert job.state == "done"
+    worked.join()
+
+
+def test_a_video_that_arrives_after_the_end_is_refused(tmp_path):
+    book = Book(Limits(), Metrics())
+    with book.place():
+        book.stop()
+        with pytest.raises(RefusalError, match="stopping") as refused:
+            book.add(job_of(tmp_path / "a"))
+    assert refused.value.status == 503
+    assert book.wait(seconds=0.0)
+
+
+def test_a_job_whose_video_arrived_while_the_service_drained_is_worked_at(
+    models, video, few_videos
+):
+    with client_of(models, samples=few_videos) as client:
+        service, drained = client.app.state.service, []
+        draining = threading.Thread(target=lambda: drained.append(service.drain()))
+
+        def arriving():
+            yield video[:100]
+            draining.start()
+            while service.book.is_open:
+                time.sleep(0.01)
+            yield video[100:]
+
+        job = asked(client, arriving())
+        draining.join()
+        assert drained == [True]
+        assert state_of(client, job)["state"] == "done"

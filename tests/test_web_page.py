@@ -17,7 +17,7 @@ from stillmotion.web.app import create_app
 from stillmotion.web.limits import Limits
 from videos import write_video
 
-TOKEN = "ask me"
+TOKEN = "ask+me"
 LOADED = "() => document.querySelector('#player video').readyState > 1"
 
 
@@ -289,9 +289,9 @@ def test_a_token_is_asked_for_and_taken_from_the_address(visit, models):
                 page.keyboard.press("Enter")
         ask_sample(page, 0)
         page.wait_for_function(LOADED)
-        page = visit(f"{address}#token=ask%20me")
+        page = visit(f"{address}#token=ask%2Bme")
         expect(page.locator("#question")).to_be_visible()
-        assert TOKEN not in page.url.replace("%20", " ")
+        assert TOKEN not in page.url.replace("%2B", "+")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -37,6 +37,15 @@ def hog(path, _):
     yield {"bytes": len(bytearray(8 * 2**30))}, None
 
 
+def hog_tensors(path, _):
+    yield {"bytes": torch.ones(8 * 2**30, dtype=torch.uint8).numel()}, None
+
+
+def fail(path, _):
+    raise RuntimeError("something else")
+    yield {}, None
+
+
 def spin(path, _):
     while True:
         pass
@@ -102,8 +111,15 @@ def test_a_process_is_killed_when_it_should_stop_or_nobody_listens():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system bounds no memory")
-def test_memory_is_bounded():
-    assert code_of(hog) == "unreadable"
+@pytest.mark.parametrize("task", [hog, hog_tensors])
+def test_memory_is_bounded_and_its_lack_told_as_such(task):
+    with pytest.raises(RefusalError, match="decoding needs more memory than is allowed"):
+        list(said(task))
+
+
+def test_other_mistakes_of_the_process_are_no_lack_of_memory():
+    with pytest.raises(RefusalError, match="broke the decoder"):
+        list(said(fail))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the system bounds no computing time")

@@ -13,10 +13,13 @@ import pytest
 from plain import environment
 from runs import stillmotion
 from services import MP4, ended
-from stillmotion.commands.serve import is_loopback, refuse_without
+from stillmotion.commands.serve import address_of, is_loopback, refuse_without
 from stillmotion.errors import ConfigurationError
 from stillmotion.web.server import listen
 from videos import write_video
+
+HOST = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+"""Elsewhere this machine has one address of its own."""
 
 
 @contextlib.contextmanager
@@ -43,8 +46,8 @@ def serving(*arguments):
 @pytest.mark.skipif(os.name != "posix", reason="signals differ")
 def test_a_job_that_was_accepted_ends_before_the_service_does(finished_run, few_videos, tmp_path):
     video = write_video(tmp_path / "a.mp4", num_frames=24, fps=4)
-    with serving(finished_run, "--samples", few_videos) as (process, client, line):
-        assert line.startswith(f"{finished_run.name}: open http://127.0.0.1:")
+    with serving(finished_run, "--samples", few_videos, "--host", HOST) as (process, client, line):
+        assert line.startswith(f"{finished_run.name}: open http://{HOST}:")
         assert [model["id"] for model in client.get("/api/models").json()] == [finished_run.name]
         question = {"window": 1.0, "stride": 0.05}
         posted = client.post("/api/jobs", content=video.read_bytes(), headers=MP4, params=question)
@@ -68,7 +71,13 @@ def test_a_port_that_is_taken_is_a_mistake_in_one_line(finished_run, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nowhere",), ("--limits.queue", "0"), ("--limits.max_bytes", "many"), ("--port", "-1")],
+    [
+        ("nowhere",),
+        ("--limits.queue", "0"),
+        ("--limits.max_bytes", "many"),
+        ("--port", "-1"),
+        ("--port", "65536"),
+    ],
 )
 def test_mistakes_are_told_before_anything_listens(finished_run, arguments, capsys):
     run = [] if arguments == ("nowhere",) else [finished_run]
@@ -76,9 +85,31 @@ def test_mistakes_are_told_before_anything_listens(finished_run, arguments, caps
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_folder_without_samples_is_a_mistake_in_one_line(finished_run, tmp_path, capsys):
+    nowhere = tmp_path / "nowhere"
+    assert stillmotion("serve", finished_run, "--port", 0, "--samples", nowhere) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"there are no videos within the service's limits in {nowhere}" in line
+    assert stillmotion("serve", finished_run, "--port", 0, "--token", "") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a token is made of" in line
+
+
 def test_only_this_machines_own_addresses_ask_for_no_token():
     assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.0.2", "example.org", "")))
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "address"),
+    [
+        ("LOCALHOST", None, "http://localhost:80/"),
+        ("::1", None, "http://[::1]:80/"),
+        ("0.0.0.0", "a+b/c=", "http://0.0.0.0:80/#token=a%2Bb%2Fc%3D"),
+    ],
+)
+def test_the_address_that_is_printed_can_be_opened(host, token, address):
+    assert address_of(host, 80, token) == address
 
 
 def test_a_missing_library_names_the_extra():

@@ -5,12 +5,16 @@ import base64
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from services import asked, client_of, ended, refusal, two_models
 from stillmotion import Predictor
 from stillmotion.localisation import follow
 from stillmotion.visualise.extract import attention_flow
 from stillmotion.web.hosting import named
+from stillmotion.web.limits import Limits
+from stillmotion.web.metrics import Metrics
+from stillmotion.web.schemas import FlowTold
 from videos import write_video
 
 
@@ -110,10 +114,34 @@ def test_samples_of_a_folder(models, few_videos):
     assert len(names) == 8
 
 
+def test_samples_that_would_not_be_taken_are_left_out_and_the_log_says_why(
+    models, tmp_path, caplog
+):
+    good = write_video(tmp_path / "good.mp4")
+    write_video(tmp_path / "wide.mp4", width=66)
+    write_video(tmp_path / "many.mp4", num_frames=13)
+    write_video(tmp_path / "long.mp4", num_frames=3, pts=[0, 10, 7000])
+    (tmp_path / "large.mp4").write_bytes(good.read_bytes() + b"\0" * 100_000)
+    (tmp_path / "text.mp4").write_text("hello")
+    (tmp_path / "frames").mkdir()
+    for number in range(3):
+        Image.new("RGB", (64, 48)).save(tmp_path / "frames" / f"{number}.png")
+    limits = Limits(max_pixels=64 * 48, max_frames=12, max_seconds=60.0, max_bytes=90_000)
+    with client_of(models, limits=limits, samples=tmp_path) as client:
+        (sample,) = client.get("/api/samples").json()
+        assert sample["name"] == "good.mp4"
+        ended(client, asked(client, sample=sample["id"], models="doors"))
+    left_out = {record.args[0] for record in caplog.records}
+    assert left_out == {"wide.mp4", "many.mp4", "long.mp4", "large.mp4", "text.mp4", "frames"}
+
+
 def test_flow_is_the_models_own_on_the_clips_that_it_saw(client, models, video):
     job = asked(client, video.read_bytes(), flow=True, window=2.0, stride=1.0)
     ended(client, job)
-    told = client.get(f"/api/jobs/{job}/flow", params={"model": "doors"}).json()
+    answer = client.get(f"/api/jobs/{job}/flow", params={"model": "doors"})
+    assert answer.content == client.app.state.service.book.get(job).flows["doors"]  # made once
+    assert answer.headers["content-type"] == "application/json"
+    told = FlowTold.model_validate_json(answer.content).model_dump()
     shape = len(told["times"]), told["height"], told["width"]
     strength = np.frombuffer(base64.b64decode(told["strength"]), np.uint8).reshape(shape)
     assert told["times"] == sorted(set(told["times"]))
@@ -148,6 +176,29 @@ def test_the_video_of_a_job_is_kept_in_ranges_until_the_job_is_forgotten(client,
     assert client.delete(f"/api/jobs/{job}").status_code == 204
     assert refusal(client.get(f"/api/jobs/{job}"), 404) == "no_such_job"
     assert refusal(client.get(f"/api/jobs/{job}/video"), 404) == "no_such_job"
+
+
+def counts(client):
+    """Of uploads, and their bytes."""
+    values = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines())
+    names = ("stillmotion_uploads_total", "stillmotion_upload_bytes_total")
+    return tuple(int(values.get(name, 0)) for name in names)
+
+
+def test_uploads_are_counted_whether_they_are_taken_or_not_and_samples_are_none(client, video):
+    uploads, size = counts(client)
+    ended(client, asked(client, video.read_bytes(), models="doors"))
+    refusal(client.post("/api/jobs", content=b"no video"), 422)
+    sample = client.get("/api/samples").json()[0]["id"]
+    ended(client, asked(client, sample=sample, models="doors"))
+    assert counts(client) == (uploads + 2, size + video.stat().st_size + len(b"no video"))
+
+
+def test_metrics_tell_every_digit():
+    metrics = Metrics()
+    for amount in (123_456_789, 1, 0.25):
+        metrics.add("upload_bytes_total", amount)
+    assert "stillmotion_upload_bytes_total 123456790.25" in metrics.text({}).splitlines()
 
 
 def test_metrics_count_what_happened_in_the_format_of_prometheus(client, video):

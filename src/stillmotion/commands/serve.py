@@ -4,8 +4,9 @@ import importlib.util
 import ipaddress
 import secrets
 from pathlib import Path
+from urllib.parse import quote
 
-from jsonargparse.typing import NonNegativeInt, PositiveFloat
+from jsonargparse.typing import PositiveFloat, restricted_number_type
 
 from stillmotion.commands.shared import RUN, WEIGHTS, Arguments
 from stillmotion.errors import ConfigurationError
@@ -16,24 +17,30 @@ from stillmotion.web.limits import Limits
 NEEDED = ("fastapi", "uvicorn")
 """What the extra `serve` brings."""
 
+Port = restricted_number_type("Port", int, [(">=", 0), ("<=", 65535)])
+
 
 def run(arguments: Arguments) -> int:
     """Listen until stopped."""
     values = options().parse(arguments)
     refuse_without(NEEDED)
     from stillmotion.sharing import load_together
+    from stillmotion.web.access import LOOPBACK
     from stillmotion.web.app import create_app
     from stillmotion.web.hosting import named
     from stillmotion.web.server import Server, listen
 
     runs, host = values["runs"], values["host"]
-    token = values["token"] or (None if is_loopback(host) else secrets.token_urlsafe(16))
+    token = values["token"]
+    if token is None and not is_loopback(host):
+        token = secrets.token_urlsafe(16)
     with listen(host, int(values["port"])) as door:
         models = dict(zip(named(runs), load_together(runs, values["weights"]), strict=True))
         app = create_app(
             models,
             limits=Limits(**values["limits"]),
             token=token,
+            hosts={*LOOPBACK, named_in_address(host)},
             samples=Path(values["samples"]) if values["samples"] else None,
             device=values["device"],
             memory_gib=values["memory_gib"],
@@ -61,7 +68,7 @@ def options() -> Parser:
         help="address to listen at; where others than this machine can reach it, they are asked "
         "for a token",
     )
-    parser.add_argument("--port", type=NonNegativeInt, default=8000, help="0: any that is free")
+    parser.add_argument("--port", type=Port, default=8000, help="0: any that is free")
     parser.add_argument(
         "--token",
         default=None,
@@ -105,5 +112,14 @@ def is_loopback(host: str) -> bool:
 
 def address_of(host: str, port: int, token: str | None) -> str:
     """What to open in a browser; the page takes the token from behind the #, which is not sent."""
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}/{f'#token={token}' if token else ''}"
+    entry = "" if token is None else f"#token={quote(token, safe='')}"
+    return f"http://{named_in_address(host)}:{port}/{entry}"
+
+
+def named_in_address(host: str) -> str:
+    """A host as browsers say it.
+
+    >>> named_in_address("::1")
+    '[::1]'
+    """
+    return f"[{host}]".lower() if ":" in host else host.lower()

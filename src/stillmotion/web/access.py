@@ -1,17 +1,24 @@
 """Who may ask, and what every answer says about itself."""
 
+import re
 import secrets
 from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stillmotion.errors import ConfigurationError
 from stillmotion.web.failures import failure
+from stillmotion.web.metrics import Metrics
 from stillmotion.web.schemas import Fault
 
-GUARDED = ("/api/", "/metrics")
-"""What a token is asked for; the page itself holds nothing."""
+OPEN = ("", "/", "/healthz", "/openapi.json")
+"""What everyone may ask for, like all `OPEN_BELOW`: it holds nothing. The rest is guarded."""
+
+OPEN_BELOW = "/page/"
+
+TOKENS = re.compile(r"[A-Za-z0-9._~+/=-]+")
+"""What may stand behind "Bearer" (RFC 6750, section 2.1)."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -43,10 +50,13 @@ class Access:
     Args:
         token: asked for as ``Authorization: Bearer TOKEN``; None: nobody is asked.
         hosts: names by which the service may be called; None: any.
+        metrics: where refusals are counted.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None, hosts: Collection[str] | None) -> None:
-        self.app, self.token, self.hosts = app, token, hosts
+    def __init__(
+        self, app: ASGIApp, *, token: str | None, hosts: Collection[str] | None, metrics: Metrics
+    ) -> None:
+        self.app, self.token, self.hosts, self.metrics = app, token, hosts, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -59,21 +69,49 @@ class Access:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        answer = self.refusal(scope["path"], Headers(scope=scope)) or self.app
+        answer = self.app
+        if refused := self.refusal(route_of(scope), Headers(scope=scope)):
+            status, fault = refused
+            self.metrics.add("refusals_total", code=fault.code)
+            asks = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+            answer = failure(status, fault, headers=asks)
         await answer(scope, receive, send_with_headers)
 
-    def refusal(self, path: str, headers: Headers) -> Response | None:
-        """Why a request is not let through; None where it is."""
+    def refusal(self, route: str, headers: Headers) -> tuple[int, Fault] | None:
+        """The status and why a request is not let through; None where it is."""
         if self.hosts is not None and host_of(headers) not in self.hosts:
-            return failure(400, UNKNOWN_HOST)
-        if not path.startswith(GUARDED):
+            return 400, UNKNOWN_HOST
+        if route in OPEN or route.startswith(OPEN_BELOW):
             return None
         if headers.get("sec-fetch-site") == "cross-site":
-            return failure(403, CROSS_SITE)
+            return 403, CROSS_SITE
         if self.token is not None and not is_bearer(headers.get("authorization", ""), self.token):
-            asks = {"WWW-Authenticate": "Bearer"}
-            return failure(401, NO_TOKEN, headers=asks)
+            return 401, NO_TOKEN
         return None
+
+
+def check_token(token: str) -> None:
+    """Refuse a token that no header could hold.
+
+    Raises:
+        ConfigurationError: it is empty, or has other characters than `TOKENS`.
+    """
+    if not TOKENS.fullmatch(token):
+        raise ConfigurationError(
+            "a token is made of letters A-Z, a-z, digits and . _ ~ + / = -, at least one; "
+            "choose another"
+        )
+
+
+def route_of(scope: Scope) -> str:
+    """The path below the one at which the service lies, as routes are matched with it.
+
+    >>> route_of({"path": "/videos/api/models", "root_path": "/videos"})
+    '/api/models'
+    """
+    path: str = scope["path"]
+    below = path.removeprefix(scope.get("root_path", ""))
+    return below if below.startswith("/") or not below else path
 
 
 def host_of(headers: Headers) -> str:

@@ -14,7 +14,7 @@ from stillmotion.model import VideoClassifier
 from stillmotion.settings import MEMORY_GIB
 from stillmotion.version import __version__
 from stillmotion.web import failures
-from stillmotion.web.access import LOOPBACK, Access
+from stillmotion.web.access import LOOPBACK, Access, check_token
 from stillmotion.web.hosting import Hosted
 from stillmotion.web.limits import Limits
 from stillmotion.web.routes import api, router
@@ -40,7 +40,8 @@ def create_app(
         models: by the ids under which they are asked for; `load_together` makes them share an image
             model.
         limits: how much may be asked.
-        token: who asks must know it; None: everyone may ask, as on the loopback.
+        token: who asks must know it, letters of ASCII, digits and ``._~+/=-``; None: everyone may
+            ask, as on the loopback.
         hosts: names by which the service may be called while nobody is asked for a token, without a
             port; None: any.
         samples: a folder of videos to try; None: some are drawn.
@@ -48,8 +49,11 @@ def create_app(
         memory_gib: bound on the tensors of the clips that are shown to a model at once, in GiB.
 
     Raises:
-        ConfigurationError: no model, or a device that is not there.
+        ConfigurationError: no model, a token of other characters, or a device that is not there.
+        DataError: no video of ``samples`` is to be taken.
     """
+    if token is not None:
+        check_token(token)
     if not models:
         raise ConfigurationError("a service without a model has nothing to say: give at least one")
     hosted = {
@@ -77,7 +81,8 @@ def create_app(
     app.include_router(api)
     app.add_api_route("/", page, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE, check_dir=False))
-    app.add_middleware(Access, token=token, hosts=None if token else hosts)
+    known = hosts if token is None else None
+    app.add_middleware(Access, token=token, hosts=known, metrics=service.metrics)
     failures.install(app)
     return app
 

@@ -3,6 +3,8 @@
 import threading
 from pathlib import Path
 
+from fastapi import Request
+
 from stillmotion.errors import unknown
 from stillmotion.web import decoding
 from stillmotion.web.jobs import Job
@@ -75,6 +77,16 @@ def look_into(service: Service, path: Path, *, name: str) -> VideoTold:
         stop=threading.Event(),
     )
     return VideoTold(name=name, **told)
+
+
+async def refuse_nobody(request: Request) -> None:
+    """Refuse a job that nobody would learn the id of, once its video was read.
+
+    Raises:
+        RefusalError: 400.
+    """
+    if await request.is_disconnected():
+        refuse(400, "broken_off", "whoever asked left before there was an answer")
 
 
 def refuse_many_windows(service: Service, job: Job) -> None:

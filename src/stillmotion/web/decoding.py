@@ -154,8 +154,15 @@ def serve(
         say(pipe, {"refused": [error.status, error.fault.code, error.fault.reason]})
     except StillmotionError as error:
         say(pipe, {"refused": [422, "unreadable", str(error).removeprefix(f"{path}: ")]})
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
         say(pipe, {"refused": [422, "unreadable", "decoding needs more memory than is allowed"]})
+
+
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether there was too little; PyTorch says that of the CPU's in words alone."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error)
 
 
 def say(pipe: Connection, told: dict[str, Any], clip: Tensor | None = None) -> None:

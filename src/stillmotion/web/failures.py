@@ -60,6 +60,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        app.state.service.metrics.add("refusals_total", code=code)
         reason = f"{request.method} {request.url.path}: {error.detail}"
         headers = dict(error.headers or {})
         return failure(error.status_code, Fault(code=code, reason=reason), headers=headers)

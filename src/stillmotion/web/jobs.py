@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
-from stillmotion.web.flow import FlowFrames
 from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
 from stillmotion.web.refusal import refuse
 from stillmotion.web.schemas import ENDED, Fault, JobTold, Result, State, VideoTold
 
 CANCELLED = Fault(code="cancelled", reason="the job was cancelled")
+STOPPED = Fault(code="stopping", reason="the service stopped")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -40,8 +41,8 @@ class Job:
     progress: float = 0.0
     error: Fault | None = None
     results: tuple[Result, ...] = ()
-    flows: dict[str, FlowFrames] = field(default_factory=dict)
-    """By model."""
+    flows: dict[str, bytes] = field(default_factory=dict)
+    """By model, `FlowTold` as JSON: made once, and small."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Whoever works at the job ends when this is set."""
     ended_at: float = 0.0
@@ -59,6 +60,9 @@ class Book:
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self.limits, self.metrics = limits, metrics
         self.is_open = True
+        """Whether videos may still begin to arrive."""
+        self.is_over = False
+        """Whether nothing will be worked at any more."""
         self._jobs: dict[str, Job] = {}
         self._arriving = 0
         self._changed = threading.Condition()
@@ -70,10 +74,11 @@ class Book:
         Raises:
             RefusalError: 429 where there is none, 503 where the service is stopping.
         """
+        self.sweep()  # whoever works at a long job does not, meanwhile
         with self._changed:
             if not self.is_open:
-                refuse(503, "stopping", "the service is stopping and takes no more jobs")
-            if self._arriving + len(self.unfinished()) >= self.limits.queue:
+                refuse_stopping()
+            if self.under_way() >= self.limits.queue:
                 text = f"{self.limits.queue} jobs wait or run already; try again in a few seconds"
                 refuse(429, "queue_full", text, retry_seconds=5)
             self._arriving += 1
@@ -85,8 +90,14 @@ class Book:
                 self._changed.notify_all()
 
     def add(self, job: Job) -> None:
-        """Puts a job last; called while its `place` is held."""
+        """Puts a job last; called while its `place` is held.
+
+        Raises:
+            RefusalError: 503 where the service stopped meanwhile.
+        """
         with self._changed:
+            if self.is_over:
+                refuse_stopping()
             self._jobs[job.id] = job
             self._changed.notify_all()
 
@@ -126,6 +137,11 @@ class Book:
         with self._changed:
             return [job for job in self._jobs.values() if not job.has_ended]
 
+    def under_way(self) -> int:
+        """How many jobs wait or run, and videos arrive."""
+        with self._changed:
+            return self._arriving + len(self.unfinished())
+
     def count(self, state: State) -> int:
         """How many of the jobs that are remembered are in a state."""
         with self._changed:
@@ -134,7 +150,7 @@ class Book:
     def take(self, *, seconds: float) -> Job | None:
         """The first job that waits, now being read; None where none comes in so many seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting() or not self.is_open, timeout=seconds)
+            self._changed.wait_for(lambda: self._waiting() or self.is_over, timeout=seconds)
             job = next(iter(self._waiting()), None)
             if job is not None:
                 job.state = "reading"
@@ -160,11 +176,12 @@ class Book:
             self._changed.notify_all()
 
     def remove(self, job: Job) -> None:
-        """Cancels a job that has not ended, and forgets one that has."""
+        """Cancels a job that has not ended, whose video then goes, and forgets one that has."""
         if job.has_ended:
             self._forget(job)
         else:
             self.end(job, "cancelled", error=CANCELLED)
+        self.sweep()
 
     def sweep(self) -> None:
         """Forgets jobs that ended long ago, and the oldest where there are too many.
@@ -182,15 +199,22 @@ class Book:
                 discard(job)
 
     def close(self) -> None:
-        """Takes no more jobs; those that are there go on."""
+        """Takes no more jobs; those that are there, and those whose video arrives, go on."""
         with self._changed:
             self.is_open = False
-            self._changed.notify_all()
 
     def wait(self, *, seconds: float) -> bool:
-        """Whether all jobs have ended, at the latest after so many seconds."""
+        """Whether nothing is under way any more, at the latest after so many seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self.unfinished(), timeout=seconds)
+            return self._changed.wait_for(lambda: not self.under_way(), timeout=seconds)
+
+    def stop(self) -> None:
+        """Cancels what has not ended; nothing will be worked at any more."""
+        with self._changed:
+            self.is_open, self.is_over = False, True
+            for job in self.unfinished():
+                self.end(job, "cancelled", error=STOPPED)
+            self._changed.notify_all()
 
     def _waiting(self) -> list[Job]:
         return [job for job in self._jobs.values() if job.state == "queued"]
@@ -199,6 +223,15 @@ class Book:
         with self._changed:
             self._jobs.pop(job.id, None)
         discard(job)
+
+
+def refuse_stopping() -> NoReturn:
+    """Refuse a job that nobody would work at.
+
+    Raises:
+        RefusalError: 503, always.
+    """
+    refuse(503, "stopping", "the service is stopping and takes no more jobs")
 
 
 def discard(job: Job) -> None:

@@ -19,8 +19,8 @@ class Metrics:
     """Counts that only grow; every method may be called from any thread."""
 
     TOLD: ClassVar = {
-        "uploads_total": "Videos that arrived whole.",
-        "upload_bytes_total": "Bytes of videos that arrived.",
+        "uploads_total": "Uploads that arrived whole, taken or refused.",
+        "upload_bytes_total": "Bytes of these.",
         "refusals_total": "Requests that were refused, by their code.",
         "batches_total": "Batches shown to a model.",
         "clips_total": "Clips shown to a model; clips a batch is the quotient.",
@@ -38,6 +38,12 @@ class Metrics:
         assert name in self.TOLD
         with self._lock:
             self._counts[name, tuple(labels.items())] += amount
+
+    def upload(self, size: int) -> None:
+        """So many bytes arrived; none where a sample was named."""
+        if size:
+            self.add("uploads_total")
+            self.add("upload_bytes_total", size)
 
     def batch(self, model: str, kind: str, *, clips: int, seconds: float) -> None:
         """One batch was shown."""
@@ -61,8 +67,9 @@ class Metrics:
 def family(name: str, meaning: str, kind: str, values: Values) -> list[str]:
     """The lines of one metric."""
     head = [f"# HELP {PREFIX}_{name} {meaning}", f"# TYPE {PREFIX}_{name} {kind}"]
+    # All digits of a float: a count that is rounded seems to stand still, and then to leap.
     return head + [
-        f"{PREFIX}_{name}{labelled(labels)} {value:g}" for labels, value in values.items()
+        f"{PREFIX}_{name}{labelled(labels)} {value:.17g}" for labels, value in values.items()
     ]
 
 

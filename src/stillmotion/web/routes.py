@@ -18,6 +18,7 @@ from stillmotion.web.asking import (
     models_named,
     refuse_many_windows,
     refuse_no_video,
+    refuse_nobody,
     refuse_two_videos,
     sample_named,
 )
@@ -45,7 +46,7 @@ def service_of(request: Request) -> Service:
 
 
 Asked = Annotated[Service, Depends(service_of)]
-Seconds = Annotated[float | None, Query(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float | None, Query(ge=0.01, allow_inf_nan=False)]
 router = APIRouter()
 api = APIRouter(prefix="/api", responses=possible(400, 401, 403))
 
@@ -137,6 +138,7 @@ async def add_job(
     known = None if sample is None else sample_named(service, sample, status=422)
     with service.book.place(), arriving(service) as path:
         size = await receive(request, path, service.limits)
+        service.metrics.upload(size)
         (refuse_no_video if known is None else refuse_two_videos)(size)
         source = path if known is None else known.path
         name = file_name(x_file_name) if known is None else known.name
@@ -150,8 +152,7 @@ async def add_job(
             wants_flow=flow,
         )
         refuse_many_windows(service, job)
-        service.metrics.add("uploads_total")
-        service.metrics.add("upload_bytes_total", size)
+        await refuse_nobody(request)
         service.book.add(job)
     return Accepted(id=job.id)
 
@@ -170,8 +171,8 @@ def remove_job(job_id: str, service: Asked) -> None:
     service.book.remove(service.book.get(job_id))
 
 
-@api.get("/jobs/{job_id}/flow", responses=possible(404, 409, 422))
-def flow(job_id: str, model: str, service: Asked) -> FlowTold:
+@api.get("/jobs/{job_id}/flow", response_model=FlowTold, responses=possible(404, 409, 422))
+def flow(job_id: str, model: str, service: Asked) -> Response:
     """The attention-map flow of a job that was asked for it."""
     job = service.book.get(job_id)
     if model not in job.models:
@@ -183,7 +184,7 @@ def flow(job_id: str, model: str, service: Asked) -> FlowTold:
         refuse(404, "no_flow", why)
     if model not in job.flows:
         refuse(404, "not_asked", "this job was not asked for flow, or did not get so far")
-    return job.flows[model].told()
+    return Response(job.flows[model], media_type="application/json")
 
 
 @api.get(

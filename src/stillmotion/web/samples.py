@@ -1,5 +1,6 @@
 """Videos to try without one of one's own."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ from torch import Generator
 from stillmotion.data.rows import videos_below
 from stillmotion.data.synthetic import SHAPES, draw_clip
 from stillmotion.data.synthetic.writing import FRAMES_PER_SECOND, encode
-from stillmotion.data.video import open_video
 from stillmotion.errors import DataError, VideoError
+from stillmotion.web.decoding import inspect
 from stillmotion.web.limits import Limits
+from stillmotion.web.refusal import RefusalError
+from stillmotion.web.uploads import refuse_many_bytes
+
+log = logging.getLogger("stillmotion")
 
 DRAWN = (
     ("moves-right",),
@@ -55,7 +60,9 @@ def draw_samples(folder: Path) -> list[Sample]:
 
 
 def find_samples(folder: Path, limits: Limits) -> Sequence[Sample]:
-    """The videos below a folder that the service may be asked about, in order.
+    """The videos below a folder that the service would take if they were sent, in order.
+
+    Of the others the log says why they are left out.
 
     Raises:
         DataError: there are none.
@@ -64,13 +71,16 @@ def find_samples(folder: Path, limits: Limits) -> Sequence[Sample]:
     for path in videos_below(folder):
         name = path.relative_to(folder).as_posix()
         try:
-            with open_video(path) as video:
-                seconds = video.duration_seconds
-        except VideoError:
+            refuse_many_bytes(path.stat().st_size, limits)
+            (told, _), *_ = inspect(path, limits)
+        except (VideoError, RefusalError) as error:
+            log.warning("%s is left out of the samples: %s", name, error)
             continue
-        if seconds <= limits.max_seconds and path.stat().st_size <= limits.max_bytes:
-            plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
-            samples.append(Sample(f"{len(samples) + 1}-{plain}", name, path, seconds))
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+        samples.append(Sample(f"{len(samples) + 1}-{plain}", name, path, told["seconds"]))
     if not samples:
-        raise DataError(f"there are no videos within the service's limits in {folder}")
+        raise DataError(
+            f"there are no videos within the service's limits in {folder}: name another folder, or "
+            "none, and some are drawn"
+        )
     return samples

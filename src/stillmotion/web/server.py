@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
         threading.Thread(target=self._drain, name="draining", daemon=True).start()
 
     def _drain(self) -> None:
-        waiting = len(self.service.book.unfinished())
+        waiting = self.service.book.under_way()
         if waiting:
             jobs = "1 job" if waiting == 1 else f"{waiting} jobs"
             seconds = f"{self.service.limits.grace_seconds:g} s"

@@ -11,7 +11,7 @@ from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics, Values, peak_memory_bytes
 from stillmotion.web.process import warm_up
 from stillmotion.web.samples import Sample, draw_samples, find_samples
-from stillmotion.web.schemas import Fault, State
+from stillmotion.web.schemas import State
 from stillmotion.web.scoring import Scorer
 from stillmotion.web.working import Worker
 
@@ -25,6 +25,9 @@ class Service:
     Args:
         models: by their ids.
         samples: a folder of videos to try; None: some are drawn.
+
+    Raises:
+        DataError: no video of that folder is to be taken.
     """
 
     def __init__(
@@ -33,8 +36,7 @@ class Service:
         self.models, self.limits = dict(models), limits
         self.metrics = Metrics()
         self.book = Book(limits, self.metrics)
-        self.samples: Sequence[Sample] = ()
-        self._sample_folder = samples
+        self.samples: Sequence[Sample] = () if samples is None else find_samples(samples, limits)
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -42,10 +44,7 @@ class Service:
         warm_up()
         self._temporary = tempfile.TemporaryDirectory(prefix="stillmotion-")
         self.folder = Path(self._temporary.name)
-        if self._sample_folder is None:
-            self.samples = draw_samples(self.folder / "samples")
-        else:
-            self.samples = find_samples(self._sample_folder, self.limits)
+        self.samples = self.samples or draw_samples(self.folder / "samples")
         self.told = [hosted.told(i, self.models) for i, hosted in self.models.items()]
         self.scorer = Scorer(self.models, self.metrics)
         for number in range(self.limits.at_once):
@@ -54,17 +53,13 @@ class Service:
             self._threads.append(thread)
 
     def drain(self) -> bool:
-        """Takes no more jobs, and lets those that it took end; whether they did in time."""
+        """Takes no more jobs, and lets those that it took, or is taking, end; whether in time."""
         self.book.close()
         return self.book.wait(seconds=self.limits.grace_seconds)
 
     def close(self) -> None:
         """Cancels what has not ended, and removes every file."""
-        self.book.close()
-        for job in self.book.unfinished():
-            self.book.end(
-                job, "cancelled", error=Fault(code="stopping", reason="the service stopped")
-            )
+        self.book.stop()
         for thread in self._threads:
             thread.join()
         self.scorer.close()
@@ -83,11 +78,9 @@ class Service:
         )
 
     def _work(self) -> None:
-        while True:
+        while not self.book.is_over:
             self.book.sweep()
             job = self.book.take(seconds=IDLE_SECONDS)
-            if job is None and not self.book.is_open:
-                return
             if job is not None:
                 asked = {model: self.models[model] for model in job.models}
                 Worker(job, asked, self.scorer, self.book, self.limits).work()

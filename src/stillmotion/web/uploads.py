@@ -29,8 +29,7 @@ async def receive(request: Request, path: Path, limits: Limits) -> int:
             with path.open("wb") as file:
                 async for chunk in request.stream():
                     size += len(chunk)
-                    if size > limits.max_bytes:
-                        refuse_large(limits)
+                    refuse_many_bytes(size, limits)
                     await asyncio.to_thread(file.write, chunk)
     except ClientDisconnect:
         refuse(400, "broken_off", "the upload broke off")
@@ -51,17 +50,18 @@ def refuse_early(request: Request, limits: Limits) -> None:
         text = f"send the bytes of a video as application/octet-stream or video/*, not {kind!r}"
         refuse(415, "not_a_video", text)
     stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > limits.max_bytes:
-        refuse_large(limits)
+    if stated.isdecimal():
+        refuse_many_bytes(int(stated), limits)
 
 
-def refuse_large(limits: Limits) -> None:
+def refuse_many_bytes(size: int, limits: Limits) -> None:
     """Refuse a file of too many bytes.
 
     Raises:
-        RefusalError: 413, always.
+        RefusalError: 413.
     """
-    refuse(413, "too_large", f"a video may have {limits.max_bytes / 2**20:g} MiB")
+    if size > limits.max_bytes:
+        refuse(413, "too_large", f"a video may have {limits.max_bytes / 2**20:g} MiB")
 
 
 def file_name(header: str | None) -> str:

@@ -172,9 +172,10 @@ class Worker:
         """What one model says, once all its answers are there."""
         hosted, gathered = self.models[model], self.gathered[model]
         if gathered.flows:
-            self.job.flows[model] = frames = FlowFrames(box=hosted.box_in(self.job.video))
+            frames = FlowFrames(box=hosted.box_in(self.job.video))
             for times, answer in gathered.flows:
                 frames.add(times, answer.said.result())
+            self.job.flows[model] = frames.told().model_dump_json().encode()
         predictor = hosted.predictor
         views = logits(gathered.whole)[None]
         said = average_of_views(views, predictor.views.average, predictor.sizes)[0]
