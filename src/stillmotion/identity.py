@@ -1,4 +1,4 @@
-"""Which model this is: one hash of all that decides its logits, of a model and of its checkpoint."""
+"""Which model this is: a hash of all that decides its logits, in memory and in a checkpoint."""
 
 import hashlib
 import json
