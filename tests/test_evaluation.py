@@ -39,9 +39,9 @@ from stillmotion.settings import Videos, Views
 DEMANDED = (
     "top1", "top5", "mean_class", "macro_f1", "top1_shuffled", "top1_reversed", "n", "split",
     "list_sha256", "backbone_sha256", "model_sha256", "calibration_error", "calibration",
-    "confusion", "confusion_pairs", "most_confused", "per_class", "intervals", "unreadable", "views", "decoder",
-    "backbone", "class_names", "num_classes", "metric", "dataset", "parts", "breakdown",
-    "none_of_these", "fewer_bits", "stillmotion_version",
+    "confusion", "confusion_pairs", "most_confused", "per_class", "intervals", "unreadable",
+    "views", "decoder", "backbone", "class_names", "num_classes", "metric", "dataset", "parts",
+    "breakdown", "none_of_these", "fewer_bits", "stillmotion_version",
 )  # fmt: skip
 BESIDE = (
     ".json", ".png", ".html", "_per_class.csv", "_confusions.csv", "_predictions.jsonl",
