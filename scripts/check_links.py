@@ -2,8 +2,9 @@
 
 python scripts/check_links.py SITE
 
-Links to other sites are held to their form alone, and nothing that a page loads may lie there:
-pictures, styles, scripts and fonts are the site's own. Exit status 1 where a link leads nowhere.
+Links to other sites are held to their form alone, and nothing that a page or a style loads may lie
+there: pictures, styles, scripts and fonts are the site's own. Exit status 1 where a link leads
+nowhere.
 """
 
 import re
@@ -13,8 +14,23 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-LOADED = {"audio", "iframe", "img", "link", "script", "source", "track", "video"}
-"""Elements whose `src` or `href` a browser fetches without being asked."""
+LOADED = {
+    *("audio", "embed", "iframe", "image", "img", "input", "link", "script", "source", "style"),
+    *("track", "use", "video"),
+}
+"""Elements whose links a browser fetches without being asked."""
+
+LINKING = ("href", "src", "poster", "xlink:href")
+"""Attributes that are a link."""
+
+CANDIDATE = re.compile(r"([^\s,](?:\S*[^\s,])?)(?:\s[^,]*)?(?:,|$)")
+"""One of a `srcset`: a link, perhaps with its width or density."""
+
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+IN_STYLE = re.compile(
+    r"""(?:url\(\s*|@import\s+)(?:"(?P<a>[^"]*)"|'(?P<b>[^']*)')|url\(\s*(?P<c>[^\s"')]+)""", re.I
+)
+"""What a style loads: `url(...)` with quotes or without, `@import "..."`."""
 
 OUTSIDE = re.compile(r"https?://[\w-]+(\.[\w-]+)+(:\d+)?([/?#]\S*)?|mailto:\S+@\S+\.\S+")
 WITHIN = re.compile(r"data:|blob:|javascript:void")
@@ -32,13 +48,32 @@ class Page(HTMLParser):
         super().__init__()
         self.links: list[tuple[str, str]] = []
         self.places: set[str] = set()
+        self.is_style = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note what an element links to, and what it is called."""
         known = {name: value for name, value in attrs if value is not None}
         self.places |= {known[name] for name in ("id", "name") if name in known}
-        self.links += [(tag, known[name]) for name in ("href", "src") if name in known]
+        self.links += [(tag, known[name]) for name in LINKING if name in known]
+        self.links += [(tag, link) for link in CANDIDATE.findall(known.get("srcset", ""))]
+        self.links += [("style", link) for link in links_of_style(known.get("style", ""))]
+        self.is_style = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        """What follows is no style."""
+        self.is_style = False
+
+    def handle_data(self, data: str) -> None:
+        """Note what a style inside the page loads."""
+        if self.is_style:
+            self.links += [("style", link) for link in links_of_style(data)]
+
+
+def links_of_style(text: str) -> list[str]:
+    """What a style loads, in its order."""
+    found = IN_STYLE.finditer(COMMENT.sub("", text))
+    return [next(filter(None, match.groups()), "") for match in found]
 
 
 @cache
@@ -47,8 +82,15 @@ def page_at(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
+def links_of(path: Path) -> list[tuple[str, str]]:
+    """The links of a page, or of a style that pages share."""
+    if path.suffix == ".html":
+        return page_at(path).links
+    return [("style", link) for link in links_of_style(path.read_text(encoding="utf-8"))]
+
+
 def fault(site: Path, path: Path, element: str, target: str) -> str | None:
-    """What is wrong with a link of a page; None: nothing."""
+    """What is wrong with a link of a page or style; None: nothing."""
     parts = urlsplit(target)
     if WITHIN.match(target):
         return None
@@ -73,9 +115,9 @@ def faults(site: Path) -> list[str]:
     site = site.resolve()
     return [
         f"{path.relative_to(site)}: {target} {wrong}"
-        for path in sorted(site.rglob("*.html"))
+        for path in sorted([*site.rglob("*.html"), *site.rglob("*.css")])
         if path.name != "404.html"  # shown wherever a page is missing, so it links to the root
-        for element, target in page_at(path).links
+        for element, target in links_of(path)
         if (wrong := fault(site, path, element, target))
     ]
 

@@ -24,7 +24,7 @@ LAYERS = (
     {"methods"},
     {"model"},
     {"checkpoint", "merging", "recipe", "official"},
-    {"sharing", "peft_files"},
+    {"sharing", "peft_files", "identity"},
     {"recipes", "visualise", "metrics", "accounting", "doctor"},
     {"onnx_graph"},
     {"chunking", "int8"},

@@ -27,6 +27,7 @@ from stillmotion.data.reading import read_videos
 from stillmotion.data.sampling import Sampling
 from stillmotion.errors import DataError
 from stillmotion.evaluation import evaluate
+from stillmotion.identity import model_sha256
 from stillmotion.loading import view_loader
 from stillmotion.methods import LinearProbe
 from stillmotion.metrics import interval, score
@@ -37,10 +38,10 @@ from stillmotion.settings import Videos, Views
 
 DEMANDED = (
     "top1", "top5", "mean_class", "macro_f1", "top1_shuffled", "top1_reversed", "n", "split",
-    "list_sha256", "backbone_sha256", "calibration_error", "calibration", "confusion",
-    "confusion_pairs", "most_confused", "per_class", "intervals", "unreadable", "views", "decoder",
-    "backbone", "class_names", "num_classes", "metric", "dataset", "parts", "breakdown",
-    "none_of_these", "fewer_bits", "stillmotion_version",
+    "list_sha256", "backbone_sha256", "model_sha256", "calibration_error", "calibration",
+    "confusion", "confusion_pairs", "most_confused", "per_class", "intervals", "unreadable",
+    "views", "decoder", "backbone", "class_names", "num_classes", "metric", "dataset", "parts",
+    "breakdown", "none_of_these", "fewer_bits", "stillmotion_version",
 )  # fmt: skip
 BESIDE = (
     ".json", ".png", ".html", "_per_class.csv", "_confusions.csv", "_predictions.jsonl",
@@ -66,6 +67,7 @@ def test_the_written_result_says_all_that_is_needed(whole, few_videos, model, tm
     assert told["n"] == sum(map(sum, told["confusion"])) == 8
     assert told["list_sha256"] == read_videos(few_videos).sha256
     assert told["backbone_sha256"] == model.backbone.sha256
+    assert told["model_sha256"] == model_sha256(model)
     assert told["views"] == {"frames": 2} | asdict(Views(clips=2))
     assert told["unreadable"] == []
     with Image.open(tmp_path / "scores.png") as picture:

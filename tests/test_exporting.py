@@ -14,8 +14,8 @@ from stillmotion.data.sampling import Sampling
 from stillmotion.errors import ConfigurationError, ExportError, StorageError
 from stillmotion.exporting import to_onnx, to_torch
 from stillmotion.exporting.checking import BATCHES, TOLERANCE, random_clips, refuse_difference
-from stillmotion.exporting.onnx_folder import Session
 from stillmotion.model import adapt
+from stillmotion.onnx_graph import Session
 
 for name in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(name, reason="export needs the extra `export`")
@@ -129,6 +129,10 @@ def test_what_is_there_is_not_written_over(tmp_path):
     (tmp_path / "onnx").mkdir()
     with pytest.raises(StorageError, match="is there already"):
         to_onnx(trained(VARIANTS["linear_probe"], depth=1), tmp_path / "onnx")
+    (tmp_path / "model.pt2").write_text("mine")
+    with pytest.raises(StorageError, match="is there already"):
+        to_torch(trained(VARIANTS["linear_probe"], depth=1), tmp_path / "model.pt2")
+    assert (tmp_path / "model.pt2").read_text() == "mine"
     with pytest.raises(ConfigurationError, match=r"ends in \.pt2"):
         to_torch(trained(VARIANTS["linear_probe"]), tmp_path / "model.onnx")
 

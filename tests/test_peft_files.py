@@ -1,10 +1,12 @@
 """LoRA adapters go to the PEFT library and come from it, and say the same there and here."""
 
 import json
+import re
 
 import pytest
 import timm
 import torch
+from safetensors.torch import load_file, save_file
 
 from models import CLASSES, FRAMES, image_model, moving, randomise, trained
 from runs import stillmotion
@@ -158,6 +160,54 @@ def test_folders_without_an_adapter_are_refused(damage, tmp_path):
         config = tmp_path / "adapter/adapter_config.json"
         config.write_text("{" if damage == "noise" else '{"peft_type": "IA3"}')
     with pytest.raises(CheckpointError, match=r"no readable PEFT adapter|its peft_type is 'IA3'"):
+        from_peft(tmp_path / "adapter", image_model(), num_frames=FRAMES)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"r": None},
+        {"r": "four"},
+        {"r": True},
+        {"r": 2.5},
+        {"r": -1, "use_rslora": True},
+        {"lora_alpha": None},
+        {"lora_dropout": "some"},
+        {"use_rslora": "yes"},
+        {"base_model_name_or_path": 3},
+    ],
+    ids=str,
+)
+def test_a_value_of_another_kind_is_refused_by_name(said, tmp_path):
+    to_peft(trained(METHOD), tmp_path / "adapter")
+    path = tmp_path / "adapter/adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | said))
+    name = next(iter(said))
+    with pytest.raises(CheckpointError, match=f"is damaged: {name}="):
+        from_peft(tmp_path / "adapter", image_model(), num_frames=FRAMES)
+
+
+HEAD = "base_model.model.head."
+
+
+@pytest.mark.parametrize(
+    ("kept", "added", "reason"),
+    [
+        (r".*lora_A.*", {}, r"lora_B\.weight.* missing"),
+        (r"(?!.*blocks\.1\.mlp\.fc2\.lora_A).*", {}, r"1\.mlp\.fc2\.lora_A\.weight missing"),
+        (r"nothing", {}, "holds no low-rank change"),
+        (r"nothing", {"weight": (3, 32), "bias": (3,)}, "holds no low-rank change"),
+        (r".*", {"weight": (3, 32)}, r"head\.bias missing"),
+        (r".*", {"bias": (3,)}, r"head\.weight missing"),
+        (r".*", {"weight": (), "bias": (3,)}, "no matrix"),
+    ],
+)
+def test_halves_of_an_adapter_are_refused(kept, added, reason, tmp_path):
+    to_peft(trained(METHOD), tmp_path / "adapter")
+    path = tmp_path / "adapter/adapter_model.safetensors"
+    tensors = {key: t for key, t in load_file(path).items() if re.fullmatch(kept, key)}
+    save_file(tensors | {HEAD + name: torch.zeros(shape) for name, shape in added.items()}, path)
+    with pytest.raises(CheckpointError, match=reason):
         from_peft(tmp_path / "adapter", image_model(), num_frames=FRAMES)
 
 

@@ -35,6 +35,15 @@ def explained(sources):
     return {item.canonical_path for item in (*items, *members) if item.has_docstring}
 
 
+@pytest.mark.parametrize("title", CONFIG["extra"]["reference"])
+def test_every_page_of_the_reference_explains_something(title, sources):
+    items = [sources[name] for name in CONFIG["extra"]["reference"][title]]
+    inside = [m for item in items if item.is_module for m in item.members.values()]
+    alone = [item for item in items if not item.is_module]
+    shown = [item for item in (*alone, *inside) if item.is_public and item.has_docstring]
+    assert any(not item.is_module for item in shown)
+
+
 PACKAGES = sorted(
     module.name
     for module in pkgutil.walk_packages(stillmotion.__path__, "stillmotion.")
@@ -63,7 +72,13 @@ def site(tmp_path):
     (tmp_path / "index.html").write_text(
         '<h1 id="top">A</h1><img src="dot.png"><a href="below/b.html#here">b</a>'
         '<a href="#top">up</a><a href="https://example.org/a?b#c">out</a><a href="below/">b</a>'
+        '<img srcset="data:image/png;base64,AA== 1x, dot.png 2x" style="fill: url(#top)">'
+        "<style>p { src: url(dot.png) }</style><p>url(gone.png)</p>"
     )
+    (tmp_path / "below/a.css").write_text(
+        "/* url(gone.png) */ @import 'b.css'; p { src: url('../dot.png'), url(data:font/woff,A) }"
+    )
+    (tmp_path / "below/b.css").write_text("")
     (tmp_path / "below/b.html").write_text('<a name="here" href="../index.html">a</a>')
     (tmp_path / "below/index.html").write_text('<p id="ü">a</p><a href="#%C3%BC">ü</a>')
     (tmp_path / "dot.png").write_bytes(b"")
@@ -88,6 +103,13 @@ def test_right_links_are_right(site):
         ('<a href="ftp://example.org">', "no address"),
         ('<script src="https://example.org/a.js">', "another site"),
         ('<link href="//example.org/a.css">', "another site"),
+        ('<img srcset="dot.png 1x, https://example.org/a.png 2x">', "another site"),
+        ('<source srcset="dot.png, gone.png 640w">', "leads to no file"),
+        ('<video poster="https://example.org/a.png"></video>', "another site"),
+        ('<p style="background: url(https://example.org/a.png)">', "another site"),
+        ("<style>p { src: url( 'gone.woff' ) }</style>", "leads to no file"),
+        ('<style>@import "https://example.org/a.css";</style>', "another site"),
+        ('<svg><use href="gone.svg#a"/></svg>', "leads to no file"),
     ],
 )
 def test_wrong_links_are_found(link, fault, site):
@@ -96,6 +118,22 @@ def test_wrong_links_are_found(link, fault, site):
     assert told.startswith("wrong.html: ")
     assert fault in told
     assert check_links["main"](str(site)) == 1
+
+
+@pytest.mark.parametrize(
+    ("style", "fault"),
+    [
+        ("p { src: url(https://example.org/a.woff) }", "another site"),
+        ('@import url("//example.org/a.css");', "another site"),
+        ("@import 'gone.css';", "leads to no file"),
+        ("p { background: URL(dot.png) }", "leads to no file"),
+    ],
+)
+def test_what_a_style_loads_is_the_site_s_own(style, fault, site):
+    (site / "below/a.css").write_text(style)
+    (told,) = check_links["faults"](site)
+    assert told.startswith("below/a.css: ")
+    assert fault in told
 
 
 def test_an_empty_site_is_no_success(tmp_path):

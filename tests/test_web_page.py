@@ -280,6 +280,70 @@ def test_a_wait_can_be_cancelled(visit, address):
     )
 
 
+def test_a_lost_request_loses_no_job(visit, address):
+    page = visit(address)
+    lost = []
+
+    def lose_the_first(route):
+        if lost:
+            return route.continue_()
+        lost.append(route.request.url)
+        return route.abort()
+
+    page.route("**/api/jobs/*", lose_the_first)
+    ask_sample(page)
+    assert len(lost) == 1
+    assert page.url.endswith(lost[0].rpartition("/")[2])
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_job_of_a_service_that_was_silent_is_there_again(visit, address):
+    page = visit(address)
+    page.clock.install()
+    page.route("**/api/jobs/*", lambda route: route.abort())
+    page.locator(".sample").first.click()
+    page.wait_for_url("**/#job=*")
+    job = page.url
+    for _ in range(20):
+        page.clock.run_for(5_000)
+        if page.get_by_role("alert").is_visible():
+            break
+    expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    expect(page.locator("#question")).to_be_visible()
+    assert page.url == job
+    page.unroute("**/api/jobs/*")
+    page.reload()
+    page.clock.resume()
+    answered(page)
+
+
+def test_with_a_token_videos_are_fetched_when_they_are_wanted_and_let_go(visit, models):
+    with served(models, token=TOKEN) as address:
+        page = visit(f"{address}#token=ask%20me")
+        fetched = []
+        page.on("request", lambda r: fetched.append(r.url) if r.url.endswith("/video") else None)
+        page.reload()
+        first = page.locator(".sample").first
+        first.wait_for()
+        page.wait_for_load_state("networkidle")
+        assert fetched == []
+        for _ in range(2):
+            first.hover()
+            page.wait_for_function("() => document.querySelector('.sample video').readyState > 1")
+            page.mouse.move(0, 0)
+        ask_sample(page, 0)
+        assert len(fetched) == 1
+        page.reload()
+        answered(page)
+        page.wait_for_function(LOADED)
+        assert len(fetched) == 2
+        source = page.locator("#player video").get_attribute("src")
+        page.evaluate("URL.revokeObjectURL = (url) => (window.revoked ??= []).push(url)")
+        page.get_by_role("link", name="Another video").click()
+        expect(page.locator("#question")).to_be_visible()
+        assert source in page.evaluate("window.revoked")
+
+
 def test_a_token_is_asked_for_and_taken_from_the_address(visit, models):
     with served(models, token=TOKEN) as address:
         page = visit(address)

@@ -59,8 +59,16 @@ DTYPES["bfloat16"] = torch.bfloat16
 
 def save(model: VideoClassifier, directory: Path) -> None:
     """Write a model's adapter checkpoint; each file appears whole or not at all."""
+    text = json.dumps(describe(model), indent=2, ensure_ascii=False) + "\n"
+    tensors = {name: t.cpu().contiguous() for name, t in model.checkpoint_tensors().items()}
+    write_bytes(directory / TENSORS, to_bytes(tensors, metadata={"format": "pt"}))
+    write_text(directory / CONFIG, text)
+
+
+def describe(model: VideoClassifier) -> dict[str, Any]:
+    """The content of `adapter_config.json`."""
     backbone = model.backbone
-    config = {
+    return {
         "format": FORMAT,
         "stillmotion_version": __version__,
         "method": model.method.to_dict(),
@@ -79,10 +87,6 @@ def save(model: VideoClassifier, directory: Path) -> None:
         "parts": {part.name: list(part.classes) for part in model.parts},
         "info": model.info,
     }
-    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-    tensors = {name: t.cpu().contiguous() for name, t in model.checkpoint_tensors().items()}
-    write_bytes(directory / TENSORS, to_bytes(tensors, metadata={"format": "pt"}))
-    write_text(directory / CONFIG, text)
 
 
 def update_info(directory: Path, info: Mapping[str, Any]) -> None:
@@ -126,12 +130,8 @@ def load(
             class_names=config["class_names"],
             parts=[Part(name, tuple(names)) for name, names in config.get("parts", {}).items()],
         )
-    except (
-        ValueError,
-        RuntimeError,
-        TypeError,
-        AttributeError,
-    ) as error:  # whatever a damaged number leads to
+    except (ValueError, RuntimeError, TypeError, AttributeError) as error:
+        # whatever a damaged number leads to
         raise CheckpointError(
             f"{directory / CONFIG} describes no possible model: {error}"
         ) from error
@@ -216,7 +216,7 @@ def rebuild_backbone(
         )
     opened.mean, opened.std = tuple(recorded["mean"]), tuple(recorded["std"])
     if recorded["weights"] == OWN_WEIGHTS:
-        opened.weights = OWN_WEIGHTS
+        opened.weights, opened.sha256 = OWN_WEIGHTS, recorded["sha256"]
     elif opened.sha256 != recorded["sha256"]:
         raise CheckpointError(
             f"{directory} belongs to {recorded['name'] or 'an image model'} with weights "
@@ -228,15 +228,20 @@ def rebuild_backbone(
 
 def load_tensors(model: VideoClassifier, path: Path) -> None:
     """Fill the trained tensors, strictly."""
-    try:
-        found = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
+    found = read_tensors(path)
     if model.is_self_contained:
         add_biases(model, found)
     if problem := mismatch(found, model.checkpoint_tensors()):
         raise CheckpointError(f"{path} does not fit its configuration: {problem}")
     model.load_state_dict(found, strict=False)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """A checkpoint's tensors by name."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
 
 
 def add_biases(model: nn.Module, found: Mapping[str, Tensor]) -> None:

@@ -69,8 +69,7 @@ def writing_folder(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: where something is at ``path`` already, or nothing can be written there.
     """
-    if path.exists():
-        raise StorageError(f"{path} is there already; give another folder")
+    refuse_existing(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
@@ -80,6 +79,16 @@ def writing_folder(path: Path) -> Iterator[Path]:
             folder.replace(path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def refuse_existing(path: Path) -> None:
+    """Refuse a place that is taken.
+
+    Raises:
+        StorageError: where something is at ``path`` already.
+    """
+    if path.exists():
+        raise StorageError(f"{path} is there already; give another place")
 
 
 def umask() -> int:

@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from stillmotion.errors import ExportError, QuantisingError
-from stillmotion.onnx_graph import onnx_program, refuse_missing
+from stillmotion.onnx_graph import Session, onnx_program, refuse_missing
 from stillmotion.shapes import Logits
 
 LINEAR_MAPS = ("MatMul", "Gemm")
@@ -43,17 +43,10 @@ class Int8Classifier(nn.Module):
             graph = quantised_graph(model, clip)
         except ExportError as error:
             raise QuantisingError(str(error)) from error
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
+        self.session = Session(graph)
 
     def forward(self, clips: UInt8[Tensor, "B T 3 height width"]) -> Logits:
-        said = [self.session.run(None, {"clip": clip[None].numpy()})[0] for clip in clips.cpu()]
-        return torch.cat([torch.from_numpy(logits) for logits in said])
+        return torch.cat([self.session(clip[None]) for clip in clips.cpu()])
 
 
 def quantised_graph(model: nn.Module, clip: UInt8[Tensor, "1 T 3 height width"]) -> bytes:

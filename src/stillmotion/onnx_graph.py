@@ -4,6 +4,7 @@ import importlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from jaxtyping import UInt8
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from stillmotion.backbones import FixedBlock
 from stillmotion.errors import ExportError
+from stillmotion.shapes import Logits
 
 LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
 """What the extras ``export`` and ``int8`` install."""
@@ -66,6 +68,26 @@ def onnx_program(
         raise ExportError(f"this model cannot be exported to ONNX: {error}") from error
     assert program is not None
     return program
+
+
+class Session:
+    """A graph, asked like a model on the CPU: uint8 clips (B, T, 3, H, W) to logits (B, K).
+
+    Args:
+        graph: an ONNX file, or its bytes.
+    """
+
+    def __init__(self, graph: Path | bytes) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        self.session = onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"]
+        )
+
+    def __call__(self, clips: UInt8[Tensor, "B T 3 height width"]) -> Logits:
+        return torch.from_numpy(self.session.run(None, {CLIP: clips.numpy()})[0])
 
 
 @contextmanager

@@ -5,7 +5,6 @@ later passes over the files that are there: after a crash, the same command goes
 that answer the same videos write the same file.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -21,8 +20,8 @@ from stillmotion.collection.plan import Plan
 from stillmotion.data.dataset import Batch
 from stillmotion.errors import ConfigurationError
 from stillmotion.files import as_json, is_partial, write_text
+from stillmotion.identity import model_sha256
 from stillmotion.loading import sampling_of, view_loader
-from stillmotion.nn.state import bytes_of
 from stillmotion.prediction import Predictor
 
 PLAN = "collection.json"
@@ -115,12 +114,8 @@ def answer_collection(
 
 def said_by(predictor: Predictor) -> dict[str, Any]:
     """What decides the answers beside the videos."""
-    digest = hashlib.sha256(str(predictor.model.backbone.sha256).encode())
-    for name, tensor in sorted(predictor.model.checkpoint_tensors().items()):
-        digest.update(name.encode())
-        digest.update(bytes_of(tensor))
     threshold = predictor.rejection.threshold if predictor.rejection else 0.0
-    told = {"model_sha256": digest.hexdigest(), "threshold": threshold}
+    told = {"model_sha256": model_sha256(predictor.model), "threshold": threshold}
     return told | {"views": asdict(predictor.views)}
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stillmotion.commands.shared import RUN, WEIGHTS, Arguments
-from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ def run(arguments: Arguments) -> int:
     from stillmotion.checkpoint import load
 
     out = Path(values["out"])
-    if out.exists():
-        raise ConfigurationError(f"{out} is there already; give another place")
     print(FORMS[values["to"]](load(values["run"], values["weights"]), out))
     return 0
 

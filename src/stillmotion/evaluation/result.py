@@ -33,6 +33,7 @@ class Evaluation:
         mean_class_interval: 95 %, by a bootstrap over videos.
         breakdown: scores by camera, subject and group, where the videos have them.
         acceptance: what the model's `none of these` threshold does to these videos; None without.
+        model_sha256: of the model, see `stillmotion.identity`.
         fewer_bits: in what precision the model was asked, and how it agrees with itself in full on
             the clips it was checked on; None in full.
         saved: every video's scores.
@@ -54,6 +55,7 @@ class Evaluation:
     list_sha256: str
     backbone: str | None
     backbone_sha256: str | None
+    model_sha256: str
     decoder: str
     unreadable: list[dict[str, str]]
     fewer_bits: Agreement | None
@@ -94,6 +96,7 @@ class Evaluation:
             "list_sha256": self.list_sha256,
             "backbone": self.backbone,
             "backbone_sha256": self.backbone_sha256,
+            "model_sha256": self.model_sha256,
             "decoder": self.decoder,
             "unreadable": self.unreadable,
             "fewer_bits": self.fewer_bits and self.fewer_bits.to_dict(),

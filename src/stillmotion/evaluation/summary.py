@@ -12,6 +12,7 @@ from stillmotion.data.parts import sizes_of
 from stillmotion.data.video import available_decoders
 from stillmotion.evaluation.breakdown import breakdown
 from stillmotion.evaluation.result import Evaluation
+from stillmotion.identity import model_sha256
 from stillmotion.loading import refuse_too_many
 from stillmotion.metrics import measure_calibration, most_probable, score
 from stillmotion.metrics.significance import mean_class_interval
@@ -58,6 +59,7 @@ def summarise(
         dataset=videos.dataset,
         metric=videos.metric,
         class_names=model.class_names,
+        model_sha256=model_sha256(model),
         unreadable=unreadable,
         fewer_bits=agreement,
         predictions=predictions(videos, answers, sizes),

@@ -5,10 +5,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
-
 from stillmotion.errors import ConfigurationError
 from stillmotion.exporting.checking import (
     TOLERANCE,
@@ -20,9 +16,8 @@ from stillmotion.exporting.checking import (
 from stillmotion.files import as_json, write_text, writing_folder
 from stillmotion.loading import mirror_of, refuse_mirrored, sampling_of, views_of
 from stillmotion.model import VideoClassifier
-from stillmotion.onnx_graph import CLIP, onnx_program, refuse_missing
+from stillmotion.onnx_graph import Session, onnx_program, refuse_missing
 from stillmotion.rejection import KEY, rejection_of
-from stillmotion.shapes import Logits
 from stillmotion.version import __version__
 
 MODEL, DESCRIPTION = "model.onnx", "model.json"
@@ -100,19 +95,3 @@ def describe(model: VideoClassifier) -> dict[str, Any]:
         "views": vars(views),
         KEY: rejection.to_dict() if rejection else None,
     }
-
-
-class Session:
-    """An ONNX file, asked like a model: uint8 clips (B, T, 3, H, W) to logits (B, K)."""
-
-    def __init__(self, path: Path) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(
-            path, options, providers=["CPUExecutionProvider"]
-        )
-
-    def __call__(self, clips: UInt8[Tensor, "B T 3 height width"]) -> Logits:
-        return torch.from_numpy(self.session.run(None, {CLIP: clips.numpy()})[0])

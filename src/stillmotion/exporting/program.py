@@ -14,7 +14,7 @@ from stillmotion.exporting.checking import (
     random_clips,
     refuse_difference,
 )
-from stillmotion.files import write_bytes
+from stillmotion.files import refuse_existing, write_bytes
 from stillmotion.model import VideoClassifier
 
 SUFFIX = ".pt2"
@@ -29,7 +29,7 @@ def to_torch(
     fold into the image model are folded first; all numbers are float32.
 
     Args:
-        path: a file whose name ends in .pt2; one that is there already is replaced.
+        path: a file whose name ends in .pt2; it must not be there yet.
         tolerance: the greatest difference of the logits, relative to the greatest logit.
 
     Returns:
@@ -38,11 +38,12 @@ def to_torch(
     Raises:
         ConfigurationError: for another ending.
         ExportError: where the model cannot be written, or what was written answers otherwise.
-        MergeError, StorageError: where folding, or writing, fails.
+        MergeError, StorageError: where folding, or writing, fails; where the file is there already.
     """
     path = Path(path)
     if path.suffix != SUFFIX:
         raise ConfigurationError(f"{path}: a PyTorch program's name ends in {SUFFIX}")
+    refuse_existing(path)
     plain = plain_copy(model)
     any_batch = ({0: torch.export.Dim("batch")},)
     try:

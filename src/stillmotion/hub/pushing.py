@@ -2,17 +2,31 @@
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from stillmotion.checkpoint import CONFIG, TENSORS, find, looks_like_hub_id, read_config
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from stillmotion.checkpoint import (
+    CONFIG,
+    TENSORS,
+    find,
+    looks_like_hub_id,
+    read_config,
+    read_tensors,
+)
 from stillmotion.data.parts import Part, combinations
 from stillmotion.errors import CheckpointError, ConfigurationError, ExportError
 from stillmotion.files import write_text, writing_folder
 from stillmotion.hub.card import model_card
+from stillmotion.identity import checkpoint_sha256
+
+log = logging.getLogger("stillmotion")
 
 CARD, LABELS = "README.md", "labels.txt"
 EVALUATION, SPLIT = "evaluation.json", "split.jsonl"
@@ -37,7 +51,6 @@ def push(run: str | PathLike[str], repo: str, *, licence: str, private: bool = F
         ExportError: where the hub cannot be reached, or refuses, with its reason.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
@@ -47,8 +60,9 @@ def push(run: str | PathLike[str], repo: str, *, licence: str, private: bool = F
             commit = HfApi().upload_folder(
                 repo_id=repo, folder_path=folder, commit_message="A model of stillmotion"
             )
-        except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, OSError) as error:
-            raise ExportError(f"the Hugging Face hub does not take {repo}: {error}") from error
+        except Exception as error:  # its client lets through what its HTTP library raises
+            reason = " ".join(str(error).split())
+            raise ExportError(f"the Hugging Face hub does not take {repo}: {reason}") from error
     return str(commit.commit_url)
 
 
@@ -57,8 +71,8 @@ def prepare(
 ) -> None:
     """Write what `push` uploads: the adapter checkpoint, its labels and a model card.
 
-    Scores are told where the run holds an evaluation of this very model. No path of this machine
-    goes along: of an image model's weights in a file, its name alone.
+    Scores are told where the run holds an evaluation of this very model in full precision. No path
+    of this machine goes along: of an image model's weights in a file, its name alone.
 
     Args:
         folder: must not be there yet.
@@ -67,8 +81,7 @@ def prepare(
         CheckpointError, ConfigurationError: as `push`.
         StorageError: where the folder is there already, or cannot be written.
     """
-    if not looks_like_hub_id(repo):
-        raise ConfigurationError(f"{repo!r} is no name on the Hugging Face hub: give user/name")
+    refuse_other_name(repo)
     if not Path(run).is_dir():
         raise CheckpointError(f"there is no directory {run}")
     directory = find(run)
@@ -76,13 +89,14 @@ def prepare(
     backbone = config["backbone"]
     backbone["weights"] = backbone["weights"] and Path(backbone["weights"]).name
     class_names = names_of(config)
-    around = directory.parent if directory != Path(run) else directory
+    is_of_run = directory.resolve().name in ("best", "last")
+    around = directory.resolve().parent if is_of_run else directory
     card = model_card(
         config,
         repo,
         licence=licence,
         class_names=class_names,
-        evaluation=evaluation_of(config, class_names, around / EVALUATION),
+        evaluation=evaluation_of(config, directory, around / EVALUATION),
         split_sha256=sha256_of(around / SPLIT),
     )
     with writing_folder(Path(folder)) as place:
@@ -92,16 +106,29 @@ def prepare(
         write_text(place / CARD, card)
 
 
+def refuse_other_name(repo: str) -> None:
+    """Refuse what is not user/name as the hub spells it.
+
+    Raises:
+        ConfigurationError: with the hub's own reason.
+    """
+    told = f"{repo!r} is no name on the Hugging Face hub: give user/name"
+    if not looks_like_hub_id(repo):
+        raise ConfigurationError(told)
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise ConfigurationError(f"{told} ({error})") from error
+
+
 def names_of(config: dict[str, Any]) -> tuple[str, ...]:
     """The classes of a checkpoint, combinations written out."""
     parts = [Part(name, tuple(names)) for name, names in config.get("parts", {}).items()]
     return combinations(parts) if parts else tuple(config["class_names"])
 
 
-def evaluation_of(
-    config: dict[str, Any], class_names: tuple[str, ...], path: Path
-) -> dict[str, Any] | None:
-    """A run's evaluation; None where there is none, or it is of another model.
+def evaluation_of(config: dict[str, Any], directory: Path, path: Path) -> dict[str, Any] | None:
+    """A run's evaluation; None where there is none, or it is not of this very model.
 
     Raises:
         CheckpointError: where the file is damaged.
@@ -110,10 +137,18 @@ def evaluation_of(
         return None
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        known = told["backbone_sha256"], tuple(told["class_names"])
-    except (ValueError, KeyError, TypeError) as error:
+        known = told.get("model_sha256"), told.get("fewer_bits")
+    except (ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
-    return told if known == (config["backbone"]["sha256"], class_names) else None
+    if known == (checkpoint_sha256(config, read_tensors(directory / TENSORS)), None):
+        return told
+    log.warning(
+        "%s is not of this model in full precision, so the card tells no scores; "
+        "`stillmotion evaluate RUN DATA --out %s` measures them",
+        path,
+        path,
+    )
+    return None
 
 
 def sha256_of(path: Path) -> str | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from stillmotion.backbones import frozen_block
 from stillmotion.backbones.foreign import write_image
 from stillmotion.errors import ConfigurationError
-from stillmotion.files import write_bytes
+from stillmotion.files import refuse_existing, write_bytes
 from stillmotion.model import VideoClassifier
 from stillmotion.official.scheme import MethodScheme
 from stillmotion.official.schemes import scheme_of
@@ -31,11 +31,13 @@ def export(model: VideoClassifier, path: str | PathLike[str] | None = None) -> d
     image tower.
 
     Args:
-        path: of a safetensors file to write, too; None: nothing is written.
+        path: of a safetensors file to write, too, which must not be there yet; None: nothing is
+            written.
 
     Raises:
         ConfigurationError: where the authors' code has no such model, with the reason.
         WeightsError: where it has no place for a tensor.
+        StorageError: where the file is there already, or cannot be written.
     """
     scheme = scheme_of(model.method.name)
     image_scheme = image_scheme_of(model, scheme)
@@ -52,6 +54,7 @@ def export(model: VideoClassifier, path: str | PathLike[str] | None = None) -> d
     if path is not None:
         if Path(path).suffix != ".safetensors":
             raise ConfigurationError(f"{path}: the file is safetensors, so name it .safetensors")
+        refuse_existing(Path(path))
         write_bytes(Path(path), to_bytes(state, metadata=described(model)))
     warn_of_pixels(model, scheme, is_clip=image_scheme == "openai_clip")
     return state

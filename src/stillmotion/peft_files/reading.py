@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -39,8 +40,23 @@ NAMES = "|".join(map(re.escape, ROLES))
 PLACE = re.compile(rf"{re.escape(PREFIX)}blocks\.\d+\.(?P<name>{NAMES})\.lora_[AB]\.weight")
 """The keys that our LoRA has a place for."""
 
+HALF = re.compile(r"lora_[AB](?=\.weight)")
+"""Which half of a low-rank change a key names."""
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "r": (int,),
+    "lora_alpha": (int, float),
+    "lora_dropout": (int, float),
+    "use_rslora": (bool, NoneType),
+    "base_model_name_or_path": (str, NoneType),
+}
+"""What the values that are read may be; those that are not None must be there."""
+
+OTHERWISE = {"lora_dropout": 0.0}
+"""What PEFT takes where nothing is said."""
+
 READ = {"r", "lora_alpha", "lora_dropout", "use_rslora", "peft_type"}
-"""What is read of a PEFT configuration."""
+"""What decides answers, and is understood."""
 
 WITHOUT_EFFECT = {
     *("auto_mapping", "base_model_name_or_path", "exclude_modules", "inference_mode"),
@@ -109,10 +125,10 @@ def from_peft(
 
 
 def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The configuration and the tensors of a PEFT adapter.
+    """The configuration and the tensors of a PEFT adapter, which are what they should be.
 
     Raises:
-        CheckpointError: where they cannot be read.
+        CheckpointError: where they cannot be read, or something is missing or of another kind.
     """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -122,7 +138,34 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         kind = config.get("peft_type") if isinstance(config, dict) else None
         raise CheckpointError(f"{folder} is no LoRA adapter of PEFT: its peft_type is {kind!r}")
+    config = OTHERWISE | config
+    wrong = [
+        f"{key}={config.get(key)!r}"
+        for key, kinds in KINDS.items()
+        if type(config.get(key)) not in kinds
+    ]
+    if wrong := wrong or ([f"r={config['r']}"] if config["r"] < 1 else []):
+        raise CheckpointError(f"{folder / CONFIG} is damaged: {', '.join(wrong)}")
+    refuse_incomplete(found, folder / TENSORS)
     return config, found
+
+
+def refuse_incomplete(found: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors without a low-rank change, halves of one, and half a classifier.
+
+    Raises:
+        CheckpointError: with the keys that are missing.
+    """
+    halves = {key for key in found if HALF.search(key)}
+    if not halves:
+        raise CheckpointError(f"{path} holds no low-rank change")
+    both = {HALF.sub(half, key) for key in halves for half in ("lora_A", "lora_B")}
+    classifier = {HEAD + "weight", HEAD + "bias"}
+    wanted = both | classifier if classifier & found.keys() else both
+    if missing := sorted(wanted - found.keys()):
+        raise CheckpointError(f"{path} is damaged: {some(missing)} missing")
+    if HEAD + "weight" in found and found[HEAD + "weight"].ndim != 2:
+        raise CheckpointError(f"{path} is damaged: its classifier's weights are no matrix")
 
 
 def method_of(config: Mapping[str, Any], found: Mapping[str, Tensor]) -> LoRA:
@@ -137,12 +180,12 @@ def method_of(config: Mapping[str, Any], found: Mapping[str, Tensor]) -> LoRA:
         raise ConfigurationError(
             f"our LoRA changes the linear maps of blocks; this adapter has {some(outside)}"
         )
-    rank, alpha = int(config["r"]), float(config["lora_alpha"])
+    rank, alpha = config["r"], float(config["lora_alpha"])
     return LoRA(
         rank=rank,
         alpha=alpha * math.sqrt(rank) if config.get("use_rslora") else alpha,
         targets=tuple(sorted({ROLES[place["name"]] for place in places.values() if place})),
-        adapter_dropout=float(config.get("lora_dropout", 0.0)),
+        adapter_dropout=float(config["lora_dropout"]),
     )
 
 

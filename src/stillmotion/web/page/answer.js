@@ -28,7 +28,7 @@ export function showAnswer(job, { source, models, loadFlow, signal }) {
   byId("verdicts").replaceChildren(...results.flatMap((each, i) => verdict(each, asked[i].name)));
   const tables = results.map(({ track }, i) => modelTable(track, asked[i].name));
   byId("tables").replaceChildren(...tables);
-  byId("save").href = address(job);
+  byId("save").href = address(job, signal);
   follow(player, rows(results, { player, names: asked.map(({ name }) => name) }));
   const press = (event) => pressed(event, { player, overlay });
   document.addEventListener("keydown", press, { signal });
@@ -64,9 +64,11 @@ function verdict({ answer, top, seconds_of_work: work }, name) {
   return [make("dt", {}, name), words];
 }
 
-function address(job) {
+function address(job, signal) {
   const text = JSON.stringify(job, null, 2);
-  return URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  const made = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  signal.addEventListener("abort", () => URL.revokeObjectURL(made));
+  return made;
 }
 
 function pressed(event, { player, overlay }) {

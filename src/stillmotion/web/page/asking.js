@@ -8,10 +8,11 @@ const CHECKED = 3;
 /**
  * Fills the question's part of the page.
  * @param {object} options what the service told: `limits`, `models`, `samples`; `playable`, the
- *   address of a sample's video; `onAsk`, told `{file | sample, name, models, window, stride}`;
- *   and `onTrouble`, told a reason.
+ *   address of a sample's video, and whether it `isFetched` whole for that; `onAsk`, told
+ *   `{file | sample, name, models, window, stride}`; and `onTrouble`, told a reason.
  */
-export function prepareQuestion({ limits, models, samples, playable, onAsk, onTrouble }) {
+export function prepareQuestion(options) {
+  const { limits, models, samples, playable, isFetched, onAsk, onTrouble } = options;
   const ask = (video) => {
     const boxes = [...byId("models").querySelectorAll("input:checked")];
     if (!boxes.length) return onTrouble("Choose at least one model: nobody is asked.");
@@ -27,7 +28,8 @@ export function prepareQuestion({ limits, models, samples, playable, onAsk, onTr
   byId("limits").textContent = told(limits);
   const choices = models.map((model, i) => choice(model, { models, checked: i < CHECKED }));
   byId("models").replaceChildren(...choices);
-  byId("samples").replaceChildren(...samples.map((each) => sample(each, { playable, ask })));
+  const shown = samples.map((each) => sample(each, { playable, isFetched, ask }));
+  byId("samples").replaceChildren(...shown);
   byId("offers").hidden = samples.length === 0;
   byId("asking").addEventListener("submit", (event) => event.preventDefault());
   byId("file").addEventListener("change", ({ target }) => {
@@ -59,13 +61,21 @@ function choice(model, { models, checked }) {
   return make("li", {}, make("label", { class: "switch" }, box, words));
 }
 
-function sample({ id, name, seconds }, { playable, ask }) {
+function sample({ id, name, seconds }, { playable, isFetched, ask }) {
   const video = make("video", {
     loop: true, playsinline: true, preload: "metadata", "aria-hidden": "true",
     onloadedmetadata: () => (video.currentTime = seconds / 2), // telling, and painted
   });
-  playable(id).then((source) => (video.src = source), () => {}); // it can be asked unseen
-  const [moves, rests] = [() => enliven(video), () => video.pause()];
+  const load = async () => {
+    const source = await playable(id).catch(() => ""); // it can be asked unseen
+    if (source && !video.hasAttribute("src")) video.src = source;
+  };
+  if (!isFetched) load();
+  const moves = () => {
+    load();
+    enliven(video);
+  };
+  const rests = () => video.pause();
   const button = make("button", {
     type: "button", class: "sample", onclick: () => ask({ sample: id, name }),
     onpointerenter: moves, onfocus: moves, onpointerleave: rests, onblur: rests,

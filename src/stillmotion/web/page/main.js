@@ -21,7 +21,8 @@ async function start() {
     const { limits } = await service.describe();
     const [listed, samples] = await Promise.all([service.models(), service.samples()]);
     models = new Map(listed.map((model) => [model.id, model]));
-    const told = { limits, models: listed, samples, playable: service.sampleVideo };
+    const playable = (id) => service.sampleVideo(id);
+    const told = { limits, models: listed, samples, playable, isFetched: Boolean(service.token) };
     question = prepareQuestion({ ...told, onAsk: ask, onTrouble: trouble });
     addEventListener("hashchange", route);
     await route();
@@ -38,19 +39,26 @@ function enter() {
   history.replaceState(null, "", location.pathname);
 }
 
-function route() {
+/** Ends what is shown; the signal ends what comes. */
+function leave() {
   leaving.abort();
   leaving = new AbortController();
+  return leaving.signal;
+}
+
+function route() {
+  const signal = leave();
   const id = new URLSearchParams(location.hash.slice(1)).get("job");
-  if (id) return follow(id, leaving.signal);
+  return id ? follow(id, signal) : offer();
+}
+
+function offer() {
   if (asked) question.offerAgain(asked);
   return show("question", "What happens in your video?");
 }
 
 async function ask(video) {
-  leaving.abort();
-  leaving = new AbortController();
-  const { signal } = leaving;
+  const signal = leave();
   const { file, sample, name } = video;
   asked = { file, sample, name };
   try {
@@ -95,7 +103,7 @@ function stage({ state, ahead }) {
 }
 
 async function answer(job, signal) {
-  const source = sources.get(job.id) ?? (await service.jobVideo(job.id));
+  const source = sources.get(job.id) ?? (await service.jobVideo(job.id, signal));
   if (signal.aborted) return;
   show("answer", job.video.name);
   const loadFlow = (model) => service.flow(job.id, model);
@@ -130,11 +138,15 @@ function progress(words, share) {
   else byId("progress").value = share;
 }
 
-/** What went wrong, and with which video, above the question; a missing token is asked for. */
+/**
+ * What went wrong, and with which video, above the question; a missing token is asked for. Where
+ * nobody answered, the address stays: to load it again is to go on.
+ */
 function report(error, name) {
   if (error.code === "token") return askToken(service.token ? error.message : "");
-  history.replaceState(null, "", location.pathname);
-  if (question) route();
+  if (error.code !== "silence") history.replaceState(null, "", location.pathname);
+  leave();
+  if (question) offer();
   if (error.name !== "AbortError") trouble(name ? `${name}: ${error.message}` : error.message);
   if (!(error instanceof Refusal) && error.name !== "AbortError") throw error;
 }

@@ -9,9 +9,11 @@ export class Refusal extends Error {
 }
 
 const SILENCE = "The service does not answer. Is it still running?";
+const PATIENCE = [500, 1000, 2000, 4000, 8000, 15000]; // milliseconds between lost requests
 const FORBIDDEN = "The service did not take this token.";
 
 export class Service {
+  #samples = new Map(); // addresses of samples' videos, each fetched once and shown again
   token = sessionStorage.getItem("stillmotion-token");
 
   /** Enter with this token from now on, until the window closes. */
@@ -27,13 +29,30 @@ export class Service {
   flow = (id, model) => this.#json(`api/jobs/${id}/flow?model=${encodeURIComponent(model)}`);
   forget = (id) => this.#answer(`api/jobs/${id}`, { method: "DELETE" });
 
-  sampleVideo = (id) => this.#playable(`api/samples/${encodeURIComponent(id)}/video`);
-  jobVideo = (id) => this.#playable(`api/jobs/${id}/video`);
+  /** The address of a sample's video; the page keeps it. */
+  async sampleVideo(id) {
+    if (!this.#samples.has(id)) {
+      this.#samples.set(id, this.#playable(`api/samples/${encodeURIComponent(id)}/video`));
+    }
+    return this.#samples.get(id).catch((error) => {
+      this.#samples.delete(id);
+      throw error;
+    });
+  }
+
+  /** The address of a job's video, until someone leaves it. */
+  async jobVideo(id, signal) {
+    const address = await this.#playable(`api/jobs/${id}/video`);
+    const release = () => URL.revokeObjectURL(address);
+    if (signal.aborted) release();
+    signal.addEventListener("abort", release);
+    return address;
+  }
 
   /** An address that a video element can play: elements send no token, so then it is fetched. */
   async #playable(path) {
     if (!this.token) return path;
-    return URL.createObjectURL(await (await this.#answer(path)).blob());
+    return URL.createObjectURL(await heard((await this.#answer(path)).blob()));
   }
 
   /**
@@ -71,15 +90,28 @@ export class Service {
     });
   }
 
-  /** The job again and again, until it ends one way or another. */
+  /** The job again and again, until it ends one way or another; a lost request loses nothing. */
   async *follow(id, signal) {
     for (let pause = 150; !signal.aborted; pause = Math.min(1.3 * pause, 1000)) {
-      const job = await this.job(id);
+      const job = await this.#patiently(() => this.job(id), signal);
       if (signal.aborted) return;
       yield job;
       if (["done", "failed", "cancelled"].includes(job.state)) return;
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await wait(pause);
     }
+  }
+
+  /** Asks again, for about half a minute, where nobody answers. */
+  async #patiently(ask, signal) {
+    for (const pause of PATIENCE) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (error.code !== "silence" || signal.aborted) throw error;
+      }
+      await wait(pause);
+    }
+    return ask();
   }
 
   #headers() {
@@ -87,17 +119,25 @@ export class Service {
   }
 
   async #answer(path, options = {}) {
-    const asked = fetch(path, { ...options, headers: this.#headers() });
-    const response = await asked.catch(() => {
-      throw new Refusal("silence", SILENCE);
-    });
+    const response = await heard(fetch(path, { ...options, headers: this.#headers() }));
     if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
     return response;
   }
 
   async #json(path) {
-    return (await this.#answer(path)).json();
+    return heard((await this.#answer(path)).json());
   }
+}
+
+/** What was asked for; lost on its way, in the middle too, it is silence. */
+function heard(asked) {
+  return asked.catch(() => {
+    throw new Refusal("silence", SILENCE);
+  });
+}
+
+function wait(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 function refusal(status, told) {
