@@ -136,6 +136,7 @@ def test_what_is_not_there_is_said_in_a_line(tmp_path, video, capsys):
         (["--blocks", "one"], "give numbers"),
         (["--blocks", "9"], "blocks 0 to 5"),
         (["--backbone", DEMO_BACKBONE], "goes with --choose_blocks"),
+        (["--json"], "goes with --choose_blocks"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, told, run, video, tmp_path, capsys, monkeypatch):
@@ -170,9 +171,54 @@ def test_blocks_are_chosen_of_a_run_and_told_in_a_table(run, video, capsys):
     assert "flow_blocks" in told
 
 
+def test_one_video_ranks_with_a_warning_and_no_spread(run, few_videos, capsys):
+    one = next(few_videos.rglob("*.mp4"))
+    assert show(run, one, "--choose_blocks", "--json") == 0
+    said = capsys.readouterr()
+    assert said.err.count("one video with motion says little") == 1
+    told = json.loads(said.out)
+    assert {row["spread"] for row in told["blocks"]} == {None}
+    assert "standard error" not in told["rule"]
+    assert show(run, few_videos, "--choose_blocks", "--json") == 0
+    said = capsys.readouterr()
+    assert "says little" not in said.err
+    assert all(row["spread"] > 0 for row in json.loads(said.out)["blocks"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--out", "x.png"], "leave out --out"),
+        (["--what", "flow", "--blocks", "0"], "leave out --what, --blocks"),
+    ],
+)
+def test_choosing_takes_no_option_that_explains(arguments, told, tmp_path, capsys):
+    assert show(tmp_path / "no-run", "no-video", "--choose-blocks", *arguments) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_choosing_says_that_a_run_or_a_backbone_is_missing(video, capsys):
+    assert show(video, "--choose_blocks") == 2
+    error = capsys.readouterr().err
+    assert "RUN VIDEOS" in error
+    assert "--backbone NAME" in error
+
+
+def test_a_folder_of_videos_is_no_video(run, few_videos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert show(run, few_videos) == 2
+    assert f"explains one video; {few_videos} is a folder" in capsys.readouterr().err
+
+
+def test_the_usage_puts_in_brackets_what_has_a_default(capsys):
+    with pytest.raises(SystemExit):
+        show("--help")
+    told = capsys.readouterr().out
+    assert "usage: stillmotion show RUN VIDEO [--out FILE] [options]" in told
+    assert "default explanation.html" in " ".join(told.split())
+
+
 def test_videos_without_motion_choose_nothing(run, tmp_path, capsys):
     still = write_video(tmp_path / "still.mp4", num_frames=1)
     assert show(run, still, "--choose_blocks") == 2
     assert "nothing moves in" in capsys.readouterr().err
-    assert show(run, "--choose_blocks") == 2
-    assert "which videos?" in capsys.readouterr().err
