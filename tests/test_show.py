@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from browsing import chromium
 from models import trained
 from runs import files_below, stillmotion
 from stillmotion.backbones.demo import DEMO_BACKBONE
@@ -15,7 +17,8 @@ from stillmotion.explaining import explain
 from stillmotion.explaining.film import covered
 from stillmotion.methods import AMFlow
 from stillmotion.model import adapt
-from stillmotion.visualise.overlay import Overlay, paste
+from stillmotion.visualise import explanation_page, explanation_picture
+from stillmotion.visualise.overlay import CAPTION, DPI, Overlay, caption, paste
 from videos import write_video
 
 
@@ -54,6 +57,60 @@ def test_a_page_needs_no_network_and_names_every_signal(run, few_videos, tmp_pat
     assert files_below(tmp_path) == {"a.html"}
 
 
+def with_importance(explanation, *nats):
+    """The same answer, had its frames counted so much."""
+    spread = np.interp(explanation.seconds, explanation.seconds[[0, -1]], nats)
+    return replace(explanation, importance=spread)
+
+
+@pytest.mark.parametrize(("most", "within"), [(0.0, 1), (0.004, 1), (0.04, 5), (-0.04, 5)])
+def test_where_no_frame_decides_a_sentence_is_in_the_charts_place(explanation, most, within):
+    undecided, decided = (with_importance(explanation, 0, nats) for nats in (most, 0.06))
+    told = f"No single frame decides: .* stays as probable to within {within}%"
+    page = explanation_page(undecided)
+    assert re.search(f"<h3>Importance of each frame</h3>\n<p>{told}", page)
+    assert "How much less probable" not in page
+    assert page.count("<figure>") == 1
+    decisive = explanation_page(decided)
+    assert "No single frame" not in decisive
+    assert decisive.count("<figure>") == 2
+    assert re.search("<h3>What it would say so far</h3>\n<figure>", decisive)
+    for draw, count in ((undecided, 1), (decided, 2)):
+        assert len(Overlay(draw).board(0).charts) == count
+        assert sum(bool(axes.get_xlabel()) for axes in explanation_picture(draw).axes) == count
+
+
+def test_a_films_words_are_large_enough_and_stay_on_it(explanation):
+    wordy = with_importance(explanation, 0, 1)
+    words = caption(wordy)
+    assert all(name in words for name in ("Rollout:", "Importance:", "So far:", "Brighter"))
+    assert "Flow:" in caption(replace(wordy, rollout=None))
+    assert caption(replace(wordy, flow=(), rollout=None, so_far=None)).startswith("Importance:")
+    assert CAPTION * DPI / 72 > 14  # pixels
+    assert words.count("\n") <= 1
+    without = Overlay(replace(wordy, flow=(), rollout=None, importance=None, so_far=None))
+    below = (Overlay(wordy).board(0).picture != without.board(0).picture)[650:].any(axis=2)
+    assert below.any()
+    assert not below[:, -20:].any()
+    assert not below[-20:].any()
+
+
+def test_frames_keep_a_size_that_can_be_read_on_a_phone(explanation, tmp_path):
+    (tmp_path / "a.html").write_text(explanation_page(explanation), encoding="utf-8")
+    with chromium() as browser:
+        for width in (390, 1200):
+            page = browser.new_page(viewport={"width": width, "height": 800})
+            page.goto((tmp_path / "a.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            for strip in page.locator(".flow img").all():
+                assert strip.bounding_box()["width"] / len(explanation.clip) >= 75
+            rows = page.get_by_role("region", name="Rows of frames")
+            assert rows.get_by_role("listitem").count() == len(explanation.rows())
+            rows.evaluate("(element) => element.scrollBy(9999, 0)")
+            shown = [rows.locator(part).first.bounding_box()["x"] for part in ("span", "img")]
+            assert shown[0] == rows.bounding_box()["x"]  # names stay while frames scroll
+
+
 def test_a_picture_has_a_row_for_all_there_is(run, few_videos, tmp_path):
     video = next(few_videos.rglob("*.mp4"))
     heights = {}
@@ -79,6 +136,7 @@ def test_a_film_shows_every_frame_that_the_clip_covers(run, few_videos, tmp_path
 
 
 def test_the_cursor_goes_with_time_and_the_picture_is_the_frame(explanation):
+    explanation = with_importance(explanation, 0, 1)
     overlay, frame = Overlay(explanation), np.full((60, 80, 3), 90, np.uint8)
     board = overlay.board(0)
     assert len(board.charts) == 2

@@ -44,11 +44,12 @@ def told_proposal(ranking: BlockRanking) -> str:
     if not ranking.proposal:
         return "No block's flow follows the motion of these videos: nothing is proposed."
     chosen = ",".join(map(str, ranking.proposal))
+    over = "mean and standard deviation over videos" if several(ranking) else "of one video"
     return (
         f"Proposal: --amflow.flow_blocks [{chosen}] --amflow.adapter_blocks [{chosen}]\n"
         f"Rule: {rule_of(ranking)}.\n"
         "Correlation: Spearman's, of a block's flow with the change of pixels, patch by patch; "
-        f"{'mean and standard deviation over videos' if several(ranking) else 'of one video'}. That a block's flow follows motion does not "
+        f"{over}. That a block's flow follows motion does not "
         "say that training with it scores higher: compare runs."
     )
 
