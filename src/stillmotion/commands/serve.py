@@ -23,15 +23,17 @@ def run(arguments: Arguments) -> int:
     refuse_without(NEEDED)
     from stillmotion.sharing import load_together
     from stillmotion.web.app import create_app
-    from stillmotion.web.hosting import named
+    from stillmotion.web.hosting import named, told_source
     from stillmotion.web.server import Server, listen
 
     runs, host = values["runs"], values["host"]
     token = values["token"] or (None if is_loopback(host) else secrets.token_urlsafe(16))
     with listen(host, int(values["port"])) as door:
-        models = dict(zip(named(runs), load_together(runs, values["weights"]), strict=True))
+        names = named(runs)
+        models = dict(zip(names, load_together(runs, values["weights"]), strict=True))
         app = create_app(
             models,
+            sources=dict(zip(names, map(told_source, runs), strict=True)),
             limits=Limits(**values["limits"]),
             token=token,
             samples=Path(values["samples"]) if values["samples"] else None,
