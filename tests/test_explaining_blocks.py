@@ -76,6 +76,8 @@ def test_the_proposal_is_the_best_and_what_cannot_be_told_from_it():
     alike = [[0.50, 0.49, 0.30], [0.60, 0.62, 0.31], [0.40, 0.40, 0.10]]
     assert ranking(alike).proposal == (0, 1)
     assert ranking(alike[:1]).proposal == (0,)
+    assert ranking([[0.5, 0.5]]).proposal == (0,)
+    assert ranking(alike[:1]).spreads is None
     assert ranking([[-0.1, -0.2]]).proposal == ()
     assert "nothing is proposed" in told_proposal(ranking([[-0.1, -0.2]]))
 

@@ -4,8 +4,12 @@ import dataclasses
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 
+from runs import stillmotion
+from stillmotion.cli import COMMANDS
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import METHODS
 from stillmotion.parsing import Parser, add_method, early
@@ -104,3 +108,61 @@ def test_help_leaves_out_what_is_not_given(capsys):
     shown = capsys.readouterr().out
     assert "null" not in shown.replace("int | null", "")
     assert "default: 3" in shown
+
+
+def parser_of(command, monkeypatch, *arguments):
+    """What a command parses with."""
+    found = []
+
+    def keep(parser, _):
+        found.append(parser)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Parser, "parse", keep)
+        assert stillmotion(command, *arguments) == 130
+    return found[0]
+
+
+PARSING = [name for name in COMMANDS if name != "doctor"]  # it is there where nothing else imports
+
+
+@pytest.mark.parametrize("command", [*PARSING, "import --peft"])
+def test_dashes_do_for_underscores_in_every_option_of_every_command(command, monkeypatch):
+    name, *arguments = command.split()
+    parser = parser_of(name, monkeypatch, *arguments)
+    options = {o for action in parser._actions for o in action.option_strings}
+    assert "--help" in options
+    for option in options:
+        for written in (option, option.replace("_", "-"), option.replace("_", "-", 1)):
+            assert parser.as_declared(written) == option
+            assert parser.as_declared(f"{written}=a-b_c.d") == f"{option}=a-b_c.d"
+
+
+@given(st.text("-_ab.=+ ", max_size=12))
+def test_what_is_no_option_is_left_as_it_is(word):
+    parser = Parser("x", "", "")
+    parser.add_argument("--a_b", type=dict[str, int], default={})
+    written = re.match(r"--a[-_]b(?=$|[.=+])", word)
+    expected = f"--a_b{word[written.end() :]}" if written else word
+    assert parser.as_declared(word) == expected
+
+
+def test_values_keep_their_dashes():
+    parser = Parser("x", "", "")
+    parser.add_argument("--dry_run", default=None)
+    parser.add_argument("--shares", type=dict[str, int], default={})
+    parser.add_argument("names", nargs="*")
+    given = ["--shares.turn-left=2", "--dry-run", "my-card", "a-b", "--", "--dry-run"]
+    told = {"dry_run": "my-card", "shares": {"turn-left": 2}, "names": ["a-b", "--dry-run"]}
+    assert parser.parse(given) == told
+
+
+def test_dotted_options_take_dashes_in_a_real_command(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        stillmotion("train", tmp_path, "--training.batch-size", 3, "--amflow.adapter-blocks", "[1]",
+                    "--out", tmp_path / "a-b", "--print-config")  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "batch_size: 3" in printed
+    assert "adapter_blocks:\n  - 1" in printed
+    assert str(tmp_path / "a-b") in printed

@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from browsing import chromium
 from models import trained
 from runs import files_below, stillmotion
 from stillmotion.backbones.demo import DEMO_BACKBONE
@@ -15,7 +17,8 @@ from stillmotion.explaining import explain
 from stillmotion.explaining.film import covered
 from stillmotion.methods import AMFlow
 from stillmotion.model import adapt
-from stillmotion.visualise.overlay import Overlay, paste
+from stillmotion.visualise import explanation_page, explanation_picture
+from stillmotion.visualise.overlay import CAPTION, DPI, Overlay, caption, paste
 from videos import write_video
 
 
@@ -54,6 +57,60 @@ def test_a_page_needs_no_network_and_names_every_signal(run, few_videos, tmp_pat
     assert files_below(tmp_path) == {"a.html"}
 
 
+def with_importance(explanation, *nats):
+    """The same answer, had its frames counted so much."""
+    spread = np.interp(explanation.seconds, explanation.seconds[[0, -1]], nats)
+    return replace(explanation, importance=spread)
+
+
+@pytest.mark.parametrize(("most", "within"), [(0.0, 1), (0.004, 1), (0.04, 5), (-0.04, 5)])
+def test_where_no_frame_decides_a_sentence_is_in_the_charts_place(explanation, most, within):
+    undecided, decided = (with_importance(explanation, 0, nats) for nats in (most, 0.06))
+    told = f"No single frame decides: .* stays as probable to within {within}%"
+    page = explanation_page(undecided)
+    assert re.search(f"<h3>Importance of each frame</h3>\n<p>{told}", page)
+    assert "How much less probable" not in page
+    assert page.count("<figure>") == 1
+    decisive = explanation_page(decided)
+    assert "No single frame" not in decisive
+    assert decisive.count("<figure>") == 2
+    assert re.search("<h3>What it would say so far</h3>\n<figure>", decisive)
+    for draw, count in ((undecided, 1), (decided, 2)):
+        assert len(Overlay(draw).board(0).charts) == count
+        assert sum(bool(axes.get_xlabel()) for axes in explanation_picture(draw).axes) == count
+
+
+def test_a_films_words_are_large_enough_and_stay_on_it(explanation):
+    wordy = with_importance(explanation, 0, 1)
+    words = caption(wordy)
+    assert all(name in words for name in ("Rollout:", "Importance:", "So far:", "Brighter"))
+    assert "Flow:" in caption(replace(wordy, rollout=None))
+    assert caption(replace(wordy, flow=(), rollout=None, so_far=None)).startswith("Importance:")
+    assert CAPTION * DPI / 72 > 14  # pixels
+    assert words.count("\n") <= 1
+    without = Overlay(replace(wordy, flow=(), rollout=None, importance=None, so_far=None))
+    below = (Overlay(wordy).board(0).picture != without.board(0).picture)[650:].any(axis=2)
+    assert below.any()
+    assert not below[:, -20:].any()
+    assert not below[-20:].any()
+
+
+def test_frames_keep_a_size_that_can_be_read_on_a_phone(explanation, tmp_path):
+    (tmp_path / "a.html").write_text(explanation_page(explanation), encoding="utf-8")
+    with chromium() as browser:
+        for width in (390, 1200):
+            page = browser.new_page(viewport={"width": width, "height": 800})
+            page.goto((tmp_path / "a.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            for strip in page.locator(".flow img").all():
+                assert strip.bounding_box()["width"] / len(explanation.clip) >= 75
+            rows = page.get_by_role("region", name="Rows of frames")
+            assert rows.get_by_role("listitem").count() == len(explanation.rows())
+            rows.evaluate("(element) => element.scrollBy(9999, 0)")
+            shown = [rows.locator(part).first.bounding_box()["x"] for part in ("span", "img")]
+            assert shown[0] == rows.bounding_box()["x"]  # names stay while frames scroll
+
+
 def test_a_picture_has_a_row_for_all_there_is(run, few_videos, tmp_path):
     video = next(few_videos.rglob("*.mp4"))
     heights = {}
@@ -79,6 +136,7 @@ def test_a_film_shows_every_frame_that_the_clip_covers(run, few_videos, tmp_path
 
 
 def test_the_cursor_goes_with_time_and_the_picture_is_the_frame(explanation):
+    explanation = with_importance(explanation, 0, 1)
     overlay, frame = Overlay(explanation), np.full((60, 80, 3), 90, np.uint8)
     board = overlay.board(0)
     assert len(board.charts) == 2
@@ -136,6 +194,7 @@ def test_what_is_not_there_is_said_in_a_line(tmp_path, video, capsys):
         (["--blocks", "one"], "give numbers"),
         (["--blocks", "9"], "blocks 0 to 5"),
         (["--backbone", DEMO_BACKBONE], "goes with --choose_blocks"),
+        (["--json"], "goes with --choose_blocks"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, told, run, video, tmp_path, capsys, monkeypatch):
@@ -170,9 +229,54 @@ def test_blocks_are_chosen_of_a_run_and_told_in_a_table(run, video, capsys):
     assert "flow_blocks" in told
 
 
+def test_one_video_ranks_with_a_warning_and_no_spread(run, few_videos, capsys):
+    one = next(few_videos.rglob("*.mp4"))
+    assert show(run, one, "--choose_blocks", "--json") == 0
+    said = capsys.readouterr()
+    assert said.err.count("one video with motion says little") == 1
+    told = json.loads(said.out)
+    assert {row["spread"] for row in told["blocks"]} == {None}
+    assert "standard error" not in told["rule"]
+    assert show(run, few_videos, "--choose_blocks", "--json") == 0
+    said = capsys.readouterr()
+    assert "says little" not in said.err
+    assert all(row["spread"] > 0 for row in json.loads(said.out)["blocks"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--out", "x.png"], "leave out --out"),
+        (["--what", "flow", "--blocks", "0"], "leave out --what, --blocks"),
+    ],
+)
+def test_choosing_takes_no_option_that_explains(arguments, told, tmp_path, capsys):
+    assert show(tmp_path / "no-run", "no-video", "--choose-blocks", *arguments) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_choosing_says_that_a_run_or_a_backbone_is_missing(video, capsys):
+    assert show(video, "--choose_blocks") == 2
+    error = capsys.readouterr().err
+    assert "RUN VIDEOS" in error
+    assert "--backbone NAME" in error
+
+
+def test_a_folder_of_videos_is_no_video(run, few_videos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert show(run, few_videos) == 2
+    assert f"explains one video; {few_videos} is a folder" in capsys.readouterr().err
+
+
+def test_the_usage_puts_in_brackets_what_has_a_default(capsys):
+    with pytest.raises(SystemExit):
+        show("--help")
+    told = capsys.readouterr().out
+    assert "usage: stillmotion show RUN VIDEO [--out FILE] [options]" in told
+    assert "default explanation.html" in " ".join(told.split())
+
+
 def test_videos_without_motion_choose_nothing(run, tmp_path, capsys):
     still = write_video(tmp_path / "still.mp4", num_frames=1)
     assert show(run, still, "--choose_blocks") == 2
     assert "nothing moves in" in capsys.readouterr().err
-    assert show(run, "--choose_blocks") == 2
-    assert "which videos?" in capsys.readouterr().err

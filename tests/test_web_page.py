@@ -45,7 +45,10 @@ def models(finished_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(models):
-    with served(models, limits=Limits(max_bytes=2**20, max_seconds=60.0)) as address:
+    sources = {"doors": "runs/doors/best"}
+    with served(
+        models, sources=sources, limits=Limits(max_bytes=2**20, max_seconds=60.0)
+    ) as address:
         yield address
 
 
@@ -128,6 +131,60 @@ def test_several_models_answer_about_a_sample_on_one_clock(visit, address):
             labels, values = row.locator(".label"), row.locator(".value")
             told = dict(zip(labels.all_inner_texts(), values.all_inner_texts(), strict=True))
             assert told == want
+
+
+def test_no_two_classes_look_alike_however_small_their_bars(visit, address):
+    page = ask_sample(visit(address))
+    looks = page.locator(".bars .label").evaluate_all(
+        """(labels) => labels.map((label) => {
+            const key = getComputedStyle(label, "::before");
+            const bar = getComputedStyle(label.parentElement.querySelector(".bar"), "::before");
+            const line = (style) => style.backgroundColor + style.maskImage;
+            return [label.textContent, line(key), line(bar), key.width, key.display];
+        })"""
+    )
+    by_class = {label: look for label, *look in looks}
+    assert len(by_class) >= 5  # one more than there are colours
+    keys = [look[0] for look in by_class.values()]
+    assert len(set(keys)) == len(keys)
+    for key, bar, width, display in by_class.values():
+        assert key == bar
+        assert float(width.removesuffix("px")) > 20
+        assert display == "inline-block"
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_levels_stand_beside_the_lines_and_the_slider_below_them(visit, address, width):
+    page = ask_sample(visit(address, width=width))
+    plot = page.locator(".plot").first
+    lines, heights = plot.bounding_box(), plot.locator("svg").bounding_box()
+    right = lines["x"] + lines["width"]
+    for share, level in zip((0, 0.5, 1), plot.locator(".level").all(), strict=True):
+        box = level.bounding_box()
+        assert box["x"] >= right
+        assert box["x"] + box["width"] <= width
+        middle = heights["y"] + (1 - share) * heights["height"]
+        assert box["y"] + box["height"] / 2 == pytest.approx(middle, abs=1)
+    track = slider(page).bounding_box()
+    thumb = track["width"] - lines["width"]
+    assert track["x"] + thumb / 2 == pytest.approx(lines["x"], abs=1)
+    assert 10 < thumb < 30
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_sample_cards_in_a_row_are_alike(visit, address, width):
+    page = visit(address, width=width)
+    rows = {}
+    for card in page.locator(".sample").all():
+        box, picture = card.bounding_box(), card.locator("video").bounding_box()
+        assert picture["y"] == pytest.approx(box["y"], abs=2)
+        rows.setdefault(round(box["y"]), []).append(round(box["height"]))
+    assert len(rows) == (1 if width == 1280 else 2)
+    assert all(len(set(heights)) == 1 for heights in rows.values())
+    words = page.locator(".sample span")
+    lines = """(span) =>
+        span.getBoundingClientRect().height / parseFloat(getComputedStyle(span).lineHeight)"""
+    assert max(words.nth(n).evaluate(lines) for n in range(4)) < (4 if width == 1280 else 6)
 
 
 def test_a_chart_takes_the_video_to_where_it_is_pressed(visit, address):
@@ -242,6 +299,26 @@ def test_what_cannot_be_read_is_refused_with_the_reason(visit, address, tmp_path
     expect(page.locator("#question")).to_be_visible()
     ask_sample(page, 0)
     expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_what_cannot_be_read_is_not_offered_again(visit, address, video, tmp_path):
+    (tmp_path / "bad.mp4").write_bytes(b"this is no video" * 99)
+    page = visit(address)
+    ask_file(page, tmp_path / "bad.mp4")
+    expect(page.get_by_role("alert")).to_contain_text("bad.mp4")
+    again = page.get_by_role("button", name="Ask again")
+    expect(again).to_be_hidden()
+    ask_file(page, video)
+    answered(page)
+    page.get_by_role("link", name="Another video").click()
+    expect(again).to_have_text(f"Ask again about {video.name}")
+
+
+def test_a_model_tells_where_it_came_from(visit, address):
+    page = visit(address)
+    doors, other = page.locator("#models li").all()
+    expect(doors).to_contain_text("From runs/doors/best")
+    expect(other).not_to_contain_text("From")
 
 
 def test_asking_nobody_is_refused(visit, address):

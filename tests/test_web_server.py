@@ -48,7 +48,9 @@ def test_a_job_that_was_accepted_ends_before_the_service_does(finished_run, few_
     video = write_video(tmp_path / "a.mp4", num_frames=24, fps=4)
     with serving(finished_run, "--samples", few_videos, "--host", HOST) as (process, client, line):
         assert line.startswith(f"{finished_run.name}: open http://{HOST}:")
-        assert [model["id"] for model in client.get("/api/models").json()] == [finished_run.name]
+        (model,) = client.get("/api/models").json()
+        assert model["id"] == finished_run.name
+        assert model["source"] == str(finished_run / "best")
         question = {"window": 1.0, "stride": 0.05}
         posted = client.post("/api/jobs", content=video.read_bytes(), headers=MP4, params=question)
         process.send_signal(signal.SIGTERM)

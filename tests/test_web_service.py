@@ -228,6 +228,7 @@ def test_health_and_the_limits_are_told(client):
     ("sources", "ids"),
     [
         (["runs/doors", "other/doors/", "runs/doors/best"], ["doors", "doors-2", "doors-3"]),
+        (["runs/doors", "runs/doors/last", "last"], ["doors", "doors-last", "last"]),
         (["someone/Hand signs", "."], ["hand-signs", "model"]),
         (["a-2", "a", "a"], ["a-2", "a", "a-3"]),
     ],

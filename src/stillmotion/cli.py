@@ -123,6 +123,7 @@ USERS_ERRORS = {
 
 EPILOG = """\
 Each command explains itself: stillmotion train --help
+Options take dashes for underscores: --image-size is --image_size
 
   stillmotion demo                                 a first look, nothing needed
   stillmotion check videos/                        is my data fit to train on?

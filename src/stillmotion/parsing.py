@@ -26,7 +26,10 @@ class Help(jsonargparse.DefaultHelpFormatter):
 
 
 class Parser(jsonargparse.ArgumentParser):
-    """A parser whose mistakes are our errors, with the nearest option where one was misspelt."""
+    """A parser whose mistakes are our errors, with the nearest option where one was misspelt.
+
+    Every option may be written with dashes for its underscores: ``--dry-run`` is ``--dry_run``.
+    """
 
     def __init__(self, command: str, usage: str, description: str) -> None:
         super().__init__(
@@ -57,12 +60,29 @@ class Parser(jsonargparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
         """The arguments as plain nested dictionaries, those of ``--config`` left out."""
+        end = arguments.index("--") if "--" in arguments else len(arguments)
+        declared = [*map(self.as_declared, arguments[:end]), *arguments[end:]]
         try:
-            values = self.parse_args(list(arguments)).as_dict()
+            values = self.parse_args(declared).as_dict()
         except jsonargparse.ArgumentError as error:
             self.error(str(error), error)
         values.pop("config", None)
         return values
+
+    def as_declared(self, word: str) -> str:
+        """An option as it is declared, however its dashes and underscores are mixed.
+
+        Its value after ``=``, keys below it that are the user's own, and all else stay as given.
+        """
+        known = {o.replace("_", "-"): o for action in self._actions for o in action.option_strings}
+        name = re.split("[=+]", word, maxsplit=1)[0]
+        rest = word[len(name) :]
+        while name:
+            if declared := known.get(name.replace("_", "-")):
+                return declared + rest
+            name, dot, key = name.rpartition(".")
+            rest = dot + key + rest
+        return word
 
 
 KINDS = {

@@ -27,7 +27,7 @@ def run(arguments: Arguments) -> int:
     from stillmotion.sharing import load_together
     from stillmotion.web.access import LOOPBACK
     from stillmotion.web.app import create_app
-    from stillmotion.web.hosting import named
+    from stillmotion.web.hosting import named, told_source
     from stillmotion.web.server import Server, listen
 
     runs, host = values["runs"], values["host"]
@@ -35,9 +35,11 @@ def run(arguments: Arguments) -> int:
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(16)
     with listen(host, int(values["port"])) as door:
-        models = dict(zip(named(runs), load_together(runs, values["weights"]), strict=True))
+        names = named(runs)
+        models = dict(zip(names, load_together(runs, values["weights"]), strict=True))
         app = create_app(
             models,
+            sources=dict(zip(names, map(told_source, runs), strict=True)),
             limits=Limits(**values["limits"]),
             token=token,
             hosts={*LOOPBACK, named_in_address(host)},

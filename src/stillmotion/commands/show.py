@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stillmotion.visualise import Explanation
 
 FORMS = (".html", ".mp4", ".png")
+OUT = "explanation.html"
 
 
 def run(arguments: Arguments) -> int:
@@ -26,19 +27,7 @@ def run(arguments: Arguments) -> int:
     values = options().parse(arguments)
     if values["choose_blocks"]:
         return choose(values)
-    if values["backbone"] is not None:
-        raise ConfigurationError("--backbone goes with --choose_blocks: it gives no answers yet")
-    if len(values["inputs"]) != 2:
-        raise ConfigurationError(
-            f"stillmotion show explains one video: RUN VIDEO, not {len(values['inputs'])} names"
-        )
-    directory, video = values["inputs"]
-    out = Path(values["out"])
-    keep_apart(inputs=[video], outputs={"--out": str(out)})
-    if out.suffix.lower() not in FORMS:
-        raise ConfigurationError(f"--out {out}: its name must end with {', '.join(FORMS)}")
-    if out.exists():
-        raise ConfigurationError(f"{out} is there already; name another file")
+    directory, video, out = asked_for(values)
     from stillmotion.checkpoint import load
     from stillmotion.explaining import explain
 
@@ -55,6 +44,36 @@ def run(arguments: Arguments) -> int:
     write(explanation, out)
     print(f"{video}: {explanation.heading}   {out}")
     return 0
+
+
+def asked_for(values: dict[str, Any]) -> tuple[str, str, Path]:
+    """The run, the video, and where to write.
+
+    Raises:
+        ConfigurationError: one of them cannot be used, or an option that goes with --choose_blocks.
+    """
+    if values["backbone"] is not None:
+        raise ConfigurationError("--backbone goes with --choose_blocks: it gives no answers yet")
+    if values["json"]:
+        raise ConfigurationError("--json goes with --choose_blocks: it prints a ranking")
+    if len(values["inputs"]) != 2:
+        raise ConfigurationError(
+            f"stillmotion show explains one video: RUN VIDEO, not {len(values['inputs'])} names"
+        )
+    directory, video = values["inputs"]
+    out = Path(values["out"] or OUT)
+    keep_apart(inputs=[video], outputs={"--out": str(out)})
+    if out.suffix.lower() not in FORMS:
+        raise ConfigurationError(f"--out {out}: its name must end with {', '.join(FORMS)}")
+    if out.exists():
+        raise ConfigurationError(f"{out} is there already; name another file")
+    from stillmotion.data.frame_folder import is_frame_folder
+
+    if Path(video).is_dir() and not is_frame_folder(Path(video)):
+        raise ConfigurationError(
+            f"stillmotion show explains one video; {video} is a folder, and holds no frames of one"
+        )
+    return directory, video, out
 
 
 def write(explanation: "Explanation", out: Path) -> None:
@@ -80,15 +99,13 @@ def write(explanation: "Explanation", out: Path) -> None:
 
 def choose(values: dict[str, Any]) -> int:
     """Rank blocks by how well their flow follows motion."""
+    videos = asked_about(values)
     from stillmotion.explaining import rank_blocks
     from stillmotion.explaining.explain import single_view
-    from stillmotion.explaining.ranking_tables import ranking_table, ranking_told
+    from stillmotion.explaining.ranking_tables import ONE_VIDEO, ranking_table, ranking_told
     from stillmotion.prediction import video_files
 
-    inputs = values["inputs"] if values["backbone"] else values["inputs"][1:]
-    if not inputs:
-        raise ConfigurationError("which videos? Give files or folders with motion in them")
-    paths = list(video_files([Path(name) for name in inputs]))
+    paths = list(video_files([Path(name) for name in videos]))
     predictor = single_view(model_of(values), device=values["device"])
     with progress_bar(Console(stderr=True)) as bar:
         task = bar.add_task("videos")
@@ -100,11 +117,34 @@ def choose(values: dict[str, Any]) -> int:
         )
     for path in ranking.still:
         print(f"stillmotion: nothing moves in {path}, which is left out", file=sys.stderr)
+    if len(ranking.correlations) == 1:
+        print(f"stillmotion: {ONE_VIDEO}", file=sys.stderr)
     if values["json"]:
         print(json.dumps(ranking_told(ranking), indent=2))
     else:
         Console().print(ranking_table(ranking))
     return 0
+
+
+def asked_about(values: dict[str, Any]) -> list[str]:
+    """The videos and folders on which blocks are ranked.
+
+    Raises:
+        ConfigurationError: none, nothing whose blocks to rank, or an option that explains.
+    """
+    if given := [f"--{name}" for name in ("out", "what", "blocks") if values[name] is not None]:
+        raise ConfigurationError(
+            f"--choose_blocks prints a ranking of all blocks: leave out {', '.join(given)}"
+        )
+    if values["backbone"] is not None:
+        return values["inputs"]
+    first, *videos = values["inputs"]
+    if not videos:
+        raise ConfigurationError(
+            f"whose blocks, on which videos? Only {first} is given: stillmotion show RUN VIDEOS "
+            "--choose_blocks, or before training --backbone NAME VIDEOS --choose_blocks"
+        )
+    return videos
 
 
 def model_of(values: dict[str, Any]) -> "VideoClassifier":
@@ -147,7 +187,7 @@ def options() -> Parser:
     """What can be asked for."""
     parser = Parser(
         "show",
-        "RUN VIDEO --out FILE [options]",
+        "RUN VIDEO [--out FILE] [options]",
         "Picture what the answer to a video rests on: where attention changes (AM Flow), which "
         "patches reach the answer (attention rollout), which frames it hangs on (occlusion), and "
         "how it came about over time. Example: stillmotion show runs/doors door.mp4 -o door.html. "
@@ -159,8 +199,9 @@ def options() -> Parser:
     parser.add_argument(
         "-o",
         "--out",
-        default="explanation.html",
-        help="a film (.mp4), a picture (.png) or a page (.html), which must not be there yet",
+        default=None,
+        help="a film (.mp4), a picture (.png) or a page (.html), which must not be there yet; by "
+        f"default {OUT}",
     )
     parser.add_argument(
         "--what",
@@ -173,7 +214,7 @@ def options() -> Parser:
         help="whose flow, from 0 or, negative, from the end, such as 0,-1; by default those that "
         "an adapter reads. Pictures count blocks from 1, as the paper does",
     )
-    parser.add_argument("--choose_blocks", "--choose-blocks", action="store_true", help="rank them")
+    parser.add_argument("--choose_blocks", action="store_true", help="rank them")
     parser.add_argument("--json", action="store_true", help="the ranking as JSON")
     parser.add_argument("--backbone", default=None, help="rank the blocks of this timm model")
     parser.add_argument("--num_frames", type=PositiveInt, default=8, help="its frames of a video")

@@ -45,9 +45,9 @@ class BlockRanking:
         return self.correlations.mean(axis=0)
 
     @property
-    def spreads(self) -> Float[np.ndarray, " blocks"]:
-        """The standard deviation over videos; 0 of one video."""
-        return deviations(self.correlations)
+    def spreads(self) -> Float[np.ndarray, " blocks"] | None:
+        """The standard deviation over videos; None of one video, which has none."""
+        return deviations(self.correlations) if len(self.correlations) > 1 else None
 
     @property
     def proposal(self) -> tuple[int, ...]:
@@ -56,6 +56,8 @@ class BlockRanking:
         best = int(self.means.argmax())
         if self.means[best] <= 0:
             return ()
+        if len(self.correlations) == 1:
+            return (self.blocks[best],)
         short = self.correlations[:, [best]] - self.correlations
         errors = deviations(short) / len(short) ** 0.5
         near = (short.mean(axis=0) <= errors) & (self.means > 0)
@@ -142,5 +144,5 @@ def mean_ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def deviations(rows: Float[np.ndarray, "n columns"]) -> Float[np.ndarray, " columns"]:
-    """Of each column, with n - 1 in the denominator; 0 of a single row."""
-    return rows.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(rows.shape[1])
+    """Of each column of n > 1 rows, with n - 1 in the denominator."""
+    return rows.std(axis=0, ddof=1)

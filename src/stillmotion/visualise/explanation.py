@@ -95,6 +95,17 @@ class Explanation:
         return shown if self.rollout is None else shown | {"rollout": self.rollout_as_heat()}
 
     @property
+    def indecision(self) -> str:
+        """That no single frame decides, in a sentence; empty where one does, or nobody asked."""
+        if self.importance is None or (most := np.abs(self.importance).max()) >= DECIDES:
+            return ""
+        within = max(1, np.ceil(100 * np.expm1(most)))
+        return (
+            "No single frame decides: whichever gives way to its neighbours' pictures, "
+            f"“{self.label}” stays as probable to within {within:.0f}%."
+        )
+
+    @property
     def heading(self) -> str:
         """The answer, and how probable the class is that is explained."""
         sure = f"{self.label} {percent(self.probabilities[0])}"
@@ -123,14 +134,12 @@ class Explanation:
                 "patch through the frozen attention of all blocks, each halved with the residual "
                 "stream. Brighter is more."
             )
-        if self.importance is not None:
+        if self.importance is not None and not self.indecision:
             told["Importance"] = (
                 f"How much less probable “{self.label}” is when a frame gives way to its "
                 "neighbours' pictures, in nats (0.7 halves it). Below zero, the frame speaks "
                 "against it."
             )
-            if np.abs(self.importance).max() < DECIDES:
-                told["Importance"] += " Here no single frame decides."
         if self.so_far is not None:
             told["So far"] = (
                 "What the model says if the video stops at a frame, whose picture then stays to "

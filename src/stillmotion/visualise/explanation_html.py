@@ -6,10 +6,13 @@ from pathlib import Path
 from stillmotion.visualise import html
 from stillmotion.visualise.explanation import Explanation
 from stillmotion.visualise.explanation_charts import importance_chart, so_far_chart
-from stillmotion.visualise.page import picture_row, themed
+from stillmotion.visualise.page import picture_row, picture_rows, themed
 
 GREAT = 3
 """Classes whose probabilities stand in great numbers."""
+
+IMPORTANCE, SO_FAR = "Importance of each frame", "What it would say so far"
+"""Above the curves."""
 
 NAMES = {"flow": "Attention-map flow", "rollout": "Rollout"}
 NAMES |= {"occlusion": "Importance of frames", "time": "Answer so far"}
@@ -36,23 +39,24 @@ def where(e: Explanation) -> str:
     rows = "\n".join(picture_row(*row) for row in e.rows())
     told = e.legends()
     notes = [html.note(f"{name}. {told[name]}") for name in ROWS if name in told]
-    grid = f'<div class="flow" role="list">{rows}</div>'
-    return html.section("where", "Where it looks", grid, *notes)
+    return html.section("where", "Where it looks", picture_rows(rows), *notes)
 
 
 def when(e: Explanation) -> str:
     """The curves over the frames."""
     told, shown = e.legends(), []
-    if e.importance is not None:
+    if e.indecision:
+        shown.append(html.titled(IMPORTANCE, html.paragraph(e.indecision)))
+    elif e.importance is not None:
         most = int(e.importance.argmax())
         alt = f"Importance of each frame: most at {e.seconds[most]:.1f} s, {e.importance[most]:.2f}"
         chart = themed(lambda theme: importance_chart(e, theme=theme), alt=f"{alt} nats")
-        shown.append(html.figure(chart, f"Importance of each frame. {told['Importance']}"))
+        shown.append(html.titled(IMPORTANCE, html.figure(chart, told["Importance"])))
     if e.so_far is not None:
         first, last = e.so_far[[0, -1], 0]
         alt = f"Probability of {e.label}: {first:.2f} after the first frame, {last:.2f} at the end"
         chart = themed(lambda theme: so_far_chart(e, theme=theme), alt=alt)
-        shown.append(html.figure(chart, f"What it would say so far. {told['So far']}"))
+        shown.append(html.titled(SO_FAR, html.figure(chart, told["So far"])))
     return html.section("when", "Which moments count", html.side_by_side(*shown)) if shown else ""
 
 

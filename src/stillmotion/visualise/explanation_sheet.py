@@ -20,6 +20,9 @@ LEFT, RIGHT = 1.5, 1.9
 TOP, BETWEEN, CURVE, BELOW = 1.05, 0.06, 1.25, 0.6
 """Inches: above the rows, between them, the height of a curve, and what stands below one."""
 
+SAID = 0.6
+"""Inches of the words that stand in a curve's place."""
+
 
 def explanation_picture(explanation: Explanation, *, theme: Theme = LIGHT) -> Figure:
     """The sheet of an explanation."""
@@ -27,7 +30,8 @@ def explanation_picture(explanation: Explanation, *, theme: Theme = LIGHT) -> Fi
     shown = evenly(len(e.clip), FRAMES)
     wide = max(6.0, float(len(shown)))
     tall = wide / len(shown) * e.clip.shape[2] / e.clip.shape[3]
-    first = TOP + (tall + BETWEEN) * len(rows) + 0.2
+    said = TOP + (tall + BETWEEN) * len(rows) + 0.2
+    first = said + (SAID if e.indecision else 0)
     foot = first + (CURVE + BELOW) * len(curves)
     words = legend_lines(e, width=round(16 * (LEFT + wide + RIGHT)))
     with theme.active():
@@ -42,6 +46,10 @@ def explanation_picture(explanation: Explanation, *, theme: Theme = LIGHT) -> Fi
             axes = sheet.axes(left=LEFT, top=top, width=wide, height=tall)
             axes.imshow(strip(row.pictures[shown], gap=e.clip.shape[3] // 40), aspect="auto")
             axes.axis("off")
+        if e.indecision:
+            sheet.write("importance", left=0.25, top=said, size=9.0, strong=True)
+            told = textwrap.fill(e.indecision, round(13 * wide))
+            sheet.write(told, left=LEFT, top=said, size=9.0, colour=theme.text)
         for number, (name, draw) in enumerate(curves.items()):
             top = first + (CURVE + BELOW) * number
             sheet.write(name, left=0.25, top=top, size=9.0, strong=True)
@@ -51,9 +59,9 @@ def explanation_picture(explanation: Explanation, *, theme: Theme = LIGHT) -> Fi
 
 
 def curves_of(explanation: Explanation) -> dict[str, Callable[..., None]]:
-    """What draws each curve that there is, by its name."""
+    """What draws each curve that there is to see, by its name."""
     curves: dict[str, Callable[..., None]] = {}
-    if explanation.importance is not None:
+    if explanation.importance is not None and not explanation.indecision:
         curves["importance"] = draw_importance
     if explanation.so_far is not None:
         curves["so far"] = draw_so_far

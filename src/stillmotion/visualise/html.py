@@ -84,6 +84,11 @@ def figure(inner: str, caption: str) -> str:
     return f"<figure>\n{inner}\n<figcaption>{escape(caption)}</figcaption>\n</figure>"
 
 
+def titled(name: str, inner: str) -> str:
+    """A part of a section under a heading of its own."""
+    return f"<h3>{escape(name)}</h3>\n{inner}"
+
+
 def side_by_side(*inner: str) -> str:
     """Beside each other where there is room."""
     return '<div class="pair">' + "".join(f"<div>{each}</div>" for each in inner if each) + "</div>"

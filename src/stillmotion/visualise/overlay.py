@@ -35,6 +35,9 @@ PANELS, TALL = 1.25, 3.0
 CHARTS, CHART = 4.85, 1.2
 """Where charts begin, and how high they are."""
 
+NAMES, CAPTION, LINE = 10.5, 11.0, 140
+"""Points of names and of how to read it, and the letters in a line of the latter."""
+
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
 
@@ -87,18 +90,13 @@ class Overlay:
         with theme.active():
             sheet = Sheet(theme, width=WIDTH, height=HEIGHT)
             sheet.write(e.heading, left=MARGIN, top=0.25, size=17.0, strong=True)
-            sheet.write(e.source, left=MARGIN, top=0.65, size=9.0)
+            sheet.write(e.source, left=MARGIN, top=0.65, size=NAMES)
             video = self._panels(sheet, place)
             charts = self._charts(sheet, place)
-            sheet.write(self._legend(), left=MARGIN, top=6.52, size=7.5)
+            sheet.write(caption(e), left=MARGIN, top=6.5, size=CAPTION)
             data = theme.png(sheet.figure, dpi=DPI)
         picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
         return Board(picture, video, [box_of(axes) for axes in charts])
-
-    def _legend(self) -> str:
-        told = self.explanation.legends()
-        told.pop("Colours", None)  # a film has no room for them
-        return textwrap.fill("   ".join(f"{name}. {words}" for name, words in told.items()), 235)
 
     def _panels(self, sheet: Sheet, place: int) -> Box:
         """The heats over the clip's frame; the box of the video, left of them."""
@@ -106,10 +104,10 @@ class Overlay:
         room = (WIDTH - 2 * MARGIN - GAP * len(self.heats)) / count
         square = min(room, TALL)
         first = WIDTH - 2 * MARGIN - (square + GAP) * len(self.heats)
-        sheet.write("video", left=MARGIN, top=PANELS - 0.25, size=9.0)
+        sheet.write("video", left=MARGIN, top=PANELS - 0.25, size=NAMES)
         for number, (name, pictures) in enumerate(self.heats.items()):
             left = MARGIN + first + GAP + (square + GAP) * number
-            sheet.write(name, left=left, top=PANELS - 0.25, size=9.0)
+            sheet.write(name, left=left, top=PANELS - 0.25, size=NAMES)
             axes = sheet.axes(left=left, top=PANELS, width=square, height=square)
             axes.imshow(pictures[place], aspect="auto", interpolation="bicubic")
             axes.axis("off")
@@ -120,20 +118,38 @@ class Overlay:
         e, theme = self.explanation, self.theme
         now = e.probabilities if e.so_far is None else tuple(e.so_far[place].tolist())
         sheet.write(
-            "answer" if e.so_far is None else "so far", left=MARGIN, top=CHARTS - 0.3, size=9.0
+            "answer" if e.so_far is None else "so far", left=MARGIN, top=CHARTS - 0.3, size=NAMES
         )
         bars = sheet.axes(left=MARGIN, top=CHARTS - 0.05, width=2.9, height=CHART + 0.25)
         draw_answers(bars, e.labels, now, theme=theme)
         charts = []
         if e.importance is not None:
-            sheet.write("importance of each frame", left=4.1, top=CHARTS - 0.3, size=9.0)
+            sheet.write("importance of each frame", left=4.1, top=CHARTS - 0.3, size=NAMES)
+        if e.indecision:
+            words = textwrap.fill(e.indecision, 38)
+            sheet.write(words, left=4.1, top=CHARTS, size=NAMES, colour=theme.text)
+        elif e.importance is not None:
             charts.append(sheet.axes(left=4.1, top=CHARTS, width=3.1, height=CHART))
             draw_importance(charts[-1], e, theme=theme)
         if e.so_far is not None:
-            sheet.write("what it would say so far", left=7.9, top=CHARTS - 0.3, size=9.0)
+            sheet.write("what it would say so far", left=7.9, top=CHARTS - 0.3, size=NAMES)
             charts.append(sheet.axes(left=7.9, top=CHARTS, width=2.9, height=CHART))
             draw_so_far(charts[-1], e, theme=theme)
         return charts
+
+
+def caption(e: Explanation) -> str:
+    """How each signal is to be read: shorter than in a picture, as a film does not wait."""
+    told = {
+        "Flow: where attention changes from frame to frame.": bool(e.flow),
+        "Rollout: where what is read of a frame comes from.": e.rollout is not None,
+        "Brighter is more.": bool(e.flow) or e.rollout is not None,
+        "Importance: how much less probable the answer is without a frame (0.7 nats: half).": (
+            e.importance is not None and not e.indecision
+        ),
+        "So far: the answer if the video stopped here.": e.so_far is not None,
+    }
+    return textwrap.fill(" ".join(words for words, there in told.items() if there), LINE)
 
 
 def paste(

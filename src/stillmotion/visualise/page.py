@@ -50,7 +50,7 @@ def demo_page(demonstration: Demonstration) -> str:
         mistakes="\n".join(clip_card(example, d) for example in d.mistakes),
         matrices="\n".join(matrix_figure(c, d.class_names) for c in (d.amflow, d.baseline)),
         flow_label=escape(d.flow.label),
-        flow_rows=flow_rows(d.flow),
+        flow_rows=picture_rows(flow_rows(d.flow)),
         flow_note=escape(words.flow_note(d.flow)),
         trained=escape(words.trained(d)),
         parameters=parameters(d),
@@ -165,11 +165,20 @@ def flow_rows(flow: FlowExample) -> str:
     return "\n".join(rows)
 
 
+def picture_rows(rows: str) -> str:
+    """Rows of frames below each other, which scroll together where there is no room."""
+    return (
+        '<div class="flow" tabindex="0" role="region" aria-label="Rows of frames">\n'
+        f'<div role="list">\n{rows}\n</div>\n</div>'
+    )
+
+
 def picture_row(title: str, note: str, pictures: Pictures, alt: str) -> str:
-    """Frames beside each other, below their name and a smaller note."""
+    """Frames beside each other, beside or below their name and a smaller note."""
     row = encode(strip(resized(pictures, height=112)), form="webp")
     return (
-        f'<div role="listitem"><span>{escape(title)} <small>{escape(note)}</small></span>'
+        f'<div role="listitem" style="--frames:{len(pictures)}">'
+        f"<span>{escape(title)} <small>{escape(note)}</small></span>"
         f'<img src="{data_uri(row, "webp")}" alt="{escape(alt)}"></div>'
     )
 

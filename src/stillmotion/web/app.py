@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -27,6 +28,7 @@ PAGE = Path(__file__).parent / "page"
 def create_app(
     models: Mapping[str, VideoClassifier],
     *,
+    sources: Mapping[str, str] | None = None,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     token: str | None = None,
     hosts: Collection[str] | None = LOOPBACK,
@@ -39,6 +41,7 @@ def create_app(
     Args:
         models: by the ids under which they are asked for; `load_together` makes them share an image
             model.
+        sources: where they came from, for people, by the same ids; None: from a program.
         limits: how much may be asked.
         token: who asks must know it, letters of ASCII, digits and ``._~+/=-``; None: everyone may
             ask, as on the loopback.
@@ -56,10 +59,8 @@ def create_app(
         check_token(token)
     if not models:
         raise ConfigurationError("a service without a model has nothing to say: give at least one")
-    hosted = {
-        model_id: Hosted(model_id, model, device=device, memory_gib=memory_gib)
-        for model_id, model in models.items()
-    }
+    host = partial(Hosted, device=device, memory_gib=memory_gib)
+    hosted = {i: host(i, model, source=(sources or {}).get(i)) for i, model in models.items()}
     service = Service(hosted, limits=limits, samples=samples)
 
     @asynccontextmanager

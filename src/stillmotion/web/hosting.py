@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from stillmotion.answering import logits_of_views
+from stillmotion.checkpoint import find
 from stillmotion.errors import ConfigurationError
 from stillmotion.loading import sampling_of
 from stillmotion.model import VideoClassifier
@@ -28,6 +29,7 @@ class Hosted:
 
     Args:
         name: for people.
+        source: where it came from, for people; None: from a program.
         device: where to compute; None: a GPU where there is one.
         memory_gib: bound on the tensors of the clips that are shown at once, in GiB.
 
@@ -40,10 +42,11 @@ class Hosted:
         name: str,
         model: VideoClassifier,
         *,
+        source: str | None = None,
         device: str | None = None,
         memory_gib: float = MEMORY_GIB,
     ) -> None:
-        self.name, self.model = name, model
+        self.name, self.model, self.source = name, model, source
         self.predictor = Predictor(model, device=device, memory_gib=memory_gib)
         self.sampling = sampling_of(model)
         if self.sampling.region == "boxes":
@@ -92,6 +95,7 @@ class Hosted:
         return ModelTold(
             id=model_id,
             name=self.name,
+            source=self.source,
             method=self.model.method.name,
             backbone=self.model.backbone.name or "an image model of its own",
             class_names=list(self.model.class_names),
@@ -103,16 +107,26 @@ class Hosted:
         )
 
 
+def told_source(source: str) -> str:
+    """Where a model comes from, as it was written; of a run, which of its checkpoints.
+
+    >>> told_source("someone/doors-on-the-hub")
+    'someone/doors-on-the-hub'
+    """
+    return str(find(source)) if Path(source).is_dir() else source
+
+
 def named(sources: Iterable[str]) -> list[str]:
     """An id for each run, from its directory's name; no two alike.
 
-    >>> named(["runs/doors/best", "other/doors", "someone/Hand signs"])
-    ['doors', 'doors-2', 'hand-signs']
+    >>> named(["runs/doors/best", "runs/doors/last", "other/doors", "someone/Hand signs"])
+    ['doors', 'doors-last', 'doors-2', 'hand-signs']
     """
     found: list[str] = []
     for source in sources:
         path = Path(source)
-        word = path.parent.name if path.name in ("best", "last") and path.parent.name else path.name
+        run = path.parent.name if path.name in ("best", "last") else ""
+        word = path.name if not run else run if path.name == "best" else f"{run}-last"
         plain = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") or "model"
         numbered = (f"{plain}-{number}" for number in count(2))
         found.append(next(name for name in chain([plain], numbered) if name not in found))

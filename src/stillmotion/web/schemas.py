@@ -64,6 +64,8 @@ class ModelTold(Schema):
 
     id: str
     name: str
+    source: str | None
+    """Where it came from, as whoever started the service wrote it; null: from a program."""
     method: str
     backbone: str
     class_names: list[str]

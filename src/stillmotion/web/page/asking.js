@@ -49,6 +49,7 @@ function choice(model, { models, checked }) {
   const names = new Map(models.map(({ id, name }) => [id, name]));
   const shared = model.shares.filter((id) => id !== model.id).map((id) => names.get(id) ?? id);
   const notes = [
+    ...(model.source ? [`From ${model.source}`] : []),
     `${model.method} on ${model.backbone}: `
       + `${counted(model.class_names.length, "class", "classes")}, `
       + `${counted(model.num_frames, "frame")} of ${model.image_size} pixels, `

@@ -8,6 +8,9 @@ import { Refusal, Service } from "./service.js";
 import { counted } from "./words.js";
 
 const PARTS = ["question", "waiting", "answer"];
+const HOPELESS = [ // to ask again about such a video can only fail
+  "unreadable", "not_a_video", "too_large", "too_long", "too_many_frames", "too_many_pixels",
+];
 const service = new Service();
 const sources = new Map(); // addresses of videos that were asked about here, by job
 let models = new Map();
@@ -145,6 +148,7 @@ function progress(words, share) {
 function report(error, name) {
   if (error.code === "token") return askToken(service.token ? error.message : "");
   if (error.code !== "silence") history.replaceState(null, "", location.pathname);
+  if (HOPELESS.includes(error.code)) asked = null;
   leave();
   if (question) offer();
   if (error.name !== "AbortError") trouble(name ? `${name}: ${error.message}` : error.message);
