@@ -1,7 +1,9 @@
 """stillmotion show: a film, a picture, a page; one line for each signal that is not there."""
 
 import json
+import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -52,6 +54,18 @@ def test_a_page_needs_no_network_and_names_every_signal(run, few_videos, tmp_pat
     assert said.err == ""
     assert str(tmp_path / "a.html") in said.out
     assert files_below(tmp_path) == {"a.html"}
+
+
+def test_a_name_that_is_no_text_is_written_as_its_bytes(run, video, tmp_path, capsys):
+    odd = tmp_path / os.fsdecode(b"r\xe9ve.mp4")
+    try:
+        shutil.copy(video, odd)
+    except OSError as error:
+        pytest.skip(f"this file system takes no such names: {error}")
+    for kind in ("html", "png"):
+        assert show(run, odd, "-o", tmp_path / f"a.{kind}", "--what", "time") == 0
+    assert "r\\xe9ve.mp4" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "r\\xe9ve.mp4" in capsys.readouterr().out
 
 
 def test_a_picture_has_a_row_for_all_there_is(run, few_videos, tmp_path):

@@ -77,6 +77,16 @@ def writing_folder(path: Path) -> Iterator[Path]:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def readable(path: str | os.PathLike[str]) -> str:
+    r"""A path as text that any file, page or picture takes: bytes of a name that are no UTF-8 are
+    written as ``\xff``. The file is found by the path itself alone.
+
+    >>> readable("r\udce9ve.mp4")
+    'r\\xe9ve.mp4'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def umask() -> int:
     """The process's file mode mask, which can only be read by setting it."""
     mask = os.umask(0)

@@ -41,6 +41,7 @@ def run(arguments: Arguments) -> int:
         raise ConfigurationError(f"{out} is there already; name another file")
     from stillmotion.checkpoint import load
     from stillmotion.explaining import explain
+    from stillmotion.files import readable
 
     explanation = explain(
         load(directory, values["weights"]),
@@ -53,7 +54,7 @@ def run(arguments: Arguments) -> int:
     for name, why in explanation.missing.items():
         print(f"no {name}: {why}", file=sys.stderr)
     write(explanation, out)
-    print(f"{video}: {explanation.heading}   {out}")
+    print(f"{readable(video)}: {explanation.heading}   {readable(out)}")
     return 0
 
 
