@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse.typing import PositiveFloat, PositiveInt
 from rich.console import Console
 
-from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, keep_apart
+from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, keep_apart, refuse_output
 from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
 from stillmotion.settings import MEMORY_GIB
@@ -35,10 +35,7 @@ def run(arguments: Arguments) -> int:
     directory, video = values["inputs"]
     out = Path(values["out"])
     keep_apart(inputs=[video], outputs={"--out": str(out)})
-    if out.suffix.lower() not in FORMS:
-        raise ConfigurationError(f"--out {out}: its name must end with {', '.join(FORMS)}")
-    if out.exists():
-        raise ConfigurationError(f"{out} is there already; name another file")
+    refuse_output("--out", out, suffixes=FORMS)
     from stillmotion.checkpoint import load
     from stillmotion.explaining import explain
     from stillmotion.files import readable
@@ -82,15 +79,16 @@ def write(explanation: "Explanation", out: Path) -> None:
 def choose(values: dict[str, Any]) -> int:
     """Rank blocks by how well their flow follows motion."""
     from stillmotion.explaining import rank_blocks
-    from stillmotion.explaining.explain import single_view
     from stillmotion.explaining.ranking_tables import ranking_table, ranking_told
-    from stillmotion.prediction import video_files
+    from stillmotion.loading import views_of
+    from stillmotion.prediction import Predictor, video_files
 
     inputs = values["inputs"] if values["backbone"] else values["inputs"][1:]
     if not inputs:
         raise ConfigurationError("which videos? Give files or folders with motion in them")
     paths = list(video_files([Path(name) for name in inputs]))
-    predictor = single_view(model_of(values), device=values["device"])
+    model = model_of(values)
+    predictor = Predictor(model, views=views_of(model).single(), device=values["device"])
     with progress_bar(Console(stderr=True)) as bar:
         task = bar.add_task("videos")
         ranking = rank_blocks(
