@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from stillmotion.explaining import explain
 from stillmotion.explaining.film import covered
 from stillmotion.methods import AMFlow
 from stillmotion.model import adapt
+from stillmotion.visualise.explanation_charts import so_far_chart
 from stillmotion.visualise.overlay import Overlay, paste
 from videos import write_video
 
@@ -66,6 +68,15 @@ def test_a_name_that_is_no_text_is_written_as_its_bytes(run, video, tmp_path, ca
         assert show(run, odd, "-o", tmp_path / f"a.{kind}", "--what", "time") == 0
     assert "r\\xe9ve.mp4" in (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "r\\xe9ve.mp4" in capsys.readouterr().out
+
+
+def test_names_that_begin_with_an_underscore_are_in_the_legend(explanation):
+    names = ("_open", *explanation.labels[1:])
+    figure = so_far_chart(replace(explanation, labels=names))
+    (axes,) = figure.axes
+    shown = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert shown == list(names)
+    assert len(axes.lines) == len(names)
 
 
 def test_a_picture_has_a_row_for_all_there_is(run, few_videos, tmp_path):

@@ -109,11 +109,11 @@ def located(model: "VideoClassifier", path: Path, asked: dict[str, Any]) -> "Loc
             )
         except KeyboardInterrupt:
             done = bar.tasks[task].completed
-            print(f"{path}: stopped after {done:.0%}, nothing written", file=sys.stderr)
+            print(f"{readable(path)}: stopped after {done:.0%}, nothing written", file=sys.stderr)
             raise
     if len(one.track) == 1:
         told = f"its {one.track.seconds:.3g} s are no longer than a window, and have one answer"
-        print(f"{path}: {told}", file=sys.stderr)
+        print(f"{readable(path)}: {told}", file=sys.stderr)
     return one
 
 
