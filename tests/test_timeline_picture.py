@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from stillmotion.data.timeline import clock
 from stillmotion.localisation import Located, Segment, Track
@@ -81,8 +82,10 @@ def test_nothing_is_cut_off_and_the_scores_keep_their_room(classes):
     LIGHT.png(figure)
     drawn = figure.get_tightbbox()
     width, height = figure.get_size_inches()
-    title = figure.axes[0]._left_title.get_window_extent().y1 / figure.dpi
-    assert title < height - 0.05
+    (title,) = figure.findobj(
+        lambda artist: isinstance(artist, Text) and artist.get_text() == "day.mp4"
+    )
+    assert title.get_window_extent().y1 / figure.dpi < height - 0.05
     assert 0 <= drawn.x0 < drawn.x1 <= width
     assert drawn.y0 >= 0
     assert figure.axes[0].get_position().height * height > 1.2
