@@ -5,11 +5,12 @@ import stat
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from stillmotion.errors import StorageError
-from stillmotion.files import umask, write_bytes, write_text, writing
+from stillmotion.files import readable, umask, write_bytes, write_text, writing
 
 
 def names(folder):
@@ -126,3 +127,16 @@ def test_a_read_only_directory_is_said(tmp_path):
     assert "StorageError: cannot write" in result.stderr
     assert "Permission denied" in result.stderr
     assert names(locked) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (b"day.mp4", "day.mp4"),
+        ("größe 3.mp4".encode(), "größe 3.mp4"),
+        (b"r\xe9v/a.mp4", "r\\xe9v/a.mp4"),
+    ],
+)
+def test_any_name_of_a_file_can_be_written_down(name, told):
+    assert readable(Path(os.fsdecode(name))) == told
+    assert readable(os.fsdecode(name)).encode() == told.encode()

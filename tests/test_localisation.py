@@ -17,7 +17,7 @@ from stillmotion.data.parts import Part
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.timeline import Timeline
 from stillmotion.data.video import Video, open_video
-from stillmotion.errors import ConfigurationError, VideoError
+from stillmotion.errors import CheckpointError, ConfigurationError, VideoError
 from stillmotion.loading import view_dataset, views_of
 from stillmotion.localisation import follow, window_clips, windows
 from stillmotion.localisation.following import usual_window
@@ -46,11 +46,44 @@ def test_windows_cover_the_video_and_rise(duration, window, stride):
     assert spans[0][0] == 0
     assert spans[-1][1] == pytest.approx(duration)
     for (start, stop), (later, _) in pairwise(spans):
-        assert start < later <= start + stride * (1 + 1e-9)
+        assert start + 0.9e-6 < later <= start + stride + 1.1e-6
         assert stop - start == pytest.approx(window)
     assert all(0 <= start < stop <= duration for start, stop in spans)
     if duration <= window:
         assert spans == [(0.0, duration)]
+
+
+def test_rounding_makes_no_window_of_its_own():
+    """0.3 s is above 0.8 - 0.5 by a bit."""
+    assert windows(0.8, window=0.5, stride=0.3) == pytest.approx(np.array([(0, 0.5), (0.3, 0.8)]))
+    assert windows(0.3, window=0.1 + 0.2, stride=0.1) == [(0.0, 0.3)]
+    assert len(windows(3 * 1.1, window=1.1, stride=1.1)) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"window": 0.8, "stride": 1e-7}, "stride=1e-07 s is less than the 0.1 s"),
+        ({"window": 0.01}, "window=0.01 s is less than the 0.1 s"),
+    ],
+)
+def test_a_window_and_a_stride_are_not_below_a_frame(asked, said, model, film):
+    with pytest.raises(VideoError, match=f"film.mp4: {said}"):
+        follow(model, film, **asked)
+
+
+def test_a_window_of_one_frame_is_as_small_as_can_be(model, film):
+    assert len(follow(model, film, window=0.1, device="cpu")) == 24
+
+
+def test_a_window_that_is_too_short_for_a_clip_names_its_file(film):
+    """Where the training refused short videos."""
+    sampling = Sampling(num_frames=4, short="error")
+    with (
+        open_video(film) as video,
+        pytest.raises(VideoError, match=r"film.mp4: from 0 to 0.3 s: the video has 3 frames"),
+    ):
+        next(window_clips(video, [(0.0, 0.3)], sampling=sampling, image_size=32))
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan"), float("inf")])
@@ -111,8 +144,7 @@ VIEWS = {
 def test_a_window_is_seen_as_a_file_of_it_would_be(sampling, views, film):
     spans = windows(2.4, window=0.9, stride=0.37)
     samples = [Sample(film, label=0, start=start, end=stop) for start, stop in spans]
-    one = replace(views, clips=1, crops=1)
-    alone = view_dataset(samples, sampling=sampling, image_size=32, views=one)
+    alone = view_dataset(samples, sampling=sampling, image_size=32, views=views.single())
     with open_video(film) as video:
         found = list(window_clips(video, spans, sampling=sampling, image_size=32, views=views))
     assert len(found) == len(spans) > 3
@@ -176,6 +208,9 @@ def test_the_usual_window_is_as_long_as_what_was_trained_on(finished_run, film):
         assert usual_window(model, fps=video.fps) == 1.5
         model.info["usual_seconds"] = None
         assert usual_window(model, fps=video.fps) == 4.0
+        model.info["usual_seconds"] = "long"
+        with pytest.raises(CheckpointError, match="usual_seconds is damaged: long"):
+            usual_window(model, fps=video.fps)
         model.info["sampling"] = Sampling(num_frames=4, kind="dense", stride=3).to_dict()
         assert usual_window(model, fps=video.fps) == pytest.approx(1.2)
 

@@ -220,14 +220,26 @@ def test_both_forms_of_annotations_are_read(tmp_path):
         assert read_truth(tmp_path / name, classes=NAMES) == expected
 
 
+WRONG = {
+    "a,2,1,run": "the end must be later than the start",
+    "a,-1,1,run": "the start lies before the video",
+    "a,x,1,run": "give seconds, two numbers",
+    "a,0,inf,run": "give seconds, two numbers",
+    "a,0,1,runs": "did you mean 'run'",
+    "a,0": "give seconds, two numbers",
+}
+"""Rows that make no sense, and what is said of each."""
+
+
 def test_every_row_that_makes_no_sense_is_told(tmp_path):
     path = tmp_path / "known.csv"
-    rows = ["video,start,end,label", "a,0,1,run", "a,2,1,run", "a,x,1,run", "a,0,1,runs", "a,0"]
-    path.write_text("\n".join(rows))
+    path.write_text("\n".join(["video,start,end,label", "a,0,1,run", *WRONG]))
     with pytest.raises(ProblemsError) as raised:
         read_truth(path, classes=NAMES)
-    assert [p.place for p in raised.value.problems] == ["line 3", "line 4", "line 5", "line 6"]
-    assert "did you mean 'run'" in raised.value.problems[2].what
+    problems = raised.value.problems
+    assert [problem.place for problem in problems] == [f"line {n}" for n in range(3, 9)]
+    for problem, said in zip(problems, WRONG.values(), strict=True):
+        assert said in problem.what
 
 
 @pytest.mark.parametrize(
@@ -248,8 +260,14 @@ def test_another_form_is_refused(name, text, said, tmp_path):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=said):
         read_truth(tmp_path / name, classes=NAMES)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="cannot be read: No such file or directory"):
         read_truth(tmp_path / f"missing{name}", classes=NAMES)
+
+
+def test_a_video_is_no_list_of_segments(tmp_path):
+    (tmp_path / "day.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42\xff\xfe")
+    with pytest.raises(DataError, match=r"no text in UTF-8. Known segments are CSV \(video,start"):
+        read_truth(tmp_path / "day.mp4", classes=NAMES)
 
 
 @pytest.mark.parametrize("name", ["0.mp4", "0", "yard/0.mp4", "yard/0", str(YARD.absolute())])

@@ -1,7 +1,9 @@
 """stillmotion show: a film, a picture, a page; one line for each signal that is not there."""
 
 import json
+import os
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +20,7 @@ from stillmotion.explaining.film import covered
 from stillmotion.methods import AMFlow
 from stillmotion.model import adapt
 from stillmotion.visualise import explanation_page, explanation_picture
+from stillmotion.visualise.explanation_charts import so_far_chart
 from stillmotion.visualise.overlay import CAPTION, DPI, Overlay, caption, paste
 from videos import write_video
 
@@ -109,6 +112,27 @@ def test_frames_keep_a_size_that_can_be_read_on_a_phone(explanation, tmp_path):
             rows.evaluate("(element) => element.scrollBy(9999, 0)")
             shown = [rows.locator(part).first.bounding_box()["x"] for part in ("span", "img")]
             assert shown[0] == rows.bounding_box()["x"]  # names stay while frames scroll
+
+
+def test_a_name_that_is_no_text_is_written_as_its_bytes(run, video, tmp_path, capsys):
+    odd = tmp_path / os.fsdecode(b"r\xe9ve.mp4")
+    try:
+        shutil.copy(video, odd)
+    except OSError as error:
+        pytest.skip(f"this file system takes no such names: {error}")
+    for kind in ("html", "png"):
+        assert show(run, odd, "-o", tmp_path / f"a.{kind}", "--what", "time") == 0
+    assert "r\\xe9ve.mp4" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "r\\xe9ve.mp4" in capsys.readouterr().out
+
+
+def test_names_that_begin_with_an_underscore_are_in_the_legend(explanation):
+    names = ("_open", *explanation.labels[1:])
+    figure = so_far_chart(replace(explanation, labels=names))
+    (axes,) = figure.axes
+    shown = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert shown == list(names)
+    assert len(axes.lines) == len(names)
 
 
 def test_a_picture_has_a_row_for_all_there_is(run, few_videos, tmp_path):

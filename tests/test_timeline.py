@@ -2,19 +2,21 @@
 
 import csv
 import json
+import os
+import shutil
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
+from rich.console import Console
 
 import stillmotion as sm
 from runs import files_below, stillmotion
-from stillmotion.errors import VideoError
-from stillmotion.localisation import following, locate
-from stillmotion.rejection import KEY, Rejection
-from stillmotion.visualise.theme import LIGHT
-from stillmotion.visualise.timeline import minutes, timeline_picture
+from stillmotion.data.sampling import Sampling
+from stillmotion.errors import ConfigurationError, VideoError
+from stillmotion.localisation import Located, Segment, Track, following, locate
+from stillmotion.rejection import KEY, NONE, Rejection
 from videos import write_video
 
 FAST = ("--window", "0.6", "--device", "cpu")
@@ -23,6 +25,15 @@ FAST = ("--window", "0.6", "--device", "cpu")
 @pytest.fixture
 def film(tmp_path):
     return write_video(tmp_path / "film.mp4", num_frames=24)
+
+
+def told_otherwise(run, folder, **info):
+    """A copy of a run that says something else of its training."""
+    shutil.copytree(run / "best", folder)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["info"] |= info
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    return folder
 
 
 def test_every_output_tells_the_same_segments(finished_run, film, tmp_path, capsys):
@@ -92,12 +103,131 @@ def test_the_readable_are_answered_and_the_others_said(finished_run, film, tmp_p
     assert not (tmp_path / "no.csv").exists()
 
 
+def test_marks_of_what_cannot_be_read_alone_cost_no_answers(finished_run, film, tmp_path, capsys):
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    marks, rows, told = (tmp_path / name for name in ("marks.csv", "out.csv", "out.json"))
+    label = sm.load(finished_run).class_names[0]
+    marks.write_text(f"video,start,end,label\nbad.mp4,0,1,{label}\n")
+    asked = ("--truth", marks, "--csv", rows, "--json", told, "--threshold", "0")
+    assert stillmotion("timeline", finished_run, tmp_path / "bad.mp4", film, *FAST, *asked) == 2
+    assert "no segments are known in what was read: not scored" in capsys.readouterr().err
+    assert [video["video"] for video in json.loads(told.read_text())["videos"]] == [str(film)]
+    assert "scores" not in json.loads(told.read_text())
+    assert str(film) in rows.read_text()
+
+
+def test_one_video_that_is_too_short_does_not_end_the_others(finished_run, tmp_path, capsys):
+    """Where the training refused short videos."""
+    sampling = Sampling(num_frames=2, short="error")
+    run = told_otherwise(finished_run, tmp_path / "run", sampling=sampling.to_dict())
+    short = write_video(tmp_path / "a.mp4", num_frames=1)
+    write_video(tmp_path / "b.mp4", num_frames=24)
+    asked = ("timeline", run, tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert stillmotion(*asked, "--window", "2", "--device", "cpu") == 2
+    out, err = capsys.readouterr()
+    assert f"{short}: from 0 to 0.1 s: the video has 1 frames" in err
+    assert f"{tmp_path / 'b.mp4'}:" in out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"per_class": True, "threshold": 0.0},
+        {"smooth": -1.0},
+        {"threshold": 2.0},
+        {"min_seconds": -1.0},
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_video_is_opened(wrong, finished_run, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"threshold|smooth|min_seconds"):
+        locate(sm.load(finished_run), tmp_path / "not there.mp4", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("asked", "info", "said"),
+    [
+        (("--window", "1"), {}, "windows of 1 s, every 0.5 s, threshold 0%"),
+        ((), {"usual_seconds": 3.0}, "windows of 3 s (as its training videos), every 1.5 s"),
+        (
+            ("--stride", "1"),
+            {"usual_seconds": None, KEY: Rejection(threshold=0.786).to_dict()},
+            "windows of 4 s (length of the training videos unknown: give --window), every 1 s, "
+            "threshold 78.6%",
+        ),
+        (
+            ("--threshold", "0.5"),
+            {"sampling": Sampling(num_frames=2, kind="dense", stride=3).to_dict()},
+            "windows of 6 frames (as a clip of its training), every half a window, threshold 50%",
+        ),
+    ],
+)
+def test_what_is_assumed_is_said(asked, info, said, finished_run, film, tmp_path, capsys):
+    run = told_otherwise(finished_run, tmp_path / "run", **{KEY: None} | info)
+    assert stillmotion("timeline", run, film, "--device", "cpu", *asked) == 0
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.startswith(said)
+    is_short = "--window" not in asked and "sampling" not in info
+    assert any("no longer than a window" in line for line in rest) == is_short
+
+
+def test_what_is_written_is_said_and_an_empty_file_is_called_so(
+    finished_run, film, tmp_path, capsys
+):
+    srt, rows = tmp_path / "a.srt", tmp_path / "a.csv"
+    asked = ("--threshold", "1", "--smooth", "0", "--srt", srt, "--csv", rows)
+    assert stillmotion("timeline", finished_run, film, *FAST, *asked) == 0
+    err = capsys.readouterr().err
+    assert f"wrote {srt}, which is empty: no segment was found\n" in err
+    assert f"wrote {rows}\n" in err
+    assert srt.read_text() == ""
+
+
+@pytest.mark.parametrize(("count", "apart"), [(15, 2), (40, 1), (41, 2), (5052, 2)])
+def test_the_terminal_shows_forty_rows(count, apart, capsys):
+    """And time without a class only where there is room for it."""
+    found = [Segment(float(apart * n), apart * n + 1.0, "run", 0.9) for n in range(count)]
+    seconds = float(apart * count)
+    track = Track(("run",), np.zeros(1), np.ones(1), np.ones((1, 1), np.float32), seconds)
+    located = Located(Path("day.mp4"), track, found)
+    Console(width=80).print(located.table())
+    _, *lines = capsys.readouterr().out.splitlines()
+    gaps = [line for line in lines if NONE in line]
+    if count <= 40:
+        assert len(lines) == count + len(gaps)
+        assert len(gaps) == (count if apart == 2 else 0)
+    else:
+        assert len(lines) == 41
+        assert lines[-1].strip() == f"... and {count - 40:,} more (--csv holds all)"
+        assert gaps == []
+
+
+def test_a_name_that_is_no_text_is_written_as_its_bytes(finished_run, film, tmp_path):
+    odd = tmp_path / os.fsdecode(b"r\xe9ve.mp4")
+    try:
+        film.rename(odd)
+    except OSError as error:
+        pytest.skip(f"this file system takes no such names: {error}")
+    out = {name: tmp_path / f"film.{name}" for name in ("json", "csv", "png")}
+    asked = ("--json", out["json"], "--csv", out["csv"], "--picture", out["png"])
+    asked += ("--threshold", "0")
+    assert stillmotion("timeline", finished_run, odd, *FAST, *asked) == 0
+    (video,) = json.loads(out["json"].read_text())["videos"]
+    assert video["video"] == f"{tmp_path}/r\\xe9ve.mp4"
+    scored = tmp_path / "scored.json"
+    told = ("--truth", out["csv"], "--json", scored, "--threshold", "0")
+    assert stillmotion("timeline", finished_run, odd, *FAST, *told) == 0
+    assert json.loads(scored.read_text())["scores"]["map"] == 1
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
         (("--csv", "film.mp4"), "would replace what is read"),
         (("--csv", "a.csv", "--json", "a.csv"), "would replace --json"),
-        (("--picture", "notes.txt"), "no .png file"),
+        (("--picture", "notes.txt"), "--picture notes.txt: its name must end with .png"),
+        (("--csv", "old.csv"), "old.csv is there already; name another file"),
+        (("--srt", "."), "--srt .: its name must end with .srt"),
+        (("--json", "film.mp4/a.json"), "nothing can be written into"),
         (("film.mp4", "--srt", "a.srt"), "--srt tells of one video, and 2 are given"),
         (("--truth", "notes.txt"), "no column video"),
         (("--truth", "none.csv"), "none.csv: cannot be read"),
@@ -108,6 +238,7 @@ def test_the_readable_are_answered_and_the_others_said(finished_run, film, tmp_p
 def test_mistakes_are_one_line(asked, said, finished_run, film, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("mine\n")
+    (tmp_path / "old.csv").touch()
     before = files_below(tmp_path)
     assert stillmotion("timeline", finished_run, "film.mp4", *asked) == 2
     err = capsys.readouterr().err
@@ -141,25 +272,3 @@ def test_a_damaged_frame_ends_it_with_its_reason(finished_run, tmp_path):
     (tmp_path / "film.mkv").write_bytes(whole[:half] + bytes(400) + whole[half + 400 :])
     with pytest.raises(VideoError, match="cannot be decoded"):
         locate(sm.load(finished_run), tmp_path / "film.mkv", window=0.2)
-
-
-def test_the_picture_has_each_class_in_its_colour():
-    moments = np.linspace(0.5, 9.5, 10)
-    told = np.stack([np.linspace(0, 1, 10), np.linspace(1, 0, 10)], axis=1)
-    figure = timeline_picture(
-        moments,
-        told,
-        ["run", "jump"],
-        seconds=10.0,
-        found=[(0.0, 5.0, "jump"), (5.0, 10.0, "run")],
-        known=[(0.0, 4.0, "wave")],
-        threshold=0.5,
-    )
-    scores, found, known = figure.axes
-    assert [to_hex(line.get_color()) for line in scores.lines[:2]] == list(LIGHT.series[:2])
-    bars = [p for p in found.patches if p.get_width() == 5]
-    assert [to_hex(bar.get_facecolor()) for bar in bars] == [LIGHT.series[1], LIGHT.series[0]]
-    assert [t.get_text() for t in found.texts] == ["jump", "run"]
-    assert [t.get_text() for t in known.texts] == ["wave"]
-    assert LIGHT.png(figure)[:4] == b"\x89PNG"
-    assert [minutes(s) for s in (5.0, 7.5, 3725.0)] == ["0:05", "0:07.5", "1:02:05"]

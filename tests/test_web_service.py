@@ -9,7 +9,8 @@ from PIL import Image
 
 from services import asked, client_of, ended, refusal, two_models
 from stillmotion import Predictor
-from stillmotion.localisation import follow
+from stillmotion.localisation import as_calibrated, follow, locate
+from stillmotion.rejection import KEY, Rejection
 from stillmotion.visualise.extract import attention_flow
 from stillmotion.web.hosting import named
 from stillmotion.web.limits import Limits
@@ -40,7 +41,7 @@ def test_several_models_answer_at_once_as_predictor_and_follow_do(client, models
     assert (job["state"], job["error"], job["progress"], job["ahead"]) == ("done", None, 1.0, 0)
     assert [result["model"] for result in job["results"]] == list(models)
     for result, model in zip(job["results"], models.values(), strict=True):
-        expected, track = Predictor(model)(video), follow(model, video)
+        expected, track = Predictor(model)(video), as_calibrated(follow(model, video), model)
         assert result["answer"] == expected.answer
         assert [s["label"] for s in result["top"]] == list(expected.labels)
         told = [s["probability"] for s in result["top"]]
@@ -52,6 +53,19 @@ def test_several_models_answer_at_once_as_predictor_and_follow_do(client, models
         np.testing.assert_allclose(told, track.probabilities[:, columns], atol=1e-5)
         assert len(track) > 1
         assert result["seconds_of_work"] > 0
+
+
+def test_a_track_is_calibrated_as_that_of_locate_is(client, models, video, monkeypatch):
+    hotter = models["doors"].info | {KEY: Rejection(threshold=0.0, temperature=3.0).to_dict()}
+    monkeypatch.setattr(models["doors"], "info", hotter)
+    question = {"models": "doors", "window": 2.0, "stride": 1.0}
+    (result,) = ended(client, asked(client, video.read_bytes(), **question))["results"]
+    scaled = locate(models["doors"], video, window=2.0, stride=1.0, smooth=0.0).track
+    raw = follow(models["doors"], video, window=2.0, stride=1.0)
+    columns = [scaled.class_names.index(name) for name in result["track"]["labels"]]
+    told = np.array(result["track"]["probabilities"])
+    np.testing.assert_allclose(told, scaled.probabilities[:, columns], atol=1e-5)
+    assert np.abs(told - raw.probabilities[:, columns]).max() > 1e-3
 
 
 def test_what_a_video_is_comes_with_its_job(client, video):

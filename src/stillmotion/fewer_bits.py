@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from jaxtyping import UInt8
@@ -41,7 +40,7 @@ def clips_to_check(
         samples,
         sampling=sampling_of(model),
         image_size=model.backbone.image_size[0],
-        views=replace(views, clips=1, crops=1),
+        views=views.single(),
     )
     clips: list[Tensor] = []
     reasons: list[str] = []

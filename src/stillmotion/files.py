@@ -91,6 +91,16 @@ def refuse_existing(path: Path) -> None:
         raise StorageError(f"{path} is there already; give another place")
 
 
+def readable(path: str | os.PathLike[str]) -> str:
+    r"""A path as text that any file, page or picture takes: bytes of a name that are no UTF-8 are
+    written as ``\xff``. The file is found by the path itself alone.
+
+    >>> readable("r\udce9ve.mp4")
+    'r\\xe9ve.mp4'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def umask() -> int:
     """The process's file mode mask, which can only be read by setting it."""
     mask = os.umask(0)

@@ -25,6 +25,7 @@ from stillmotion.data.orders import (
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation, train_transform
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError
+from stillmotion.fields import allows
 from stillmotion.model import VideoClassifier
 from stillmotion.settings import Views
 
@@ -32,6 +33,10 @@ log = logging.getLogger("stillmotion")
 
 MARGIN = 8 / 7
 """Videos are decoded for training to a short side this much longer than a clip's: 256 for 224."""
+
+USUAL_SECONDS = 4.0
+"""Length of a training video where nothing tells it: the usual one of Something-Something (Goyal et
+al., arXiv 1706.04261)."""
 
 REGION = 2
 """And to so many times that where a region of the frames is used."""
@@ -210,6 +215,21 @@ def views_of(model: VideoClassifier) -> Views:
         return Views(**told)
     except (TypeError, ConfigurationError) as error:
         raise CheckpointError(f"the checkpoint's views are damaged: {told}") from error
+
+
+def usual_seconds_of(model: VideoClassifier) -> tuple[float, bool]:
+    """How long the videos usually were that a model was trained on, and whether its checkpoint says
+    so; where it does not, `USUAL_SECONDS`.
+
+    Raises:
+        CheckpointError: where the checkpoint says what cannot be.
+    """
+    told = model.info.get("usual_seconds")
+    if not told:
+        return USUAL_SECONDS, False
+    if not allows(float, told) or told < 0:
+        raise CheckpointError(f"the checkpoint's usual_seconds is damaged: {told}")
+    return float(told), True
 
 
 def _workers(workers: int) -> dict[str, Any]:

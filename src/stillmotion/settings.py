@@ -1,6 +1,6 @@
 """What a run can be told of its videos, its training and its test: the parts of a recipe."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from stillmotion.data.crops import NUM_CROPS, Interpolation
@@ -164,3 +164,7 @@ class Views:
             within(self, "short_side", least=1)
         if self.crops not in NUM_CROPS:
             raise ConfigurationError(f"views.crops cannot be {self.crops}: it is 1, 3 or 10")
+
+    def single(self) -> "Views":
+        """The same way of looking, with one clip and one crop."""
+        return replace(self, clips=1, crops=1)

@@ -68,6 +68,22 @@ def refuse_other_file(path: Path, suffix: str) -> None:
         )
 
 
+def refuse_output(option: str, path: Path, *, suffixes: Sequence[str]) -> None:
+    """Refuse, before any work, a file that could not be written, or would replace another.
+
+    Raises:
+        ConfigurationError: its name ends otherwise, something is there, or its folder cannot be
+            written to.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise ConfigurationError(f"{option} {path}: its name must end with {', '.join(suffixes)}")
+    if os.path.lexists(path):
+        raise ConfigurationError(f"{path} is there already; name another file")
+    folder = next(folder for folder in path.absolute().parents if os.path.exists(folder))
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise ConfigurationError(f"{option} {path}: nothing can be written into {folder}")
+
+
 def add_views(parser: Parser) -> None:
     """Options for views; by default those of the training."""
     kinds = get_type_hints(Views)

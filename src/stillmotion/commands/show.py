@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse.typing import PositiveFloat, PositiveInt
 from rich.console import Console
 
-from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, keep_apart
+from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, keep_apart, refuse_output
 from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser
 from stillmotion.settings import MEMORY_GIB
@@ -30,6 +30,7 @@ def run(arguments: Arguments) -> int:
     directory, video, out = asked_for(values)
     from stillmotion.checkpoint import load
     from stillmotion.explaining import explain
+    from stillmotion.files import readable
 
     explanation = explain(
         load(directory, values["weights"]),
@@ -42,7 +43,7 @@ def run(arguments: Arguments) -> int:
     for name, why in explanation.missing.items():
         print(f"no {name}: {why}", file=sys.stderr)
     write(explanation, out)
-    print(f"{video}: {explanation.heading}   {out}")
+    print(f"{readable(video)}: {explanation.heading}   {readable(out)}")
     return 0
 
 
@@ -63,10 +64,7 @@ def asked_for(values: dict[str, Any]) -> tuple[str, str, Path]:
     directory, video = values["inputs"]
     out = Path(values["out"] or OUT)
     keep_apart(inputs=[video], outputs={"--out": str(out)})
-    if out.suffix.lower() not in FORMS:
-        raise ConfigurationError(f"--out {out}: its name must end with {', '.join(FORMS)}")
-    if out.exists():
-        raise ConfigurationError(f"{out} is there already; name another file")
+    refuse_output("--out", out, suffixes=FORMS)
     from stillmotion.data.frame_folder import is_frame_folder
 
     if Path(video).is_dir() and not is_frame_folder(Path(video)):
@@ -101,12 +99,13 @@ def choose(values: dict[str, Any]) -> int:
     """Rank blocks by how well their flow follows motion."""
     videos = asked_about(values)
     from stillmotion.explaining import rank_blocks
-    from stillmotion.explaining.explain import single_view
     from stillmotion.explaining.ranking_tables import ONE_VIDEO, ranking_table, ranking_told
-    from stillmotion.prediction import video_files
+    from stillmotion.loading import views_of
+    from stillmotion.prediction import Predictor, video_files
 
     paths = list(video_files([Path(name) for name in videos]))
-    predictor = single_view(model_of(values), device=values["device"])
+    model = model_of(values)
+    predictor = Predictor(model, views=views_of(model).single(), device=values["device"])
     with progress_bar(Console(stderr=True)) as bar:
         task = bar.add_task("videos")
         ranking = rank_blocks(

@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat, PositiveInt
 from rich.console import Console
+from rich.markup import escape
 
-from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, keep_apart, refuse_other_file
-from stillmotion.errors import ConfigurationError, VideoError, some
+from stillmotion.commands.shared import RUN, WEIGHTS, Arguments
+from stillmotion.commands.timeline_files import refuse_outputs, refuse_several, write
+from stillmotion.errors import VideoError, some
+from stillmotion.files import readable
 from stillmotion.parsing import Parser
 from stillmotion.settings import MEMORY_GIB
 from stillmotion.terminal import progress_bar
 
 if TYPE_CHECKING:
-    from stillmotion.localisation import Located, Segment
+    from stillmotion.localisation import LocalisationScores, Located, Segment
     from stillmotion.model import VideoClassifier
-
-SUFFIXES = {"json": ".json", "csv": ".csv", "srt": ".srt", "picture": ".png"}
-"""What can be written, and how the names of such files end."""
-
-OF_ONE = ("srt", "picture")
-"""What tells of one video."""
 
 ASKED = ("window", "stride", "smooth", "threshold", "min_seconds", "per_class")
 COMPUTING = ("device", "memory_gib")
 """Together what `locate` is told."""
+
+UNKNOWN = "length of the training videos unknown: give --window"
 
 
 def run(arguments: Arguments) -> int:
@@ -34,7 +33,7 @@ def run(arguments: Arguments) -> int:
     values = options().parse(arguments)
     refuse_outputs(values)
     from stillmotion.checkpoint import load
-    from stillmotion.localisation import matched, read_truth, score_segments
+    from stillmotion.localisation import matched, read_truth
     from stillmotion.prediction import video_files
 
     paths = list(video_files([Path(file) for file in values["files"]]))
@@ -43,21 +42,44 @@ def run(arguments: Arguments) -> int:
     if values["truth"]:
         known = matched(read_truth(Path(values["truth"]), classes=model.class_names), paths)
         say_unknown(known)
+    print(assumed(model, values), file=sys.stderr)
     console = Console()
     found: list[Located] = []
-    for located in read_all(model, paths, values):
-        console.print(f"{located.path}:", soft_wrap=True, markup=False, highlight=False)
-        console.print(located.table())
-        found.append(located)
-    told: dict[str, Any] = {"videos": [located.to_dict(top=values["top"]) for located in found]}
-    if known is not None and found:
-        said = {str(one.path): one.segments for one in found}
-        scores = score_segments(said, {str(one.path): known[one.path] for one in found})
+    for one in read_all(model, paths, values):
+        console.print(f"{readable(one.path)}:", soft_wrap=True, markup=False, highlight=False)
+        console.print(one.table())
+        found.append(one)
+    scores = None if known is None else scored(found, known)
+    if scores is not None:
         console.print(scores.line(), soft_wrap=True, highlight=False)
-        told["scores"] = scores.to_dict()
     if found:
-        write(found, told, values, known=known)
+        write(found, values, known=known, scores=scores)
     return 0 if len(found) == len(paths) else 2
+
+
+def assumed(model: "VideoClassifier", values: dict[str, Any]) -> str:
+    """How videos will be looked at, in a line: as was asked, else as is usual.
+
+    Raises:
+        CheckpointError: the checkpoint says what cannot be.
+    """
+    from stillmotion.loading import sampling_of, usual_seconds_of
+    from stillmotion.localisation.locating import usual_threshold
+
+    window, stride, threshold = (values[name] for name in ("window", "stride", "threshold"))
+    sampling = sampling_of(model)
+    if window is not None:
+        told, half = f"{window:g} s", f"{window / 2:g} s"
+    elif sampling.kind == "dense":
+        frames = sampling.num_frames * sampling.stride
+        told, half = f"{frames} frames (as a clip of its training)", "half a window"
+    else:
+        usual, is_known = usual_seconds_of(model)
+        why = "as its training videos" if is_known else UNKNOWN
+        told, half = f"{usual:g} s ({why})", f"{usual / 2:g} s"
+    every = half if stride is None else f"{stride:g} s"
+    needed = usual_threshold(model) if threshold is None else threshold
+    return f"windows of {told}, every {every}, threshold {100 * needed:.3g}%"
 
 
 def read_all(
@@ -67,7 +89,7 @@ def read_all(
     unread = 0
     for path in paths:
         try:
-            yield watched(model, path, {name: values[name] for name in (*ASKED, *COMPUTING)})
+            yield located(model, path, {name: values[name] for name in (*ASKED, *COMPUTING)})
         except VideoError as error:
             unread += 1
             print(f"stillmotion: {error}", file=sys.stderr)
@@ -75,20 +97,37 @@ def read_all(
         print(f"stillmotion: {unread} of {len(paths)} not read", file=sys.stderr)
 
 
-def watched(model: "VideoClassifier", path: Path, asked: dict[str, Any]) -> "Located":
+def located(model: "VideoClassifier", path: Path, asked: dict[str, Any]) -> "Located":
     """What is found in one video; shows how far it is, and says so when it is stopped."""
     from stillmotion.localisation import locate
 
     with progress_bar(Console(stderr=True)) as bar:
-        task = bar.add_task(path.name, total=1.0)
+        task = bar.add_task(escape(readable(path.name)), total=1.0)
         try:
-            return locate(
+            one = locate(
                 model, path, **asked, on_progress=lambda part: bar.update(task, completed=part)
             )
         except KeyboardInterrupt:
             done = bar.tasks[task].completed
-            print(f"{path}: stopped after {done:.0%}, nothing written", file=sys.stderr)
+            print(f"{readable(path)}: stopped after {done:.0%}, nothing written", file=sys.stderr)
             raise
+    if len(one.track) == 1:
+        told = f"its {one.track.seconds:.3g} s are no longer than a window, and have one answer"
+        print(f"{readable(path)}: {told}", file=sys.stderr)
+    return one
+
+
+def scored(
+    found: list["Located"], known: dict[Path, list["Segment"]]
+) -> "LocalisationScores | None":
+    """How well what was found matches; None, and said, where none of it is known."""
+    from stillmotion.localisation import score_segments
+
+    truth = {str(one.path): known[one.path] for one in found}
+    if any(truth.values()):
+        return score_segments({str(one.path): one.segments for one in found}, truth)
+    print("stillmotion: no segments are known in what was read: not scored", file=sys.stderr)
+    return None
 
 
 def say_unknown(known: dict[Path, list["Segment"]]) -> None:
@@ -96,48 +135,6 @@ def say_unknown(known: dict[Path, list["Segment"]]) -> None:
     if without := [str(path) for path, segments in known.items() if not segments]:
         told = f"no segments are known in {some(without)}: what is found there counts as wrong"
         print(f"stillmotion: {told}", file=sys.stderr)
-
-
-def write(
-    found: list["Located"],
-    told: dict[str, Any],
-    values: dict[str, Any],
-    *,
-    known: dict[Path, list["Segment"]] | None,
-) -> None:
-    """The files that were asked for."""
-    from stillmotion.files import as_json, write_bytes, write_rows, write_text
-    from stillmotion.localisation import subtitles
-    from stillmotion.localisation.located import COLUMNS, picture_of
-
-    if values["json"]:
-        write_text(Path(values["json"]), as_json(told))
-    if values["csv"]:
-        rows = (row for located in found for row in located.rows())
-        write_rows(Path(values["csv"]), COLUMNS, rows)
-    if values["srt"]:
-        write_text(Path(values["srt"]), subtitles(found[0].segments))
-    if values["picture"]:
-        truth = None if known is None else known[found[0].path]
-        write_bytes(Path(values["picture"]), picture_of(found[0], truth=truth, top=values["top"]))
-
-
-def refuse_outputs(values: dict[str, Any]) -> None:
-    """Refuse to write over what is read, over another kind of file, or twice to one place."""
-    outputs = {f"--{name}": values[name] for name in SUFFIXES}
-    keep_apart(inputs=[*values["files"], values["truth"]], outputs=outputs)
-    for name, suffix in SUFFIXES.items():
-        if values[name]:
-            refuse_other_file(Path(values[name]), suffix)
-
-
-def refuse_several(values: dict[str, Any], paths: list[Path]) -> None:
-    """Subtitles and pictures are of one video."""
-    for name in OF_ONE:
-        if values[name] and len(paths) > 1:
-            raise ConfigurationError(
-                f"--{name} tells of one video, and {len(paths)} are given: ask for them one by one"
-            )
 
 
 def options() -> Parser:
@@ -151,12 +148,17 @@ def options() -> Parser:
         "and how sure the model is. Below the threshold it is none of these. With --truth, the "
         "segments are scored against those that people marked. A folder stands for all videos "
         "below it; a file that cannot be read is reported and the others still answered, and the "
-        "exit status is then 2.",
+        "exit status is then 2. Files that are written must not be there yet.",
     )
     parser.add_argument("run", help=RUN)
     parser.add_argument("files", nargs="+", help="video files and folders")
     add_finding(parser)
-    parser.add_argument("--top", type=PositiveInt, default=4, help="classes in JSON and picture")
+    parser.add_argument(
+        "--top",
+        type=PositiveInt,
+        default=4,
+        help="scores of so many classes, or of all that are found, in JSON and picture",
+    )
     parser.add_argument("--json", default=None, help="file for segments, scores over time and mAP")
     parser.add_argument("--csv", default=None, help="file for segments, a row each")
     parser.add_argument("--srt", default=None, help="file for segments as SubRip subtitles")

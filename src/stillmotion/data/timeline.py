@@ -113,3 +113,15 @@ def timeline_from_pts(pts: Sequence[int], *, last_step: int, seconds_per_unit: f
         duration=max((pts[-1] + last_step - pts[0]) * seconds_per_unit, nextafter(starts[-1], inf)),
         resolution=seconds_per_unit,
     )
+
+
+def clock(seconds: float) -> str:
+    """A moment for people, to a tenth of a second.
+
+    >>> clock(65.25), clock(3725.0)
+    ('1:05.2', '1:02:05.0')
+    """
+    minutes, tenths = divmod(round(10 * seconds), 600)
+    hours, minute = divmod(minutes, 60)
+    told = f"{tenths // 10:02}.{tenths % 10}"
+    return f"{hours}:{minute:02}:{told}" if hours else f"{minute}:{told}"

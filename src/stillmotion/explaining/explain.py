@@ -1,7 +1,6 @@
 """An answer with all that can be found of what it rests on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -59,7 +58,8 @@ def explain(
         if name not in SIGNALS:
             raise ConfigurationError(unknown("signal", name, SIGNALS))
     chosen = numbered_blocks(blocks, len(model.trunk.blocks))
-    predictor = single_view(model, device=device, memory_gib=memory_gib)
+    views = views_of(model).single()
+    predictor = Predictor(model, views=views, device=device, memory_gib=memory_gib)
     prediction = predictor(path)
     clip = predictor.read(Path(path))[0].to(predictor.device)
     labels = [model.class_names.index(name) for name in prediction.labels[:SHOWN]]
@@ -104,17 +104,6 @@ def findings(
     if not found:
         raise ConfigurationError(f"nothing to show: {'; '.join(missing.values())}")
     return found, missing
-
-
-def single_view(
-    model: VideoClassifier,
-    *,
-    device: str | torch.device | None = None,
-    memory_gib: float = MEMORY_GIB,
-) -> Predictor:
-    """A model that is asked about one clip of a video, and its centre crop."""
-    views = replace(views_of(model), clips=1, crops=1)
-    return Predictor(model, views=views, device=device, memory_gib=memory_gib)
 
 
 def moments(model: VideoClassifier, path: Path) -> Float[np.ndarray, " T"]:

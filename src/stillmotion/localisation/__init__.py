@@ -13,7 +13,7 @@ scoring     how well the two match: mean average precision
 
 from stillmotion.localisation.following import follow
 from stillmotion.localisation.located import Located
-from stillmotion.localisation.locating import locate
+from stillmotion.localisation.locating import as_calibrated, locate
 from stillmotion.localisation.scoring import LocalisationScores, score_segments
 from stillmotion.localisation.segment import Segment, segments
 from stillmotion.localisation.smoothing import calibrated, smoothed
@@ -27,6 +27,7 @@ __all__ = [
     "Located",
     "Segment",
     "Track",
+    "as_calibrated",
     "calibrated",
     "follow",
     "locate",

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from stillmotion.answering import average_of_views, logits_of_views
 from stillmotion.data.parts import sizes_of
-from stillmotion.data.video import open_video
-from stillmotion.loading import sampling_of, views_of
+from stillmotion.data.video import Video, open_video
+from stillmotion.errors import VideoError
+from stillmotion.loading import sampling_of, usual_seconds_of, views_of
 from stillmotion.localisation.track import Track
-from stillmotion.localisation.windows import one_of, window_clips, windows
+from stillmotion.localisation.windows import Span, window_clips, windows
 from stillmotion.metrics import in_parts, most_probable
 from stillmotion.model import VideoClassifier
 from stillmotion.prediction import Predictor
@@ -26,12 +27,11 @@ from stillmotion.settings import MEMORY_GIB
 if TYPE_CHECKING:
     from os import PathLike
 
-USUAL_SECONDS = 4.0
-"""Length of a training video where nothing tells it: the usual one of Something-Something (Goyal et
-al., arXiv 1706.04261)."""
-
 AT_ONCE = 16
 """Clips that are read before the model is asked."""
+
+ROUNDING = 0.02
+"""Part of a frame's time by which a window may fall short of it: people write 0.033 for 1/30."""
 
 LEADING = 5
 """Where classes are combinations, those among so many best of some window are followed: there may
@@ -50,28 +50,29 @@ def follow(
 ) -> Track:
     """What a model says of a video, window by window, of one clip and one crop each.
 
-    A window's probabilities are those that `Predictor` gives of that stretch of the file. Frames
-    are decoded once, and only the list of them grows with the video's length.
+    A window's probabilities are those that `Predictor` gives of that stretch of the file, as the
+    model says them: `as_calibrated` scales them. Frames are decoded once, and only the list of them
+    grows with the video's length.
 
     Args:
         window: seconds that the model sees at once; None: see `usual_window`.
-        stride: seconds from one window to the next; None: half a window.
+        stride: seconds from one window to the next; None: half a window, or a frame where that is
+            longer.
         device: where to compute; None: a GPU where there is one.
         memory_gib: bound on the tensors of the clips that are shown at once, in GiB.
         on_progress: told which part of the windows is done, in (0, 1].
 
     Raises:
-        VideoError: the video cannot be read, with the reason.
+        VideoError: the video cannot be read, with the reason; or one of its frames is shown for
+            longer than a window or a stride.
         ConfigurationError: seconds that are not above 0, a device that is not there, or a model
             that looks at boxes of a subject.
     """
-    views = one_of(views_of(model))
+    views = views_of(model).single()
     asked = Predictor(model, views=views, device=device, memory_gib=memory_gib)
     with open_video(Path(path)) as video:
         window = usual_window(model, fps=video.fps) if window is None else window
-        spans = windows(
-            video.duration_seconds, window=window, stride=window / 2 if stride is None else stride
-        )
+        spans = spans_of(video, window=window, stride=stride)
         size, sampling = model.backbone.image_size[0], sampling_of(model)
         clips = window_clips(video, spans, sampling=sampling, image_size=size, views=views)
         said = torch.empty(len(spans), sum(asked.sizes) or len(model.class_names))
@@ -83,6 +84,24 @@ def follow(
         return track_of(model, spans, said, seconds=video.duration_seconds)
 
 
+def spans_of(video: Video, *, window: float, stride: float | None) -> list[Span]:
+    """The windows of a video: hardly more than it has frames.
+
+    Raises:
+        ConfigurationError: seconds that are not above 0.
+        VideoError: fewer seconds than one frame is shown.
+    """
+    frame = video.duration_seconds / len(video)
+    stride = max(window / 2, frame) if stride is None else stride
+    for name, seconds in {"window": window, "stride": stride}.items():
+        if 0 < seconds < frame * (1 - ROUNDING):
+            raise VideoError(
+                f"{video.path}: {name}={seconds:g} s is less than the {frame:.3g} s for which one "
+                "of its frames is shown: give more"
+            )
+    return windows(video.duration_seconds, window=window, stride=stride)
+
+
 def usual_window(model: VideoClassifier, *, fps: float) -> float:
     """The seconds of a video that a model sees at once if it is shown it as in training.
 
@@ -92,7 +111,7 @@ def usual_window(model: VideoClassifier, *, fps: float) -> float:
     sampling = sampling_of(model)
     if sampling.kind == "dense":
         return sampling.num_frames * sampling.stride / fps
-    return float(model.info.get("usual_seconds") or USUAL_SECONDS)
+    return usual_seconds_of(model)[0]
 
 
 def each_alone(asked: Predictor, clips: list[Tensor]) -> Float[Tensor, "S W"]:

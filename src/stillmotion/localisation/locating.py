@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from stillmotion.localisation.following import follow
 from stillmotion.localisation.located import Located
-from stillmotion.localisation.segment import segments
-from stillmotion.localisation.smoothing import calibrated, smoothed
+from stillmotion.localisation.segment import refuse_impossible, segments
+from stillmotion.localisation.smoothing import calibrated, refuse_negative, smoothed
+from stillmotion.localisation.track import Track
 from stillmotion.model import VideoClassifier
 from stillmotion.rejection import Rejection, rejection_of
 
@@ -26,7 +27,7 @@ def locate(
     per_class: bool = False,
     **following: Any,
 ) -> Located:
-    """Follow a video, smooth what is said of it, and find the segments.
+    """Follow a video, calibrate and smooth what is said of it, and find the segments.
 
         locate(stillmotion.load("runs/doors"), "yard.mp4", threshold=0.5).segments
 
@@ -34,25 +35,38 @@ def locate(
         smooth: standard deviation of the Gaussian over time, in seconds; 0: none; None: a quarter
             of a window.
         threshold: least probability of a class; below it, it is none of these. None: as the model
-            was calibrated, and 0 where it was not. Probabilities of a calibrated model are scaled
-            by its temperature, as the confidence of `predict` is.
+            was calibrated, and 0 where it was not.
         min_seconds, per_class: see `segments`.
         following: window, stride and the others of `follow`.
 
     Raises:
-        VideoError, ConfigurationError: as `follow`, `smoothed` and `segments`.
+        VideoError, ConfigurationError: as `follow`; and as `smoothed` and `segments`, before the
+            video is looked at.
     """
-    track = follow(model, path, **following)
-    known = calibration_of(model)
-    if known is not None:
-        track = calibrated(track, known.temperature)
+    if threshold is None:
+        threshold = usual_threshold(model)
+    refuse_impossible(threshold=threshold, min_seconds=min_seconds, per_class=per_class)
+    if smooth is not None:
+        refuse_negative(smooth)
+    track = as_calibrated(follow(model, path, **following), model)
     if smooth is None:
         smooth = float(track.stops[0] - track.starts[0]) / 4
-    if threshold is None:
-        threshold = known.threshold if known else 0.0
     track = smoothed(track, seconds=smooth)
     found = segments(track, threshold=threshold, min_seconds=min_seconds, per_class=per_class)
     return Located(Path(path), track, found, threshold)
+
+
+def as_calibrated(track: Track, model: VideoClassifier) -> Track:
+    """The track as sure as `stillmotion calibrate` made its model, as the confidence of `predict`
+    is. Here alone are tracks scaled: those of `locate` and those of the service."""
+    known = calibration_of(model)
+    return track if known is None else calibrated(track, known.temperature)
+
+
+def usual_threshold(model: VideoClassifier) -> float:
+    """The least probability of a class, as the model was calibrated; 0 where it was not."""
+    known = calibration_of(model)
+    return 0.0 if known is None else known.threshold
 
 
 def calibration_of(model: VideoClassifier) -> Rejection | None:

@@ -55,14 +55,7 @@ def segments(
     Raises:
         ConfigurationError: a number out of its range, or each class without a threshold.
     """
-    if not allows(float, threshold) or not 0 <= threshold <= 1:
-        raise ConfigurationError(f"threshold={threshold!r}: give a probability, from 0 to 1")
-    if not allows(float, min_seconds) or min_seconds < 0:
-        raise ConfigurationError(f"min_seconds={min_seconds!r}: give seconds, a number from 0")
-    if per_class and threshold == 0:
-        raise ConfigurationError(
-            "without a threshold every class goes on all the time: give one above 0"
-        )
+    refuse_impossible(threshold=threshold, min_seconds=min_seconds, per_class=per_class)
     goes_on = track.probabilities >= threshold
     if not per_class:
         best = track.probabilities.argmax(axis=1)
@@ -79,6 +72,22 @@ def segments(
         for first, stop in lasting(goes_on[:, label], edges, min_seconds=min_seconds)
     ]
     return sorted(found, key=lambda segment: (segment.start, segment.end, segment.label))
+
+
+def refuse_impossible(*, threshold: float, min_seconds: float, per_class: bool) -> None:
+    """Refuse what `segments` refuses, before a video is looked at.
+
+    Raises:
+        ConfigurationError: a number out of its range, or each class without a threshold.
+    """
+    if not allows(float, threshold) or not 0 <= threshold <= 1:
+        raise ConfigurationError(f"threshold={threshold!r}: give a probability, from 0 to 1")
+    if not allows(float, min_seconds) or min_seconds < 0:
+        raise ConfigurationError(f"min_seconds={min_seconds!r}: give seconds, a number from 0")
+    if per_class and threshold == 0:
+        raise ConfigurationError(
+            "without a threshold every class goes on all the time: give one above 0"
+        )
 
 
 def borders(track: Track) -> Float64[np.ndarray, " edges"]:

@@ -33,8 +33,7 @@ def smoothed(track: Track, *, seconds: float) -> Track:
     Raises:
         ConfigurationError: a deviation below 0.
     """
-    if not allows(float, seconds) or seconds < 0:
-        raise ConfigurationError(f"smooth={seconds!r}: give seconds, a number from 0")
+    refuse_negative(seconds)
     if seconds == 0:
         return track
     centres = track.centres
@@ -45,6 +44,16 @@ def smoothed(track: Track, *, seconds: float) -> Track:
         weights = np.exp(-0.5 * ((centres[near] - centres[place]) / seconds) ** 2)
         rows[place] = weights / weights.sum() @ track.probabilities[near]
     return replace(track, probabilities=rows)
+
+
+def refuse_negative(seconds: float) -> None:
+    """Refuse what is no deviation, before a video is looked at.
+
+    Raises:
+        ConfigurationError: it is below 0, or no number.
+    """
+    if not allows(float, seconds) or seconds < 0:
+        raise ConfigurationError(f"smooth={seconds!r}: give seconds, a number from 0")
 
 
 def strongest(track: Track, *, most: int, first: Sequence[str] = ()) -> Track:

@@ -24,15 +24,3 @@ def stamp(seconds: float) -> str:
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours:02}:{minute:02}:{second:02},{milliseconds:03}"
-
-
-def clock(seconds: float) -> str:
-    """A moment for people, to a tenth of a second.
-
-    >>> clock(65.25), clock(3725.0)
-    ('1:05.2', '1:02:05.0')
-    """
-    minutes, tenths = divmod(round(10 * seconds), 600)
-    hours, minute = divmod(minutes, 60)
-    told = f"{tenths // 10:02}.{tenths % 10}"
-    return f"{hours}:{minute:02}:{told}" if hours else f"{minute}:{told}"

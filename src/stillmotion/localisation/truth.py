@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stillmotion.errors import DataError, Problem, ProblemsError, some, unknown
+from stillmotion.files import readable
 from stillmotion.localisation.segment import Segment
 
 COLUMNS = ("video", "start", "end", "label")
@@ -39,8 +40,14 @@ def read_truth(path: Path, *, classes: Sequence[str]) -> dict[str, list[Segment]
                 found[video].append(segment_from(start, end, label, classes=classes))
             except DataError as error:
                 problems.append(Problem(place, "segment", str(error)))
-    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: cannot be read: it is no text in UTF-8. Known segments are CSV "
+            f"({','.join(COLUMNS)}) or ActivityNet's JSON"
+        ) from error
+    except (OSError, csv.Error, json.JSONDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path}: cannot be read: {why}") from error
     if problems:
         raise ProblemsError(str(path), problems)
     return dict(found)
@@ -86,8 +93,12 @@ def segment_from(start: Any, end: Any, label: Any, *, classes: Sequence[str]) ->
         begin, stop = float(start), float(end)
     except (TypeError, ValueError) as error:
         raise DataError(f"start {start!r} and end {end!r}: give seconds, two numbers") from error
-    if not (0 <= begin < stop and math.isfinite(stop)):
-        raise DataError(f"from {start} to {end} s: the end comes after the start, which is not < 0")
+    if not (math.isfinite(begin) and math.isfinite(stop)):
+        raise DataError(f"start {start!r} and end {end!r}: give seconds, two numbers")
+    if begin < 0:
+        raise DataError(f"from {start} to {end} s: the start lies before the video, which is at 0")
+    if stop <= begin:
+        raise DataError(f"from {start} to {end} s: the end must be later than the start")
     if label not in classes:
         raise DataError(unknown("label", str(label), classes))
     return Segment(begin, stop, label)
@@ -120,7 +131,8 @@ def matched(truth: dict[str, list[Segment]], paths: Iterable[Path]) -> dict[Path
 
 def names_of(path: Path) -> set[str]:
     """What annotations may call a file: the ends of its path, with and without its suffix."""
-    parts = path.absolute().parts
+    written = Path(readable(path.absolute()))
+    parts = written.parts
     ends = {Path(*parts[first:]).as_posix() for first in range(len(parts))}
-    ends |= {end.removesuffix(path.suffix) for end in ends}
-    return ends | {path.stem.removeprefix("v_")}
+    ends |= {end.removesuffix(written.suffix) for end in ends}
+    return ends | {written.stem.removeprefix("v_")}

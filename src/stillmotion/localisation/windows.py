@@ -1,7 +1,7 @@
 """Stretches of a long video that overlap, and the clip that a model is shown of each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from math import ceil
 
 import torch
 from jaxtyping import UInt8
@@ -10,13 +10,16 @@ from torch import Tensor
 from stillmotion.data.region import crop_to, motion_box
 from stillmotion.data.sampling import Sampling, view_indices
 from stillmotion.data.video import Video
-from stillmotion.errors import ConfigurationError
+from stillmotion.errors import ClipError, ConfigurationError, VideoError
 from stillmotion.fields import allows
 from stillmotion.loading import view_dataset
 from stillmotion.settings import Views
 
 Span = tuple[float, float]
 """From when to when, in seconds from the first frame."""
+
+MICROSECOND = 1e-6
+"""Moments that are less than this apart are one: the rest is rounding."""
 
 
 def windows(duration: float, *, window: float, stride: float) -> list[Span]:
@@ -37,12 +40,11 @@ def windows(duration: float, *, window: float, stride: float) -> list[Span]:
     for name, seconds in {"window": window, "stride": stride}.items():
         if not allows(float, seconds) or seconds <= 0:
             raise ConfigurationError(f"{name}={seconds!r}: give seconds, a number above 0")
-    if duration <= window:
-        return [(0.0, duration)]
     last = duration - window
-    starts = [place * stride for place in range(int(last / stride) + 1)]
-    starts += [last] if starts[-1] < last else []
-    return [(start, min(start + window, duration)) for start in starts]
+    if last <= MICROSECOND:
+        return [(0.0, duration)]
+    starts = [place * stride for place in range(ceil((last - MICROSECOND) / stride))]
+    return [*((start, start + window) for start in starts), (last, duration)]
 
 
 def window_clips(
@@ -65,15 +67,15 @@ def window_clips(
 
     Raises:
         ConfigurationError: the model looks at boxes of a subject.
-        VideoError: a span without a frame, or, at its turn, a frame that cannot be decoded.
-        ClipError: a span that is too short, where ``sampling.short`` is "error".
+        VideoError: a span without a frame, or one that is too short where ``sampling.short`` is
+            "error", or, at its turn, a frame that cannot be decoded.
     """
     if sampling.region == "boxes":
         raise ConfigurationError(
             "this model was trained on boxes around a subject (sampling.region=boxes), and nobody "
             "says where it is in a whole video: train with region motion or frame"
         )
-    pixels = view_dataset([], sampling=sampling, image_size=image_size, views=one_of(views))
+    pixels = view_dataset([], sampling=sampling, image_size=image_size, views=views.single())
     chosen = [frames_of(video, span, sampling=sampling, views=views) for span in spans]
     last_use = {index: place for place, indices in enumerate(chosen) for index in indices}
     frames = video.in_turn(last_use, short_side=pixels.short_side)
@@ -90,13 +92,15 @@ def window_clips(
                 del held[index]
 
 
-def one_of(views: Views) -> Views:
-    """The same way of looking, with one clip and one crop."""
-    return replace(views, clips=1, crops=1)
-
-
 def frames_of(video: Video, span: Span, *, sampling: Sampling, views: Views) -> list[int]:
-    """The frames that make the clip of a span."""
+    """The frames that make the clip of a span.
+
+    Raises:
+        VideoError: there are too few of them, and ``sampling.short`` is "error".
+    """
     ticks = video.timeline.ticks(start=span[0], end=span[1])
-    (places,) = view_indices(len(ticks), sampling=sampling, num_clips=1, spread=views.spread)
+    try:
+        (places,) = view_indices(len(ticks), sampling=sampling, num_clips=1, spread=views.spread)
+    except ClipError as error:
+        raise VideoError(f"{video.path}: from {span[0]:g} to {span[1]:g} s: {error}") from error
     return [ticks[place] for place in places]

@@ -1,6 +1,6 @@
 """The videos of a run, turned into loaders."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from accelerate.utils import set_seed
@@ -67,7 +67,7 @@ def make_loaders(
         samples = splits.val.samples
         val = view_loader(
             samples,
-            views=replace(recipe.views, clips=1, crops=1),
+            views=recipe.views.single(),
             batch_size=recipe.training.batch_size,
             keep=keep(recipe, samples, image_size, on_progress),
             **common,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from stillmotion.files import readable
 from stillmotion.visualise.clips import Clip, Pictures, as_pictures, resized
 from stillmotion.visualise.flow import (
     SEEN,
@@ -114,7 +115,7 @@ class Explanation:
     @property
     def source(self) -> str:
         """What was asked of what, in a line."""
-        return f"{Path(self.path).name}   {self.span}   {self.model}"
+        return f"{readable(Path(self.path).name)}   {self.span}   {self.model}"
 
     @property
     def span(self) -> str:

@@ -58,20 +58,27 @@ def draw_so_far(axes: Axes, explanation: Explanation, *, theme: Theme, title: st
     so_far = explanation.so_far
     assert so_far is not None
     places = np.arange(len(so_far))
-    for number, (name, dashes) in enumerate(zip(explanation.labels, DASHES, strict=False)):
-        axes.plot(
+    lines = []
+    for number, dashes in enumerate(DASHES[: len(explanation.labels)]):
+        lines += axes.plot(
             places,
             so_far[:, number],
             color=theme.fade(number) if number < len(theme.series) else theme.muted,
             linestyle=dashes,
             linewidth=2.4 if number == 0 else 1.5,
-            label=shorten(name),
         )
     axes.set(title=title, ylim=(0, 1.04))
     percent_axis(axes, "y")
     axes.spines[:].set_visible(False)
+    # Given by hand: matplotlib leaves out of a legend of its own what begins with "_".
     axes.legend(
-        loc="upper left", bbox_to_anchor=(1.01, 1.04), fontsize=8, handlelength=2.4, borderpad=0
+        lines,
+        [shorten(name) for name in explanation.labels[: len(lines)]],
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.04),
+        fontsize=8,
+        handlelength=2.4,
+        borderpad=0,
     )
     tell_moments(axes, explanation)
 

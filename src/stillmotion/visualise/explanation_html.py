@@ -3,6 +3,7 @@
 from html import escape
 from pathlib import Path
 
+from stillmotion.files import readable
 from stillmotion.visualise import html
 from stillmotion.visualise.explanation import Explanation
 from stillmotion.visualise.explanation_charts import importance_chart, so_far_chart
@@ -28,7 +29,7 @@ def explanation_page(explanation: Explanation) -> str:
     return html.page(
         title=e.answer,
         kicker="stillmotion explanation",
-        lede=f"What {e.model} says of {Path(e.path).name}, and what that rests on.",
+        lede=f"What {e.model} says of {readable(Path(e.path).name)}, and what that rests on.",
         headline=html.headline([(share, name, None) for share, name in first]),
         sections=(where(e), when(e), missing(e), how(e)),
     )
@@ -70,5 +71,5 @@ def missing(e: Explanation) -> str:
 
 def how(e: Explanation) -> str:
     """What was asked."""
-    told = {"video": e.path, "clip": f"{e.span}, centre crop", "model": e.model}
+    told = {"video": readable(e.path), "clip": f"{e.span}, centre crop", "model": e.model}
     return html.section("how", "What was asked", html.facts(told))

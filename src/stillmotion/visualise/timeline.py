@@ -6,8 +6,10 @@ import numpy as np
 from jaxtyping import Float, Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from stillmotion.data.timeline import clock
 from stillmotion.visualise.drawing import shorten
 from stillmotion.visualise.theme import LIGHT, Theme, percent, percent_axis
 
@@ -16,6 +18,13 @@ Bar = tuple[float, float, str]
 
 WIDTH = 11.0
 """Inches of the picture."""
+
+MARGIN = 0.08
+"""Inches that stay free above the title."""
+
+NAMES_A_ROW = 4
+LEGEND_ROW = 0.2
+"""Inches."""
 
 LETTERS = 155
 """Letters of a bar's label that the whole width has room for."""
@@ -43,25 +52,47 @@ def timeline_picture(
         threshold: drawn across the scores where it is above 0.
     """
     rows = {"found": found} | ({} if known is None else {"known": known})
+    legend_rows = -(-(len(labels) + (threshold > 0)) // NAMES_A_ROW)
+    height = 2.7 + 0.45 * len(rows) + LEGEND_ROW * legend_rows
     with theme.active():
-        figure = theme.figure(WIDTH, 2.9 + 0.45 * len(rows))
+        figure = theme.figure(WIDTH, height)
+        figure.get_layout_engine().set(rect=(0, 0, 1, 1 - MARGIN / height))  # type: ignore[union-attr, call-arg]
         ratios = [2.0, *(0.3 for _ in rows)]
         scores, *strips = figure.subplots(1 + len(rows), sharex=True, height_ratios=ratios)
-        for number, label in enumerate(labels):
-            style = dict(zip(("color", "linestyle"), pen(number, theme), strict=True))
-            scores.plot(moments, probabilities[:, number], lw=1.5, label=shorten(label), **style)
+        lines = [
+            draw_line(scores, moments, probabilities[:, number], pen(number, theme), until=seconds)
+            for number in range(len(labels))
+        ]
+        names = [shorten(label) for label in labels]
         if threshold > 0:
-            needed = f"{percent(threshold)}: below, none of these"
-            scores.axhline(threshold, color=theme.text, lw=0.9, ls=(0, (3, 3)), label=needed)
+            lines.append(scores.axhline(threshold, color=theme.text, lw=0.9, ls=(0, (3, 3))))
+            names.append(f"{percent(threshold)}: below, none of these")
         scores.set(title=title, xlim=(0, seconds), ylim=(0, 1.02))
         percent_axis(scores, "y")
         for axes, (name, bars) in zip(strips, rows.items(), strict=True):
             draw_strip(axes, bars, labels, seconds=seconds, theme=theme)
             axes.set_yticks([0], [name])
         strips[-1].xaxis.set_major_locator(MaxNLocator(10, steps=[1, 1.5, 2, 3, 6, 10]))
-        strips[-1].xaxis.set_major_formatter(FuncFormatter(lambda at, _: minutes(at)))
-        figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
+        strips[-1].xaxis.set_major_formatter(lambda at, _: clock(at).removesuffix(".0"))
+        # Given by hand: matplotlib leaves out of a legend of its own what begins with "_".
+        figure.legend(lines, names, loc="outside lower center", ncols=NAMES_A_ROW, fontsize=8.5)
     return figure
+
+
+def draw_line(
+    axes: Axes,
+    moments: Float64[np.ndarray, " S"],
+    scores: Float[np.ndarray, " S"],
+    pen: tuple[str, str],
+    *,
+    until: float,
+) -> Line2D:
+    """Scores of one class, flat from the video's first moment and to its last: so far the first and
+    the last window speak."""
+    times = np.concatenate([[0.0], moments, [until]])
+    colour, dashes = pen
+    (line,) = axes.plot(times, np.pad(scores, 1, mode="edge"), color=colour, ls=dashes, lw=1.5)
+    return line
 
 
 def draw_strip(
@@ -85,15 +116,3 @@ def pen(number: int, theme: Theme) -> tuple[str, str]:
     """The colour and the line of a class: once through the colours, then paler and dashed."""
     around, place = divmod(number, len(theme.series))
     return theme.fade(place, min(0.6, 0.45 * around)), ("-", "--", ":")[min(around, 2)]
-
-
-def minutes(seconds: float) -> str:
-    """A moment on the axis.
-
-    >>> minutes(5), minutes(7.5), minutes(3725)
-    ('0:05', '0:07.5', '1:02:05')
-    """
-    whole, part = divmod(round(10 * seconds), 10)
-    told = f"{whole // 60 % 60:02}:{whole % 60:02}" if whole >= 3600 else ""
-    told = f"{whole // 3600}:{told}" if told else f"{whole // 60}:{whole % 60:02}"
-    return f"{told}.{part}" if part else told

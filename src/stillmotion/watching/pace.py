@@ -3,8 +3,7 @@
 from math import floor, isfinite
 
 from stillmotion.errors import ConfigurationError
-from stillmotion.loading import sampling_of
-from stillmotion.localisation.following import USUAL_SECONDS
+from stillmotion.loading import sampling_of, usual_seconds_of
 from stillmotion.model import VideoClassifier
 
 SLACK = 0.01
@@ -68,14 +67,13 @@ def usual_pace(model: VideoClassifier) -> Pace:
     """As in training: dense clips took every ``sampling.stride``-th frame.
 
     Uniform ones were spread over a whole video. How long those were, a checkpoint tells as
-    ``usual_seconds``, else `localisation.following.USUAL_SECONDS` is taken for it.
+    ``usual_seconds``, else `loading.USUAL_SECONDS` is taken for it.
     """
     sampling = sampling_of(model)
     if sampling.kind == "dense":
         return Pace(every=sampling.stride, why="the stride of its training")
-    told = model.info.get("usual_seconds")
-    seconds = float(told or USUAL_SECONDS)
-    known = "as long as its training videos" if told else "as training videos usually take"
+    seconds, is_known = usual_seconds_of(model)
+    known = "as long as its training videos" if is_known else "as training videos usually take"
     return Pace(
         fps=sampling.num_frames / seconds,
         why=f"{sampling.num_frames} frames in {seconds:g} s, {known}",

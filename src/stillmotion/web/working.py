@@ -15,6 +15,7 @@ from torch import Tensor
 from stillmotion.answering import average_of_views
 from stillmotion.localisation import Track
 from stillmotion.localisation.following import track_of, usual_window
+from stillmotion.localisation.locating import as_calibrated
 from stillmotion.localisation.windows import Span
 from stillmotion.metrics import softmax
 from stillmotion.web import decoding
@@ -181,12 +182,12 @@ class Worker:
         said = average_of_views(views, predictor.views.average, predictor.sizes)[0]
         prediction = predictor.prediction(said, path=str(self.job.path))
         windows = softmax(logits(gathered.windows), predictor.sizes)
-        track = track_of(hosted.model, gathered.spans, windows, seconds=self.job.video.seconds)
+        raw = track_of(hosted.model, gathered.spans, windows, seconds=self.job.video.seconds)
         return Result(
             model=model,
             answer=prediction.answer,
             top=[Share(label=name, probability=p) for name, p in prediction.top(FIRST)],
-            track=track_told(track),
+            track=track_told(as_calibrated(raw, hosted.model)),
             seconds_of_work=gathered.seconds,
         )
 
