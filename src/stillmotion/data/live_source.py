@@ -147,6 +147,8 @@ class Connection:
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Frames that are whole: a stream that is joined begins between two key frames."""
         for packet in self._container.demux(self._stream):
+            if packet.has_sidedata("encryption_info"):
+                raise VideoError(f"{self.source.name}: the video is encrypted")
             try:
                 frames = packet.decode()
             except av.InvalidDataError:
