@@ -201,6 +201,11 @@ def test_an_address_where_nobody_is_is_said():
             list(live)
 
 
+def test_the_password_of_an_address_is_used_and_not_shown():
+    source = source_of("rtsp://user:secret@door/1")
+    assert (source.name, source.address) == ("rtsp://door/1", "rtsp://user:secret@door/1")
+
+
 def test_a_silent_address_is_said():
     with (
         tcp_sender(b"", hold=True) as address,

@@ -118,7 +118,7 @@ class Live:
         self._clock = Clock()
         self._stopped = Event()
         self._error: Exception | None = None
-        self._thread = Thread(target=self._run, name=f"frames of {source}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"frames of {self.source.name}", daemon=True)
 
     @property
     def dropped(self) -> int:

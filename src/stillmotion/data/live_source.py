@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stillmotion.data.container import MAX_PIXELS, explained, open_container, video_stream
-from stillmotion.data.recording import is_address
+from stillmotion.data.recording import is_address, without_password
 from stillmotion.errors import ConfigurationError, VideoError
 
 USUAL_RATE = 25.0
@@ -28,7 +28,7 @@ class Source:
     """What FFmpeg is to open."""
 
     name: str
-    """As it was given; of a camera, also what that stands for."""
+    """As it was given, without a password; of a camera, also what that stands for."""
     address: str
     format: str | None = None
     """None: FFmpeg finds out."""
@@ -55,7 +55,7 @@ def source_of(given: str | Path, *, platform: str = sys.platform) -> Source:
     if is_address(name):
         # Over UDP, the usual way of RTSP, lost packets spoil pictures until the next key frame.
         steady = {"rtsp_transport": "tcp"} if kind in ("rtsp", "rtsps") else {}
-        return Source(name, name, options=PROMPT | steady)
+        return Source(without_password(name), name, options=PROMPT | steady)
     if Path(name).is_dir():
         raise ConfigurationError(f"{name} is a folder: give one file, a camera or an address")
     return Source(name, name, is_file=True)
