@@ -75,8 +75,6 @@ def usual_pace(model: VideoClassifier) -> Pace:
         return Pace(every=sampling.stride, why="the stride of its training")
     told = model.info.get("usual_seconds")
     seconds = float(told or USUAL_SECONDS)
-    known = "as long as its training videos" if told else "as training videos usually take"
-    return Pace(
-        fps=sampling.num_frames / seconds,
-        why=f"{sampling.num_frames} frames in {seconds:g} s, {known}",
-    )
+    known = f"{sampling.num_frames} frames in {seconds:g} s, as long as its training videos"
+    unknown = f"length of the training videos unknown, {seconds:g} s assumed: give --fps"
+    return Pace(fps=sampling.num_frames / seconds, why=known if told else unknown)
