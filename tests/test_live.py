@@ -228,6 +228,22 @@ def test_a_stream_over_udp_is_followed(tmp_path):
     assert live.fps == 10
 
 
+def test_a_stream_may_be_joined_long_before_a_key_frame(tmp_path):
+    """Twice a video without its key frame, then the video."""
+    rare = {"tune": "zerolatency", "sc_threshold": "0"}
+    data = transport_stream(tmp_path, num_frames=24, keyframe_every=250, options=rare)
+    with av.open(str(tmp_path / "sent.ts")) as container:
+        later = [packet.pos for packet in container.demux(video=0) if packet.size][1]
+    with (
+        tcp_sender(data[later:] * 2 + data) as address,
+        Live(address, buffer=99, reconnect=0.0) as live,
+    ):
+        taken = []
+        with pytest.raises(VideoError, match="the stream ended"):
+            taken.extend(frame.pixels() for frame in live)
+    assert levels(torch.stack(taken))[-24:] == list(range(24))
+
+
 @pytest.mark.parametrize("hold", [False, True], ids=["closed", "silent"])
 def test_a_lost_stream_is_opened_again_and_given_up_in_the_end(hold, tmp_path, monkeypatch):
     monkeypatch.setattr("stillmotion.data.live_clock.FIRST_PAUSE", 0.1)

@@ -231,6 +231,9 @@ def test_a_caption_leaves_the_picture_above_alone():
     assert changed.max() == 239
     assert (drawn == np.array([int(DARK.series[0][k : k + 2], 16) for k in (1, 3, 5)])).all(2).any()
     assert caption(picture, None) is picture
+    plain = replace(SEEN, prediction=Prediction("a", NAMES, (0.7, 0.2, 0.1)))
+    lower = (caption(picture, plain) != picture).any(axis=(1, 2)).nonzero()[0].min()
+    assert lower - changed.min() == 14  # a line of words, which says how sure it is
 
 
 def test_a_drawing_keeps_the_clock_of_its_source(tmp_path):

@@ -19,8 +19,9 @@ USUAL_RATE = 25.0
 RATES = (1, 240)
 """What a source may tell of its frames a second; some address streams tell their clock instead."""
 
-PROMPT = {"flags": "low_delay", "analyzeduration": "1000000"}
-"""FFmpeg gives frames out at once, and looks at no more than a second of a stream to know it."""
+PROMPT = {"flags": "low_delay", "analyzeduration": "10000000"}
+"""FFmpeg gives frames out at once, and looks at ten seconds of a stream at most to know it: who
+joins between two key frames must wait for the next to learn the size of a picture."""
 
 
 @dataclass(frozen=True)
