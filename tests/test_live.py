@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from senders import tcp_sender, transport_stream, udp_sender
 from stillmotion.data.live import Live
-from stillmotion.data.live_clock import LEAP, LONGEST_PAUSE, Clock, pauses
+from stillmotion.data.live_clock import LEAP, LONGEST_PAUSE, REORDERED, Clock, pauses
 from stillmotion.data.live_queue import Newest
 from stillmotion.data.live_source import source_of
 from stillmotion.data.video import open_video
@@ -103,6 +103,25 @@ def test_a_stamp_that_cannot_be_moves_no_clock(stamp, wrong):
     assert [clock.at(t, now=0.0, leap=inf) for t in (stamp, stamp + 60)] == pytest.approx([0, 60])
 
 
+@given(st.permutations(range(24)), st.integers(1, 100))
+def test_frames_out_of_order_cost_no_time(order, fps):
+    """Each comes up to six places from its own; the latest so far tells the time."""
+    places = sorted(range(24), key=lambda place: place + order[place] / 4)
+    clock = Clock()
+    told = [clock.at(place / fps, now=0.0, leap=inf) for place in places]
+    highest = [max(places[: n + 1]) - places[0] for n in range(24)]
+    assert told == pytest.approx([max(0, steps) / fps for steps in highest])
+
+
+@given(st.integers(1, 40), st.integers(2, 50), st.booleans())
+def test_a_clock_goes_on_where_a_source_begins_again(frames, times, is_file):
+    """Again and again the same stamps, at 10 frames a second."""
+    clock = Clock()
+    for place in range(frames * times):
+        seconds = clock.at(place % frames / 10, now=place / 10, leap=inf if is_file else LEAP)
+    assert place / 10 - (REORDERED + 1) / 10 - 1e-6 <= seconds
+
+
 @pytest.mark.parametrize(
     ("given", "platform", "address", "format"),
     [
@@ -182,6 +201,11 @@ def test_an_address_where_nobody_is_is_said():
             list(live)
 
 
+def test_the_password_of_an_address_is_used_and_not_shown():
+    source = source_of("rtsp://user:secret@door/1")
+    assert (source.name, source.address) == ("rtsp://door/1", "rtsp://user:secret@door/1")
+
+
 def test_a_silent_address_is_said():
     with (
         tcp_sender(b"", hold=True) as address,
@@ -202,6 +226,22 @@ def test_a_stream_over_udp_is_followed(tmp_path):
     assert [early.seconds <= late.seconds for early, late in pairwise(frames)] == [True] * 9
     assert not live.has_end
     assert live.fps == 10
+
+
+def test_a_stream_may_be_joined_long_before_a_key_frame(tmp_path):
+    """Twice a video without its key frame, then the video."""
+    rare = {"tune": "zerolatency", "sc_threshold": "0"}
+    data = transport_stream(tmp_path, num_frames=24, keyframe_every=250, options=rare)
+    with av.open(str(tmp_path / "sent.ts")) as container:
+        later = [packet.pos for packet in container.demux(video=0) if packet.size][1]
+    with (
+        tcp_sender(data[later:] * 2 + data) as address,
+        Live(address, buffer=99, reconnect=0.0) as live,
+    ):
+        taken = []
+        with pytest.raises(VideoError, match="the stream ended"):
+            taken.extend(frame.pixels() for frame in live)
+    assert levels(torch.stack(taken))[-24:] == list(range(24))
 
 
 @pytest.mark.parametrize("hold", [False, True], ids=["closed", "silent"])
@@ -227,15 +267,36 @@ def test_a_lost_stream_is_opened_again_and_given_up_in_the_end(hold, tmp_path, m
 
 def test_damage_costs_frames_and_not_the_stream(tmp_path):
     path = write_video(tmp_path / "a.mp4", keyframe_every=4, options={"tune": "zerolatency"})
-    with av.open(str(path)) as container:
-        places = [packet.pos for packet in container.demux(video=0) if packet.size]
-    data = bytearray(path.read_bytes())
-    data[places[6] : places[6] + 4] = b"\xff" * 4  # how long the picture's data are
-    path.write_bytes(data)
+    damage(path, {6})
     with Live(path, fast=True) as live:
         seen = levels(torch.stack([frame.pixels() for frame in live]))
     assert (len(seen), live.damaged) == (11, 1)
     assert {*range(6), *range(9, 12)} <= set(seen)
+
+
+def damage(path, which):
+    """Claim that the data of these pictures are longer than they can be."""
+    with av.open(str(path)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for place in which:
+        data[places[place] : places[place] + 4] = b"\xff" * 4
+    path.write_bytes(data)
+
+
+def test_a_file_of_which_no_frame_decodes_is_said(tmp_path):
+    path = write_video(tmp_path / "a.mp4", options={"tune": "zerolatency"})
+    damage(path, range(12))
+    with Live(path) as live, pytest.raises(VideoError, match=r"a\.mp4: no frame decodes \(12 dam"):
+        list(live)
+    locked = tmp_path / "locked.mp4"
+    secret = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "0" * 32}
+    with av.open(str(locked), "w", options=secret | {"encryption_kid": "1" * 32}) as container:
+        container.add_stream("libx264", rate=10)
+        container.mux(container.streams.video[0].encode(av.VideoFrame(640, 480, "yuv420p")))
+        container.mux(container.streams.video[0].encode(None))
+    with Live(locked) as live, pytest.raises(VideoError, match=r"locked\.mp4: the video is encr"):
+        list(live)
 
 
 def test_leaving_early_ends_the_thread(tmp_path):

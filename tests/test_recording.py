@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runs import files_below
-from stillmotion.data.recording import Recording
+from stillmotion.data.recording import RATES, Recording, rational, without_password
 from stillmotion.data.video import open_video
 from stillmotion.errors import ClipError, ConfigurationError, StorageError
 from videos import levels
@@ -52,30 +52,49 @@ def test_odd_sides_repeat_their_last_row_or_column(tmp_path_factory, height, wid
     assert torch.allclose(shown, torch.tensor(36.0), atol=2)
 
 
-@pytest.mark.parametrize("fps", [0.5, 12.5, 30000 / 1001, 120.0])
+@pytest.mark.parametrize("fps", [1 / 3000, 1 / 1500, 0.5, 12.5, 30000 / 1001, 120.0, *RATES])
 def test_the_rate_is_as_said(tmp_path, fps):
     with open_video(record(tmp_path / "a.mp4", greys(6), fps=fps)) as video:
         assert video.fps == pytest.approx(fps, rel=1e-3)
 
 
-def test_an_exception_leaves_what_was_there(tmp_path):
+def test_an_exception_leaves_nothing(tmp_path):
+    with pytest.raises(ClipError):
+        record(tmp_path / "a.mp4", [*greys(3), *greys(1, width=62)])
+    assert files_below(tmp_path) == set()
+
+
+def test_without_a_frame_there_is_no_file(tmp_path):
+    with Recording(tmp_path / "a.mp4", height=48, width=64, fps=10.0):
+        assert len(files_below(tmp_path)) == 1  # the temporary one
+    assert files_below(tmp_path) == set()
+
+
+def test_what_is_there_is_refused_and_stays(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"earlier")
-    with pytest.raises(ClipError):
-        record(path, [*greys(3), *greys(1, width=62)])
+    with pytest.raises(ConfigurationError, match="is there already; name another file"):
+        record(path, greys(3))
     assert path.read_bytes() == b"earlier"
-    assert files_below(tmp_path) == {"a.mp4"}
+
+
+@given(st.floats(*RATES))
+def test_a_rate_as_a_fraction_is_the_same_rate(fps):
+    rate = rational(fps)
+    assert float(rate) == pytest.approx(fps, rel=1e-3)
+    assert max(rate.numerator, rate.denominator) < 2**31  # as FFmpeg holds it
 
 
 def test_mistakes_are_refused(tmp_path):
     with pytest.raises(ConfigurationError, match=r"ends with \.mp4"):
         Recording(tmp_path / "a.gif", height=48, width=64, fps=10.0)
-    with pytest.raises(ConfigurationError, match="above 0"):
-        Recording(tmp_path / "a.mp4", height=48, width=64, fps=0.0)
+    for height, fps in ((0, 10.0), (48, 0.0), (48, RATES[0] / 2), (48, 2.0 * RATES[1])):
+        with pytest.raises(ConfigurationError, match="sides must be above 0, and the rate between"):
+            Recording(tmp_path / "a.mp4", height=height, width=64, fps=fps)
     with pytest.raises(ClipError, match=r"\(48, 62, 3\)"):
         record(tmp_path / "a.mp4", [*greys(1), *greys(1, width=62)])
-    with pytest.raises(StorageError, match="cannot record to tcp"):
-        record("tcp://127.0.0.1:1", greys(1))
+    with pytest.raises(StorageError, match=r"cannot record to tcp://127\.0\.0\.1:1"):
+        record("tcp://user:secret@127.0.0.1:1", greys(1))
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot write"):
         record(tmp_path / "file" / "a.mp4", greys(1))
@@ -97,3 +116,11 @@ def test_an_address_is_sent_a_stream_as_frames_come():
             first = arrived[0].recv(4096)
         assert first[0] == 0x47  # every packet of MPEG-TS begins so
         arrived[0].close()
+
+
+@given(st.text(st.characters(exclude_characters="/?#")), st.text(st.characters(codec="ascii")))
+def test_no_password_is_shown_and_the_rest_is(secret, rest):
+    """The last @ before the path ends the password, as FFmpeg reads it."""
+    shown = without_password(f"rtsp://user:{secret}@door/{rest}")
+    assert shown == f"rtsp://door/{rest}"
+    assert without_password(shown) == shown

@@ -1,6 +1,7 @@
 """`none of these`: the share that is kept, what helps to choose, and where it is remembered."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -166,6 +167,8 @@ def test_below_the_threshold_the_answer_is_none_of_these(run, few_videos, capsys
     path = few_videos / "jump/0.mp4"
     assert stillmotion("predict", run, path, "--threshold", "0.999999") == 0
     assert ": none of these (" in capsys.readouterr().out
+    assert stillmotion("predict", run, path, "--threshold", "0.001") == 0
+    assert re.search(r": (\w+) \([\d.]+% sure, 0\.1% needed\)  \1 ", capsys.readouterr().out)
     assert stillmotion("predict", run, path, "--threshold", "0") == 0
     assert "none of these" not in capsys.readouterr().out
     assert stillmotion("predict", run, path, "--threshold", "1", "--json") == 0

@@ -32,7 +32,7 @@ from stillmotion.watching.drawing import Drawing, caption
 from stillmotion.watching.screen import screen
 from stillmotion.watching.tally import Tally
 from stillmotion.watching.watcher import Smoothing
-from videos import write_video
+from videos import levels, write_video
 
 NAMES = ("turns-left", "turns [bold]right[/]", "stands")
 
@@ -100,6 +100,7 @@ def test_the_usual_pace_is_that_of_the_training(causal):
     model.info["usual_seconds"] = 2.0
     assert usual_pace(model).fps == 2.0
     assert "4 frames in 2 s, as long as its training videos" in usual_pace(model).line()
+    assert "unknown, 4 s assumed: give --fps" in usual_pace(causal).line()
     model.info["sampling"] = {"num_frames": 4, "kind": "dense", "stride": 3}
     assert usual_pace(model).line() == "one frame in 3 (the stride of its training)"
 
@@ -216,7 +217,8 @@ def test_a_screen_shows_names_as_they_are_and_how_late_answers_are():
     console = Console(record=True, width=120, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(screen(SEEN, tally, top=2))
     text = console.export_text()
-    assert all(word in text for word in (NONE, NAMES[0], NAMES[1], "70.0%", "35 ms late"))
+    told = (NONE, "50.0% sure, 60.0% needed", NAMES[0], NAMES[1], "70.0%", "35 ms late")
+    assert all(words in text for words in told)
     assert NAMES[2] not in text
     assert "latency 35 ms on average, 35 ms at most; 0 frames read, 0 dropped" in tally.line()
 
@@ -229,18 +231,32 @@ def test_a_caption_leaves_the_picture_above_alone():
     assert changed.max() == 239
     assert (drawn == np.array([int(DARK.series[0][k : k + 2], 16) for k in (1, 3, 5)])).all(2).any()
     assert caption(picture, None) is picture
+    plain = replace(SEEN, prediction=Prediction("a", NAMES, (0.7, 0.2, 0.1)))
+    lower = (caption(picture, plain) != picture).any(axis=(1, 2)).nonzero()[0].min()
+    assert lower - changed.min() == 14  # a line of words, which says how sure it is
 
 
 def test_a_drawing_keeps_the_clock_of_its_source(tmp_path):
     """Frames 2 to 6 of twelve are lost: frame 1 stands until frame 7."""
-    path = write_video(tmp_path / "a.mp4")
+    path = write_video(tmp_path / "a.mp4", height=240, width=320)
     with Live(path, fast=True) as live, Drawing(tmp_path / "drawn.mp4", live) as drawing:
         for frame in live:
             if frame.index not in range(2, 7):
                 drawing.add(frame, None)
     with open_video(tmp_path / "drawn.mp4") as drawn:
-        assert (len(drawn), drawn.height) == (12, 240)
+        assert levels(drawn.frames_at(range(12)).data) == [0, *[1] * 6, *range(7, 12)]
         assert drawn.fps == pytest.approx(10)
+
+
+def test_a_picture_stands_for_a_second_at_most(tmp_path):
+    """Frames a second and eight seconds apart, drawn at ten a second."""
+    path = write_video(tmp_path / "a.mp4", num_frames=3, pts=[0, 100, 900])
+    with Live(path, fast=True) as live, Drawing(tmp_path / "drawn.mp4", live) as drawing:
+        for frame in live:
+            live.fps = 10.0  # the file tells another rate
+            drawing.add(frame, None)
+    with open_video(tmp_path / "drawn.mp4") as drawn:
+        assert levels(drawn.frames_at(range(21)).data) == [*[0] * 10, *[1] * 10, 2]
 
 
 def test_lines_of_json_and_a_drawn_video(finished_run, tmp_path, capsys):
@@ -264,7 +280,10 @@ def test_a_line_is_printed_where_the_answer_changes(finished_run, video, capsys)
     told = ("--threshold", "1", "--every", "1", "--fast", "--device", "cpu")
     assert stillmotion("watch", finished_run, video, *told) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"0.00 s  {NONE}")
+    assert line.startswith(f"0.00 s  {NONE} (")
+    assert "% sure, 100.0% needed)  " in line
+    assert stillmotion("watch", finished_run, video, *told[2:], "--threshold", "0") == 0
+    assert "sure" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -274,6 +293,8 @@ def test_a_line_is_printed_where_the_answer_changes(finished_run, video, capsys)
         ("missing.mp4", ("--every", "2", "--fps", "3"), "either every"),
         ("a.mp4", ("--draw", "a.mp4"), "would replace what is read"),
         ("a.mp4", ("--draw", "a.gif"), "ends with .mp4"),
+        ("missing.mp4", ("--draw", "a.mp4"), "a.mp4 is there already; name another file"),
+        ("a.mp4", ("--crops", "0"), "views.crops cannot be 0"),
         ("a.mp4", ("--context", "all"), "looks at later frames"),
     ],
 )

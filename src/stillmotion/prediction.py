@@ -68,12 +68,22 @@ class Prediction:
         """The first ``k`` classes with their probabilities."""
         return list(zip(self.labels, self.probabilities, strict=True))[:k]
 
-    def line(self, *, top: int = 5) -> str:
-        """For people: the path, "none of these" where that is the answer, and the first classes."""
+    @property
+    def how_sure(self) -> str:
+        """For people: what is compared with the threshold; nothing where none is in force."""
+        if self.confidence is None:
+            return ""
+        return f"{self.confidence:.1%} sure, {self.threshold:.1%} needed"
+
+    def told(self, *, top: int = 5) -> str:
+        """For people: the first classes; before them, where a threshold is in force, the answer,
+        which may be "none of these", and how sure it is."""
         first = "  ".join(f"{name} {p:.1%}" for name, p in self.top(top))
-        if self.is_none:
-            first = f"{NONE} ({self.confidence:.1%} sure, {self.threshold:.1%} needed)  {first}"
-        return f"{self.path}: {first}"
+        return f"{self.answer} ({self.how_sure})  {first}" if self.how_sure else first
+
+    def line(self, *, top: int = 5) -> str:
+        """For people: the path, and what is `told`."""
+        return f"{self.path}: {self.told(top=top)}"
 
     def to_dict(self, *, top: int = 5) -> dict[str, Any]:
         """JSON-able: path, the first classes with their probabilities; where there is a threshold,

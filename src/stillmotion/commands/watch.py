@@ -5,13 +5,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 from rich.live import Live as Display
 
-from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, keep_apart, refuse_other_file
+from stillmotion.commands.shared import RUN, WEIGHTS, Arguments, keep_apart
 from stillmotion.parsing import Parser
 
 if TYPE_CHECKING:
@@ -27,8 +26,10 @@ def run(arguments: Arguments) -> int:
     """Answer while frames come, until they end or somebody ends it."""
     values = options().parse(arguments)
     keep_apart(inputs=[values["source"]], outputs={"--draw": values["draw"]})
+    from stillmotion.data.recording import refuse_target
+
     if values["draw"]:
-        refuse_other_file(Path(values["draw"]), ".mp4")
+        refuse_target(values["draw"])
     from stillmotion.checkpoint import load
     from stillmotion.data.live import Live
     from stillmotion.watching import Pace, usual_pace
@@ -97,7 +98,7 @@ def watcher_for(model: Any, live: "Live", values: dict[str, Any]) -> "Watcher":
     return Watcher(
         model,
         context=context,
-        views=replace(views, crops=crops) if crops else views,
+        views=views if crops is None else replace(views, crops=crops),
         threshold=values["threshold"],
         smooth=values["smooth"],
         device=values["device"],
@@ -133,8 +134,7 @@ def lines_of_changes() -> Show:
     def show(seen: "Seen", tally: "Tally") -> None:
         if before != [seen.answer]:
             before[:] = [seen.answer]
-            name, share = seen.prediction.top(1)[0]
-            print(f"{seen.seconds:.2f} s  {seen.answer}  ({name} {share:.1%})", flush=True)
+            print(f"{seen.seconds:.2f} s  {seen.prediction.told(top=1)}", flush=True)
 
     return show
 
@@ -169,7 +169,8 @@ def options() -> Parser:
         "--draw",
         default=None,
         metavar="TO",
-        help="also write the pictures with the answer on them: an .mp4 file, or udp://HOST:PORT",
+        help="also write the pictures with the answer on them: an .mp4 file, which must not be "
+        "there yet, or udp://HOST:PORT",
     )
     parser.add_argument(
         "--threshold",

@@ -118,7 +118,7 @@ class Live:
         self._clock = Clock()
         self._stopped = Event()
         self._error: Exception | None = None
-        self._thread = Thread(target=self._run, name=f"frames of {source}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"frames of {self.source.name}", daemon=True)
 
     @property
     def dropped(self) -> int:
@@ -194,9 +194,17 @@ class Live:
                 if self._stopped.is_set():
                     return
         finally:
+            self.damaged = damaged + connection.damaged
             connection.close()
         if not self.has_end:
             raise VideoError(f"{self.source.name}: the stream ended")
+        if self.read == 0:
+            why = (
+                f"no frame decodes ({self.damaged} damaged)"
+                if self.damaged
+                else "there are no frames"
+            )
+            raise VideoError(f"{self.source.name}: {why}")
 
     def _take(self, stamp: float, picture: av.VideoFrame) -> None:
         leap = inf if self.has_end else LEAP

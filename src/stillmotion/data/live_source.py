@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stillmotion.data.container import MAX_PIXELS, explained, open_container, video_stream
-from stillmotion.data.recording import is_address
+from stillmotion.data.recording import is_address, without_password
 from stillmotion.errors import ConfigurationError, VideoError
 
 USUAL_RATE = 25.0
@@ -19,8 +19,9 @@ USUAL_RATE = 25.0
 RATES = (1, 240)
 """What a source may tell of its frames a second; some address streams tell their clock instead."""
 
-PROMPT = {"flags": "low_delay", "analyzeduration": "1000000"}
-"""FFmpeg gives frames out at once, and looks at no more than a second of a stream to know it."""
+PROMPT = {"flags": "low_delay", "analyzeduration": "10000000"}
+"""FFmpeg gives frames out at once, and looks at ten seconds of a stream at most to know it: who
+joins between two key frames must wait for the next to learn the size of a picture."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Source:
     """What FFmpeg is to open."""
 
     name: str
-    """As it was given; of a camera, also what that stands for."""
+    """As it was given, without a password; of a camera, also what that stands for."""
     address: str
     format: str | None = None
     """None: FFmpeg finds out."""
@@ -55,7 +56,7 @@ def source_of(given: str | Path, *, platform: str = sys.platform) -> Source:
     if is_address(name):
         # Over UDP, the usual way of RTSP, lost packets spoil pictures until the next key frame.
         steady = {"rtsp_transport": "tcp"} if kind in ("rtsp", "rtsps") else {}
-        return Source(name, name, options=PROMPT | steady)
+        return Source(without_password(name), name, options=PROMPT | steady)
     if Path(name).is_dir():
         raise ConfigurationError(f"{name} is a folder: give one file, a camera or an address")
     return Source(name, name, is_file=True)
@@ -147,6 +148,8 @@ class Connection:
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Frames that are whole: a stream that is joined begins between two key frames."""
         for packet in self._container.demux(self._stream):
+            if packet.has_sidedata("encryption_info"):
+                raise VideoError(f"{self.source.name}: the video is encrypted")
             try:
                 frames = packet.decode()
             except av.InvalidDataError:

@@ -4,8 +4,9 @@ with Recording("seen.mp4", height=480, width=640, fps=25) as recording:
     recording.add(picture)  # uint8 (480, 640, 3)
 """
 
+import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -24,39 +25,40 @@ LIVE = {"preset": "ultrafast", "tune": "zerolatency"}
 KEPT = {"preset": "veryfast", "crf": "18"}
 """x264 into a file: hardly to be told from the pictures."""
 
+RATES = (1e-4, 1e5)
+"""Frames a second: below, MP4 cannot hold some steps; above, there is no camera."""
+
 
 class Recording:
     """Writes H.264 at a steady rate; a context manager.
 
     A file is MP4, written under a temporary name: it is there when the block ends well, and not at
-    all when it ends with an exception. An address, such as ``udp://127.0.0.1:1234``, is sent
-    MPEG-TS as frames come, with a key frame a second, so that a player may join at any time. A side
-    of an odd number of pixels repeats its last row or column, as H.264 asks for even ones. Where
-    FFmpeg came without x264, the codec is MPEG-4 part 2.
+    all when it ends with an exception, or before the first frame. An address, such as
+    ``udp://127.0.0.1:1234``, is sent MPEG-TS as frames come, with a key frame a second, so that a
+    player may join at any time. A side of an odd number of pixels repeats its last row or column,
+    as H.264 asks for even ones. Where FFmpeg came without x264, the codec is MPEG-4 part 2.
 
     Args:
-        to: the file, whose name ends with ``.mp4``, or an address.
+        to: the file, see `refuse_target`, or an address.
         height: of every frame, in pixels.
         width: likewise.
-        fps: frames a second.
+        fps: frames a second, within `RATES`.
 
     Raises:
-        ConfigurationError: a file of another kind, or a size or rate that is not above 0.
+        ConfigurationError: a file of another kind or one that is there, a size that is not above 0,
+            or a rate beyond `RATES`.
     """
 
     def __init__(self, to: str | Path, *, height: int, width: int, fps: float) -> None:
-        if not is_address(to) and Path(to).suffix.lower() != ".mp4":
+        refuse_target(to)
+        if min(height, width) < 1 or not RATES[0] <= fps <= RATES[1]:
             raise ConfigurationError(
-                f"cannot record to {to}: give a file that ends with .mp4, or an address such as "
-                "udp://127.0.0.1:1234"
-            )
-        if min(height, width) < 1 or not 0 < fps < np.inf:
-            raise ConfigurationError(
-                f"cannot record {height} x {width} pixels at {fps} frames a second: all three must "
-                "be above 0"
+                f"cannot record {height} x {width} pixels at {fps:g} frames a second: sides must "
+                f"be above 0, and the rate between {RATES[0]:g} and {RATES[1]:g}"
             )
         self.to, self.height, self.width = to, height, width
-        self.rate = Fraction(fps).limit_denominator(1001)  # 30000/1001 is told exactly
+        self.rate = rational(fps)
+        self._is_empty = True
         self._open = ExitStack()
 
     def __enter__(self) -> "Recording":
@@ -85,7 +87,8 @@ class Recording:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._open.__exit__(kind, error, traceback)
+        with suppress(_EmptyError):
+            self._open.__exit__(kind, error, traceback)
 
     def add(self, frame: UInt8[np.ndarray, "height width 3"]) -> None:
         """The next frame, RGB.
@@ -102,6 +105,7 @@ class Recording:
         picture = np.pad(frame, odd, mode="edge") if self.height % 2 or self.width % 2 else frame
         with told_as_ours(self.to):
             whole = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            self._is_empty = False
             self._container.mux(self._stream.encode(whole))
 
     def _video_stream(self, container: OutputContainer) -> av.VideoStream:
@@ -124,13 +128,56 @@ class Recording:
         traceback: TracebackType | None,
     ) -> None:
         """What the encoder still holds; nobody wants it after an exception."""
+        if kind is None and self._is_empty:
+            raise _EmptyError
         if kind is None:
             self._container.mux(self._stream.encode(None))
+
+
+class _EmptyError(Exception):
+    """There was no frame: what was opened is thrown away, as after any exception."""
+
+
+def refuse_target(to: str | Path) -> None:
+    """Refuse what cannot be recorded to, before any work.
+
+    Raises:
+        ConfigurationError: a file whose name does not end with ``.mp4``, or that is there already.
+    """
+    if is_address(to):
+        return
+    if Path(to).suffix.lower() != ".mp4":
+        raise ConfigurationError(
+            f"cannot record to {to}: give a file that ends with .mp4, or an address such as "
+            "udp://127.0.0.1:1234"
+        )
+    if Path(to).exists():
+        raise ConfigurationError(f"{to} is there already; name another file")
+
+
+def rational(fps: float) -> Fraction:
+    """A rate as a fraction of which the smaller number is at most 1001.
+
+    >>> rational(29.97), rational(30000 / 1001), rational(1 / 3000)
+    (Fraction(2997, 100), Fraction(30000, 1001), Fraction(1, 3000))
+    """
+    if fps < 1:
+        return 1 / Fraction(1 / fps).limit_denominator(1001)
+    return Fraction(fps).limit_denominator(1001)
 
 
 def is_address(to: str | Path) -> bool:
     """Whether frames go over a network rather than into a file."""
     return "://" in str(to)
+
+
+def without_password(address: str | Path) -> str:
+    """An address to be shown: without the user and the password that it may hold.
+
+    >>> without_password("rtsp://user:secret@door.example/1")
+    'rtsp://door.example/1'
+    """
+    return re.sub("://[^/?#]*@", "://", str(address), count=1)
 
 
 @contextmanager
@@ -139,4 +186,4 @@ def told_as_ours(to: str | Path) -> Iterator[None]:
     try:
         yield
     except av.FFmpegError as error:
-        raise StorageError(f"cannot record to {to}: {error.strerror}") from error
+        raise StorageError(f"cannot record to {without_password(to)}: {error.strerror}") from error

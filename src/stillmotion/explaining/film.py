@@ -28,10 +28,11 @@ def write_film(
     Frames are decoded once, one held at a time.
 
     Args:
-        out: an .mp4 file, which appears whole or not at all.
+        out: an .mp4 file that is not there yet; it appears whole or not at all.
         on_progress: called with the number of pictures that are written and in all.
 
     Raises:
+        ConfigurationError: the file is there, or the video's rate is beyond `recording.RATES`.
         VideoError: the video cannot be read any more.
         StorageError: the file cannot be written.
     """

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from stillmotion.data.live import Live, LiveFrame
-from stillmotion.data.recording import Recording
+from stillmotion.data.recording import Recording, refuse_target
 from stillmotion.visualise.theme import DARK, percent
 from stillmotion.watching.watch import Seen
 
@@ -27,8 +27,8 @@ LONGEST_GAP = 1.0
 class Drawing:
     """Writes frames with what is seen in them; a context manager.
 
-    The video has the source's clock: a picture stands until the next one that was not dropped, but
-    no longer than a second. Its size and rate are those of the first frame.
+    The video has the source's clock: a picture stands until the time of the next one that was not
+    dropped, but no longer than a second. Its size and rate are those of the first frame.
 
     Args:
         to: an MP4 file, or an address; see `Recording`.
@@ -36,14 +36,15 @@ class Drawing:
         top: classes that are drawn.
 
     Raises:
-        ConfigurationError: for a file of another kind.
+        ConfigurationError: for a file of another kind, or one that is there.
     """
 
     def __init__(self, to: str | Path, live: Live, *, top: int = 3) -> None:
-        Recording(to, height=LEAST, width=LEAST, fps=1.0)  # or refuse a wrong name now
+        refuse_target(to)
         self.to, self.live, self.top = to, live, top
         self._recording: Recording | None = None
-        self._written = self._left_out = 0
+        self._standing: Picture | None = None
+        self._places = 0
 
     def __enter__(self) -> "Drawing":
         return self
@@ -72,8 +73,7 @@ class Drawing:
         if picture.size != size:  # a camera may come back with other settings
             picture = picture.resize(size)
         drawn = caption(np.asarray(picture), seen, top=self.top)
-        for _ in range(self._times(frame.seconds, rate=float(recording.rate))):
-            recording.add(drawn)
+        self._write(drawn, recording, place=round(frame.seconds * recording.rate))
 
     def _opened(self, picture: Image.Image) -> Recording:
         self._recording = Recording(
@@ -81,13 +81,16 @@ class Drawing:
         )
         return self._recording.__enter__()
 
-    def _times(self, seconds: float, *, rate: float) -> int:
-        """How often the picture of this moment is written, so that the video keeps the clock."""
-        missing = round(seconds * rate) + 1 - self._written - self._left_out
-        times = min(max(0, missing), max(1, round(LONGEST_GAP * rate)))
-        self._written += times
-        self._left_out += max(0, missing - times)
-        return times
+    def _write(self, picture: Picture, recording: Recording, *, place: int) -> None:
+        """At its place, counted in frames of the video; the one before stands until there."""
+        missing = place - self._places
+        if self._standing is not None:
+            for _ in range(min(missing, round(LONGEST_GAP * recording.rate) - 1)):
+                recording.add(self._standing)
+        if missing >= 0:
+            recording.add(picture)
+            self._places = place + 1
+        self._standing = picture
 
 
 def caption(picture: Picture, seen: Seen | None, *, top: int = 3) -> Picture:
@@ -103,13 +106,16 @@ def caption(picture: Picture, seen: Seen | None, *, top: int = 3) -> Picture:
     width, height = image.size
     size = max(10, min(width, height) // 24)
     large, small, line, gap = font(size), font(size * 5 // 6), round(1.4 * size), size // 2
-    rows = seen.prediction.top(top)
-    y = height - line * (len(rows) + 1) - 2 * gap
+    rows, how_sure = seen.prediction.top(top), seen.prediction.how_sure
+    y = height - line * (len(rows) + 1 + bool(how_sure)) - 2 * gap
     pen.rectangle((0, y, width, height), fill=f"{DARK.background}d8")
     y += gap
     ink = DARK.muted if seen.prediction.is_none else DARK.text
     pen.text((gap, y), seen.answer, font=large, fill=ink)
     pen.text((width - gap, y), f"{seen.seconds:.1f} s", font=small, fill=DARK.muted, anchor="ra")
+    if how_sure:
+        y += line
+        pen.text((gap, y), how_sure, font=small, fill=DARK.muted)
     left, right = width * 5 // 8, width - gap - 4 * size
     for name, share in rows:
         y += line

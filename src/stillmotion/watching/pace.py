@@ -73,8 +73,6 @@ def usual_pace(model: VideoClassifier) -> Pace:
     if sampling.kind == "dense":
         return Pace(every=sampling.stride, why="the stride of its training")
     seconds, is_known = usual_seconds_of(model)
-    known = "as long as its training videos" if is_known else "as training videos usually take"
-    return Pace(
-        fps=sampling.num_frames / seconds,
-        why=f"{sampling.num_frames} frames in {seconds:g} s, {known}",
-    )
+    known = f"{sampling.num_frames} frames in {seconds:g} s, as long as its training videos"
+    unknown = f"length of the training videos unknown, {seconds:g} s assumed: give --fps"
+    return Pace(fps=sampling.num_frames / seconds, why=known if is_known else unknown)

@@ -16,7 +16,8 @@ def screen(seen: Seen, tally: Tally, *, top: int = 5) -> Group:
     """The answer, the first classes as bars, and how well the model keeps up."""
     shown = seen.prediction
     style = "dim" if shown.is_none else "bold"
-    head = Text.assemble((seen.answer, style), (f"  after {seen.seconds:.1f} s", "dim"))
+    aside = [shown.how_sure, f"after {seen.seconds:.1f} s"]
+    head = Text.assemble((seen.answer, style), *((f"  {words}", "dim") for words in aside if words))
     bars = Table.grid(padding=(0, 1))
     bars.add_column(no_wrap=True, overflow="ellipsis", max_width=WIDTH)
     bars.add_column()

@@ -125,9 +125,9 @@ def combined(parts: list[Any]) -> Any:
 def line(told: dict[str, Any]) -> str:
     """An answer for people."""
     first = "  ".join(f"{row['label']} {row['probability']:.1%}" for row in told["predictions"])
-    if told.get("answer") == "none of these":
+    if "answer" in told:
         sure, needed = told["confidence"], told["threshold"]
-        first = f"none of these ({sure:.1%} sure, {needed:.1%} needed)  {first}"
+        first = f"{told['answer']} ({sure:.1%} sure, {needed:.1%} needed)  {first}"
     return f"{told['path']}: {first}"
 
 
