@@ -396,7 +396,7 @@ def test_a_job_of_a_service_that_was_silent_is_there_again(visit, address):
 
 def test_with_a_token_videos_are_fetched_when_they_are_wanted_and_let_go(visit, models):
     with served(models, token=TOKEN) as address:
-        page = visit(f"{address}#token=ask%20me")
+        page = visit(f"{address}#token=ask%2Bme")
         fetched = []
         page.on("request", lambda r: fetched.append(r.url) if r.url.endswith("/video") else None)
         page.reload()
