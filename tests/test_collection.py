@@ -254,3 +254,7 @@ def test_a_name_that_is_not_utf8_is_answered(predictor, videos, tmp_path):
     (row,) = rows_in(tmp_path / "out")
     assert row["path"] == odd
     assert row["predictions"]
+    collection = read_collection(folder)
+    answer_collection(predictor, collection, tmp_path / "table", form="parquet", workers=0)
+    (path,) = (tmp_path / "table").glob("*.parquet")
+    assert parquet.read_table(path)["path"].to_pylist() == [r"bad\xff.mp4"]

@@ -1,6 +1,7 @@
 """Answers for files and folders, as a table or as JSON lines."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -148,3 +149,9 @@ def test_what_a_mirror_does_is_what_the_training_was_told(classes, pairs, change
     model.info["mirror"] = {classes[0]: "another"}
     with pytest.raises(CheckpointError, match="mirror is damaged"):
         mirror_of(model)
+
+
+def test_a_name_that_is_no_text_is_said_as_its_bytes():
+    odd = Prediction(path=os.fsdecode(b"r\xe9ve.mp4"), labels=("open",), probabilities=(1.0,))
+    assert odd.line() == r"r\xe9ve.mp4: open 100.0%"
+    assert odd.to_dict()["path"] == r"r\xe9ve.mp4"

@@ -19,6 +19,7 @@ from stillmotion.data.parts import sizes_of
 from stillmotion.data.rows import videos_below
 from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.fewer_bits import in_fewer_bits
+from stillmotion.files import readable
 from stillmotion.loading import mirror_of, refuse_mirrored, sampling_of, view_dataset, views_of
 from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
@@ -83,13 +84,13 @@ class Prediction:
 
     def line(self, *, top: int = 5) -> str:
         """For people: the path, and what is `told`."""
-        return f"{self.path}: {self.told(top=top)}"
+        return f"{readable(self.path)}: {self.told(top=top)}"
 
     def to_dict(self, *, top: int = 5) -> dict[str, Any]:
         """JSON-able: path, the first classes with their probabilities; where there is a threshold,
         the answer, which may be "none of these", and how sure it is."""
         first = [{"label": name, "probability": round(p, 6)} for name, p in self.top(top)]
-        told: dict[str, Any] = {"path": self.path, "predictions": first}
+        told: dict[str, Any] = {"path": readable(self.path), "predictions": first}
         if self.confidence is not None:
             told |= {"answer": self.answer, "confidence": round(self.confidence, 6)}
             told |= {"threshold": self.threshold}

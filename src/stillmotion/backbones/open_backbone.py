@@ -69,6 +69,11 @@ class OpenBackbone(Frozen, ABC):
         self.model = model
         self.freeze()
 
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name or "an image model of its own"
+
     @abstractmethod
     def tokens(self, clip: NormalisedClip) -> Float[Tensor, "B steps N C"]:
         """(B, T, 3, height, width) -> patch and prefix tokens (B, T, N, C), without positions."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stillmotion.errors import ConfigurationError
-from stillmotion.files import write_text, writing
+from stillmotion.files import readable, write_text, writing
 
 Form = Literal["jsonl", "parquet"]
 Row = dict[str, Any]
@@ -26,7 +26,8 @@ def write_answers(path: Path, rows: Sequence[Row], *, form: Form) -> None:
     from pyarrow import parquet
 
     with writing(path) as file:
-        parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema()), file)
+        told = [row | {"path": readable(row["path"])} for row in rows]  # a column of text
+        parquet.write_table(pyarrow.Table.from_pylist(told, schema=schema()), file)
 
 
 def schema() -> Any:

@@ -28,6 +28,9 @@ Signal = Literal["flow", "rollout", "occlusion", "time"]
 SIGNALS: tuple[Signal, ...] = get_args(Signal)
 """All that can be asked for, in the order in which it is shown."""
 
+CROPS = {"frame": "centre crop", "motion": "centre crop of what moves", "boxes": "its box"}
+"""What a model sees of the frames, by the region that it was trained on."""
+
 SHOWN = 5
 """The most probable classes that are followed over time."""
 
@@ -41,7 +44,7 @@ def explain(
     device: str | torch.device | None = None,
     memory_gib: float = MEMORY_GIB,
 ) -> Explanation:
-    """Ask a model about one clip of a video, its centre crop, and find what the answer rests on.
+    """Ask a model about one clip of a video, one crop, and find what the answer rests on.
 
     Args:
         what: some of ``flow`` (of all blocks, if no adapter reads any), ``rollout``, ``occlusion``
@@ -76,7 +79,8 @@ def explain(
         path=str(path),
         answer=prediction.answer,
         label=prediction.label,
-        model=f"{model.method.name} on {model.backbone.name or 'an image model of your own'}",
+        crop=CROPS[sampling_of(model).region],
+        model=f"{model.method.name} on {model.backbone.title}",
         clip=clip.cpu().numpy(),
         seconds=moments(model, Path(path)),
         labels=prediction.labels[:SHOWN],

@@ -20,7 +20,7 @@ def shown_flow(
     flows = flow_of_frames(model, clip)
     if shut := chosen - {flow.block for flow in flows}:
         raise ConfigurationError(
-            f"block {min(shut)} of {model.backbone.name} pools its tokens and shows no flow"
+            f"block {min(shut)} of {model.backbone.title} pools its tokens and shows no flow"
         )
     if chosen:
         return tuple(flow for flow in flows if flow.block in chosen)

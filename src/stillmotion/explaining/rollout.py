@@ -75,12 +75,12 @@ def block_of_whole_frames(
     """The frozen block, if each token of a frame attends to all tokens of the same frame."""
     if not isinstance(frozen, OpenBlock):
         raise ConfigurationError(
-            f"block {number} of {model.backbone.name} pools its tokens, so the attention of "
+            f"block {number} of {model.backbone.title} pools its tokens, so the attention of "
             "earlier blocks cannot be followed through it"
         )
     if frozen.windows > 1:
         raise ConfigurationError(
-            f"the attention of block {number} of {model.backbone.name} stays in {frozen.windows} "
+            f"the attention of block {number} of {model.backbone.title} stays in {frozen.windows} "
             "windows of the frame"
         )
     if x.shape[1:3] != (num_frames, frozen.grid.num_tokens):

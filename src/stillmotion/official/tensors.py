@@ -37,7 +37,7 @@ def image_scheme_of(model: VideoClassifier, scheme: MethodScheme) -> str:
         if before_blocks is not None and form == (of_clip, name != "adaptformer_video"):
             return name
     raise ConfigurationError(
-        f"{scheme.title}'s code has no image model like {model.backbone.name}; it has those of "
+        f"{scheme.title}'s code has no image model like {model.backbone.title}; it has those of "
         f"{', '.join(SCHEMES[name].title for name in scheme.tables)}"
     )
 

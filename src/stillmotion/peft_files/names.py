@@ -51,7 +51,7 @@ def refuse_passed_by(model: VideoClassifier, names: Iterable[str]) -> None:
     has_own_bias = getattr(attention, "k_bias", None) is not None
     if has_own_bias and not attention.qkv_bias_separate and any("attn.qkv" in n for n in names):
         raise ConfigurationError(
-            f"in timm's {model.backbone.name or 'image model'} PEFT's change beside attn.qkv has "
+            f"in timm's {model.backbone.title} PEFT's change beside attn.qkv has "
             "no effect: its attention keeps the bias apart and does not call that linear map. "
             "Train with --lora.targets [attn_out, mlp_in, mlp_out]"
         )

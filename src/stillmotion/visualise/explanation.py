@@ -42,7 +42,8 @@ class Explanation:
         answer: as `stillmotion predict` gives it, which may be "none of these".
         label: the class that is explained, the most probable one.
         model: what answered, for people: "amflow on vit_base_patch16_224".
-        clip: the frames as the model saw them.
+        crop: which part of the frames it saw, for people.
+        clip: that part of the frames.
         seconds: when each is shown in the video.
         labels: the most probable classes, the first is ``label``.
         probabilities: theirs, for the whole clip.
@@ -58,6 +59,7 @@ class Explanation:
     answer: str
     label: str
     model: str
+    crop: str
     clip: Clip
     seconds: Float[np.ndarray, " T"]
     labels: tuple[str, ...]

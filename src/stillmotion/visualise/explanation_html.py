@@ -71,5 +71,5 @@ def missing(e: Explanation) -> str:
 
 def how(e: Explanation) -> str:
     """What was asked."""
-    told = {"video": readable(e.path), "clip": f"{e.span}, centre crop", "model": e.model}
+    told = {"video": readable(e.path), "clip": f"{e.span}, {e.crop}", "model": e.model}
     return html.section("how", "What was asked", html.facts(told))

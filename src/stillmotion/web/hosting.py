@@ -97,7 +97,7 @@ class Hosted:
             name=self.name,
             source=self.source,
             method=self.model.method.name,
-            backbone=self.model.backbone.name or "an image model of its own",
+            backbone=self.model.backbone.title,
             class_names=list(self.model.class_names),
             num_frames=self.model.num_frames,
             image_size=self.model.backbone.image_size[0],
