@@ -258,3 +258,10 @@ def test_a_name_that_is_not_utf8_is_answered(predictor, videos, tmp_path):
     answer_collection(predictor, collection, tmp_path / "table", form="parquet", workers=0)
     (path,) = (tmp_path / "table").glob("*.parquet")
     assert parquet.read_table(path)["path"].to_pylist() == [r"bad\xff.mp4"]
+
+
+def test_a_column_longer_than_any_is_a_mistake_in_the_list(tmp_path):
+    """As in a list of labelled videos: both are read in one place."""
+    (tmp_path / "list.csv").write_text(f"path,label\n{'a' * 200_000}.mp4,wave\n")
+    with pytest.raises(DataError, match="field larger than field limit"):
+        read_collection(tmp_path / "list.csv")

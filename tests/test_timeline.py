@@ -15,7 +15,8 @@ import stillmotion as sm
 from runs import files_below, stillmotion
 from stillmotion.data.sampling import Sampling
 from stillmotion.errors import ConfigurationError, VideoError
-from stillmotion.localisation import Located, Segment, Track, following, locate
+from stillmotion.localisation import Located, Segment, Track, locate
+from stillmotion.prediction import Predictor
 from stillmotion.rejection import KEY, NONE, Rejection
 from videos import write_video
 
@@ -251,7 +252,7 @@ def test_mistakes_are_one_line(asked, said, finished_run, film, tmp_path, monkey
 def test_a_stop_says_how_far_and_writes_nothing(finished_run, tmp_path, monkeypatch, capsys):
     """Ctrl-C while the second batch of windows is asked about."""
     film = write_video(tmp_path / "film.mp4", num_frames=24)
-    asked, plain = [], following.each_alone
+    asked, plain = [], Predictor.probabilities_each
 
     def interrupted(*arguments):
         asked.append(arguments)
@@ -259,7 +260,7 @@ def test_a_stop_says_how_far_and_writes_nothing(finished_run, tmp_path, monkeypa
             raise KeyboardInterrupt
         return plain(*arguments)
 
-    monkeypatch.setattr(following, "each_alone", interrupted)
+    monkeypatch.setattr(Predictor, "probabilities_each", interrupted)
     told = ("--window", "0.2", "--stride", "0.1", "--csv", tmp_path / "out.csv")
     assert stillmotion("timeline", finished_run, film, *told) == 130
     assert "film.mp4: stopped after 70%, nothing written" in capsys.readouterr().err

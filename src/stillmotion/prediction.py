@@ -17,6 +17,7 @@ from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_folder import is_frame_folder
 from stillmotion.data.parts import sizes_of
 from stillmotion.data.rows import videos_below
+from stillmotion.data.sampling import Sampling
 from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.fewer_bits import in_fewer_bits
 from stillmotion.files import readable
@@ -175,27 +176,39 @@ class Predictor:
         self.chunked = Chunked(fewer, memory_gib=self.chunked.memory_gib)
         return agreement
 
-    @torch.no_grad()
     def probabilities(self, views: UInt8[Tensor, "V T 3 height width"]) -> Float[Tensor, " W"]:
         """Class probabilities of the views of one video; where classes are combinations, those of
         their parts side by side."""
-        logits = logits_of_views(self.chunked, views[None].to(self.device), self.sizes)
-        return average_of_views(logits, self.views.average, self.sizes)[0]
+        return self.probabilities_each(views[None])[0]
+
+    @torch.no_grad()
+    def probabilities_each(
+        self, views: UInt8[Tensor, "B V T 3 height width"]
+    ) -> Float[Tensor, "B W"]:
+        """The same of several videos, each with as many views; float32 on the CPU."""
+        logits = logits_of_views(self.chunked, views.to(self.device), self.sizes)
+        return average_of_views(logits, self.views.average, self.sizes)
 
     def read(self, path: Path) -> UInt8[Tensor, "V T 3 height width"]:
         """The views of one video."""
         size = self.model.backbone.image_size[0]
-        item = view_dataset(
-            [Sample(path, label=0)],
-            sampling=sampling_of(self.model),
-            image_size=size,
-            views=self.views,
-        )[0]
-        if "error" in item:
-            raise VideoError(str(item["error"]))
-        clip = item["clip"]
-        assert isinstance(clip, Tensor)
-        return clip
+        return read_views(path, sampling=sampling_of(self.model), image_size=size, views=self.views)
+
+
+def read_views(
+    path: Path, *, sampling: Sampling, image_size: int, views: Views
+) -> UInt8[Tensor, "V T 3 height width"]:
+    """The views by which a whole file is judged.
+
+    Raises:
+        VideoError: it cannot be read.
+    """
+    item = view_dataset(
+        [Sample(path, label=0)], sampling=sampling, image_size=image_size, views=views
+    )[0]
+    if "error" in item:
+        raise VideoError(str(item["error"]))
+    return item["clip"]
 
 
 def best_device() -> str:

@@ -11,9 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from stillmotion.answering import average_of_views, logits_of_views
 from stillmotion.collection.files import Form, Row, refuse_without_library, write_answers
 from stillmotion.collection.listing import Collection
 from stillmotion.collection.plan import Plan
@@ -151,7 +148,6 @@ def begin(out: Path, described: dict[str, Any]) -> None:
         )
 
 
-@torch.no_grad()
 def answers(
     predictor: Predictor, collection: Collection, wanted: range, *, top: int, workers: int
 ) -> Iterator[tuple[int, Row]]:
@@ -171,9 +167,7 @@ def answers(
         for place, told in said_of(predictor, batch, top=top):
             video = wanted[place]
             sample = collection.samples[video]
-            times = {"start": sample.start, "end": sample.end}
-            known = {name: seconds for name, seconds in times.items() if seconds is not None}
-            yield video, {"path": collection.names[video], **known, **told}
+            yield video, {"path": collection.names[video], **sample.times, **told}
 
 
 def said_of(predictor: Predictor, batch: Batch, *, top: int) -> Iterator[tuple[int, Row]]:
@@ -182,9 +176,7 @@ def said_of(predictor: Predictor, batch: Batch, *, top: int) -> Iterator[tuple[i
         yield place, {"error": reason}
     if len(batch) == 0:
         return
-    views = batch.clip.to(predictor.device)
-    logits = logits_of_views(predictor.chunked, views, predictor.sizes)
-    said = average_of_views(logits, predictor.views.average, predictor.sizes)
+    said = predictor.probabilities_each(batch.clip)
     for place, probabilities in zip(batch.index.tolist(), said, strict=True):
         told = predictor.prediction(probabilities, path="").to_dict(top=top)
         del told["path"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stillmotion.data.annotations import Sample
-from stillmotion.data.list_files import COLUMNS, json_records, text_records
+from stillmotion.data.list_files import COLUMNS, list_text, records_of
 from stillmotion.data.rows import canonical_split, videos_below
 from stillmotion.errors import DataError, unknown
 
@@ -61,7 +61,7 @@ def read_collection(
         records: list[dict[str, Any]] = [{"path": str(path.relative_to(source))} for path in found]
         folder = source
     else:
-        records, folder = records_of(source), Path(root) if root else source.parent
+        records, folder = listed(source), Path(root) if root else source.parent
     if not records:
         raise DataError(f"there are no videos in {source}")
     if split is not None:
@@ -89,18 +89,12 @@ def of_split(records: list[dict[str, Any]], split: str, source: Path) -> list[di
     return [record for record in records if record.get("split") == wanted]
 
 
-def records_of(path: Path) -> list[dict[str, Any]]:
+def listed(path: Path) -> list[dict[str, Any]]:
     """The path of each line of a list; its start, end and split where it has them."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a list file: its bytes are not UTF-8 text") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    text = list_text(path)
     if path.suffix.lower() == ".txt":
         return [{"path": line.strip()} for line in text.split("\n") if line.strip()]
-    reader = json_records if path.suffix.lower() in (".json", ".jsonl") else text_records
-    return [picked(record, place=place) for place, record in reader(path, text, {})]
+    return [picked(record, place=place) for place, record in records_of(path, text, {})]
 
 
 def seconds(told: object, what: str) -> float:

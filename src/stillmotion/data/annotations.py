@@ -42,6 +42,12 @@ class Sample:
     box: Box | None = None
     """Where the subject is, in all frames."""
 
+    @property
+    def times(self) -> dict[str, float]:
+        """Start and end, those that it has."""
+        told = {"start": self.start, "end": self.end}
+        return {name: seconds for name, seconds in told.items() if seconds is not None}
+
 
 @dataclass(frozen=True)
 class VideoList:

@@ -30,6 +30,35 @@ Records = Iterator[tuple[str, dict[str, Any]]]
 """Where each was read, for error messages, and its fields by name."""
 
 
+def list_text(path: Path) -> str:
+    """The text of a list file.
+
+    Raises:
+        DataError: it is no text, or cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a list file: its bytes are not UTF-8 text") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def records_of(
+    path: Path, text: str, columns: Mapping[str, str]
+) -> list[tuple[str, dict[str, Any]]]:
+    """All records of a list file, in the form that its name tells.
+
+    Raises:
+        DataError: not valid JSON, lines that do not have the header's columns, or one too long.
+    """
+    reader = json_records if path.suffix.lower() in (".json", ".jsonl") else text_records
+    try:
+        return list(reader(path, text, columns))
+    except csv.Error as error:  # a column longer than any
+        raise DataError(f"{path}: {error}") from error
+
+
 def json_records(path: Path, text: str, columns: Mapping[str, str]) -> Records:
     """Objects of a JSON array, or one a line."""
     if path.suffix.lower() == ".json":

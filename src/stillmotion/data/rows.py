@@ -4,7 +4,6 @@ List files are text (split by tabs, commas or white space, with or without a hea
 JSON lines. Folders hold one folder a class, perhaps within train, val and test.
 """
 
-import csv
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from reprlib import repr as shortened
 from typing import Any
 
 from stillmotion.data.frame_folder import are_frames
-from stillmotion.data.list_files import COLUMNS, json_records, text_records
+from stillmotion.data.list_files import COLUMNS, list_text, records_of
 from stillmotion.data.suffixes import VIDEO_SUFFIXES, is_video_name
 from stillmotion.errors import ConfigurationError, DataError, unknown
 
@@ -128,19 +127,8 @@ def rows_of_file(path: Path, *, columns: Mapping[str, str]) -> list[Row]:
     """
     if wrong := set(columns) - set(COLUMNS):
         raise ConfigurationError(unknown("field", min(wrong), COLUMNS))
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a list file: its bytes are not UTF-8 text") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    reader = json_records if path.suffix.lower() in (".json", ".jsonl") else text_records
-    try:
-        records = list(reader(path, text, columns))
-    except csv.Error as error:  # a column longer than any
-        raise DataError(f"{path}: {error}") from error
     rows = []
-    for place, record in records:
+    for place, record in records_of(path, list_text(path), columns):
         fields = {field: _pick(record, field, columns, place) for field in COLUMNS}
         for needed in ("path", "label"):
             if fields[needed] in (None, ""):

@@ -111,10 +111,9 @@ def predictions(videos: VideoList, answers: Answers, sizes: Sequence[int]) -> li
     rows = []
     for i, index in enumerate(answers.index):
         sample = videos.samples[index]
-        times = {"start": sample.start, "end": sample.end}
         row = {
             "path": videos.relative_paths[index],
-            **{name: seconds for name, seconds in times.items() if seconds is not None},
+            **sample.times,
             "label": names[int(answers.label[i])],
             "predicted": names[int(best["given"][1][i, 0])],
             "confidence": round(float(confidence[i, 0]), 4),

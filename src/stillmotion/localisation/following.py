@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from stillmotion.answering import average_of_views, logits_of_views
 from stillmotion.data.parts import sizes_of
 from stillmotion.data.video import Video, open_video
 from stillmotion.errors import VideoError
@@ -78,7 +77,7 @@ def follow(
         said = torch.empty(len(spans), sum(asked.sizes) or len(model.class_names))
         for first in range(0, len(spans), AT_ONCE):
             some = list(islice(clips, AT_ONCE))
-            said[first : first + len(some)] = each_alone(asked, some)
+            said[first : first + len(some)] = asked.probabilities_each(torch.stack(some)[:, None])
             if on_progress:
                 on_progress((first + len(some)) / len(spans))
         return track_of(model, spans, said, seconds=video.duration_seconds)
@@ -112,13 +111,6 @@ def usual_window(model: VideoClassifier, *, fps: float) -> float:
     if sampling.kind == "dense":
         return sampling.num_frames * sampling.stride / fps
     return usual_seconds_of(model)[0]
-
-
-def each_alone(asked: Predictor, clips: list[Tensor]) -> Float[Tensor, "S W"]:
-    """Class probabilities of each clip; where classes are combinations, those of their parts."""
-    views = torch.stack(clips)[:, None].to(asked.device)
-    logits = logits_of_views(asked.chunked, views, asked.sizes)
-    return average_of_views(logits, asked.views.average, asked.sizes)
 
 
 def track_of(

@@ -17,13 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stillmotion.data.annotations import Sample
 from stillmotion.data.container import open_container, stated_seconds
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.video import Video, open_video
-from stillmotion.errors import StillmotionError, VideoError
-from stillmotion.loading import view_dataset
+from stillmotion.errors import StillmotionError
 from stillmotion.localisation.windows import Span, frames_of, window_clips, windows
+from stillmotion.prediction import read_views
 from stillmotion.settings import Views
 from stillmotion.web.limits import Limits
 from stillmotion.web.refusal import RefusalError, refuse
@@ -100,7 +99,10 @@ def read(path: Path, looks: list[Look]) -> Iterator[Message]:
         ]
         yield {"windows": [len(of_look) for of_look in spans]}, None
         for number, look in enumerate(looks):
-            for view in whole_views(path, look):
+            whole = read_views(
+                path, sampling=look.sampling, image_size=look.image_size, views=look.views
+            )
+            for view in whole:
                 yield {"look": number}, view
             clips = window_clips(
                 video,
@@ -112,23 +114,6 @@ def read(path: Path, looks: list[Look]) -> Iterator[Message]:
             for span, clip in zip(spans[number], clips, strict=True):
                 times = frame_times(video, span, look)
                 yield {"look": number, "span": span, "times": times}, clip
-
-
-def whole_views(path: Path, look: Look) -> Tensor:
-    """The views (V, T, 3, size, size) by which `Predictor` judges a whole file.
-
-    Raises:
-        VideoError: it cannot be read.
-    """
-    item = view_dataset(
-        [Sample(path, label=0)],
-        sampling=look.sampling,
-        image_size=look.image_size,
-        views=look.views,
-    )[0]
-    if "error" in item:
-        raise VideoError(str(item["error"]))
-    return item["clip"]
 
 
 def frame_times(video: Video, span: Span, look: Look) -> list[float]:
