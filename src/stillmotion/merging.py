@@ -13,6 +13,7 @@ from stillmotion.backbones import OWN_WEIGHTS, frozen_block
 from stillmotion.errors import ConfigurationError, MergeError
 from stillmotion.methods import Method
 from stillmotion.model import VideoClassifier
+from stillmotion.nn.state import relative
 
 TOLERANCE = 1e-4
 """Of the merged logits, relative to the greatest of the logits before."""
@@ -87,12 +88,6 @@ def random_clip(model: VideoClassifier) -> Tensor:
     height, width = model.backbone.image_size
     noise = torch.Generator().manual_seed(0)
     return torch.randn(2, model.num_frames, 3, height, width, generator=noise).to(model.mean)
-
-
-def relative(found: Tensor, wanted: Tensor) -> float:
-    """The greatest difference, as a part of the greatest of what is wanted."""
-    difference = float((found - wanted).abs().max())
-    return difference / float(wanted.abs().max()) if difference else 0.0
 
 
 def worst_block(model: VideoClassifier, merged: VideoClassifier, clip: Tensor) -> tuple[int, float]:

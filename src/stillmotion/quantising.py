@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from stillmotion.errors import ConfigurationError, QuantisingError
 from stillmotion.int8 import Int8Classifier
 from stillmotion.model import VideoClassifier
+from stillmotion.nn.state import relative
 from stillmotion.settings import Precision
 from stillmotion.shapes import Clip, Logits
 
@@ -96,8 +97,7 @@ def compare(full: Float[Tensor, "B K"], fewer: Float[Tensor, "B K"]) -> tuple[in
     """How many clips there are, how many keep their class, and how much logits differ at most,
     relative to the greatest."""
     same = int((full.argmax(dim=1) == fewer.argmax(dim=1)).sum())
-    difference = float((fewer - full).abs().max())
-    return len(full), same, difference / float(full.abs().max()) if difference else 0.0
+    return len(full), same, relative(fewer, full)
 
 
 class BFloat16Classifier(nn.Module):

@@ -8,8 +8,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from stillmotion.errors import ExportError
-from stillmotion.merging import merge, merges, relative
+from stillmotion.merging import merge, merges
 from stillmotion.model import VideoClassifier
+from stillmotion.nn.state import relative
 from stillmotion.shapes import Logits
 
 BATCHES = (1, 2, 3)

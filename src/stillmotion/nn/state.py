@@ -33,3 +33,9 @@ def bytes_of(tensor: Tensor) -> memoryview:
     """A tensor's numbers as bytes, in the order of its axes."""
     flat = tensor.detach().cpu().contiguous().flatten()
     return flat.view(torch.uint8).numpy().data if flat.numel() else memoryview(b"")
+
+
+def relative(found: Tensor, wanted: Tensor) -> float:
+    """The greatest difference, as a part of the greatest of what is wanted."""
+    difference = float((found - wanted).abs().max())
+    return difference / float(wanted.abs().max()) if difference else 0.0
