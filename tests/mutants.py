@@ -123,6 +123,7 @@ def edit_start(data: bytearray, draw: Draw) -> None:
 
 def edit_number(data: bytearray, draw: Draw, *, at: int) -> None:
     """A number of one to eight bytes that begins here, to one of those that break programs."""
+    at = min(at, len(data) - 1)
     width = min(draw.choice((1, 2, 2, 4, 4, 4, 8)), len(data) - at)
     order = draw.choice(("big", "little"))
     value = draw.choice((*ODD, draw.getrandbits(64)))

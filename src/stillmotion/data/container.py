@@ -1,5 +1,6 @@
 """Opening a video file with FFmpeg, and what is refused."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import RawIOBase
@@ -9,6 +10,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from stillmotion.data.mp4_boxes import claimed_samples
 from stillmotion.data.tar_member import Window, open_member
 from stillmotion.errors import VideoError
 
@@ -45,16 +47,16 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
     """Opens the file and its first video stream, ready to decode.
 
     Raises:
-        VideoError: missing, empty, not a video, without a video stream, or of a size above
-            `MAX_PIXELS`.
+        VideoError: missing, empty, not a video, without a video stream, of a size above
+            `MAX_PIXELS`, or with a header that claims more samples than there are bytes.
     """
-    source = _source(path)
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": _CONTAINERS,
         "max_pixels": str(MAX_PIXELS),
     }
     with explained(path):
+        source = _source(path)
         try:
             container = av.open(source, "r", metadata_errors="replace", options=options)
         except av.InvalidDataError as error:
@@ -80,10 +82,14 @@ def open_bytes(path: Path) -> RawIOBase:
 
 def _source(path: Path) -> str | Window:
     """What FFmpeg opens: a file by its name, a member of a tar as a window of it."""
-    window = None if path.is_file() else open_member(path)
-    if (window.size if window else path.stat().st_size) == 0:
-        raise VideoError(f"{path}: the file is empty")
-    return window or str(path.absolute())
+    with open_bytes(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            raise VideoError(f"{path}: the file is empty")
+        # Each has a byte at least, and those of a file that is cut short are listed in its header.
+        if (claimed := claimed_samples(file)) > size:
+            raise VideoError(f"{path}: the header claims {claimed} samples in {size} bytes")
+    return str(path.absolute()) if path.is_file() else open_member(path)
 
 
 def video_stream(container: InputContainer, path: str | Path) -> VideoStream:

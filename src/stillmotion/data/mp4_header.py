@@ -18,6 +18,7 @@ from av.index import IndexEntry
 from av.video.stream import VideoStream
 
 from stillmotion.data.container import open_bytes
+from stillmotion.data.mp4_boxes import box
 from stillmotion.data.packets import Packet, told_by
 
 MAX_HEADER_BYTES = 2**26
@@ -175,18 +176,12 @@ def _boxes(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _box(start: memoryview, *, rest: int) -> tuple[bytes, int, int]:
-    """Kind, bytes of its head, and bytes in all, of a box that begins here.
+    """As `mp4_boxes.box`, of a box that is whole.
 
     Raises:
         ValueError: it is longer than the rest, or shorter than its head.
     """
-    size, kind = struct.unpack_from(">I4s", start)
-    head = 8
-    if size == 1:
-        head = 16
-        (size,) = struct.unpack_from(">Q", start, 8)
-    elif size == 0:
-        size = rest
+    kind, head, size = box(start, rest=rest)
     if not head <= size <= rest:
         raise ValueError("a box of impossible size")
     return kind, head, size
