@@ -26,7 +26,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mutants", type=int, default=2000, help="in all, of all files in turn")
-    parser.add_argument("--sources", type=Path, help="a folder of videos; none: small ones are made")
+    parser.add_argument(
+        "--sources", type=Path, help="a folder of videos; none: small ones are made"
+    )
     parser.add_argument("--largest", type=int, default=200_000, help="bytes of a source")
     parser.add_argument("--out", type=Path, required=True, help="the log, JSON lines")
     options = parser.parse_args()
@@ -36,7 +38,9 @@ def main() -> int:
         sources = options.sources or Path(made)
         files = sorted(path for path in sources.rglob("*.*") if path.is_file())
         names = [
-            str(path.relative_to(sources)) for path in files if path.stat().st_size <= options.largest
+            str(path.relative_to(sources))
+            for path in files
+            if path.stat().st_size <= options.largest
         ]
         judge_all(sources, names, mutants=options.mutants, out=options.out)
     return report(options.out)
@@ -65,7 +69,9 @@ def report(log: Path) -> int:
     """Says what became of all mutants in the log; 1 if one did what none may."""
     every = verdicts(log)
     guilty = [verdict for verdict in every if verdict.faults]
-    print(f"{len(every)} mutants of {len({v.name for v in every})} files, {len(guilty)} with faults")
+    print(
+        f"{len(every)} mutants of {len({v.name for v in every})} files, {len(guilty)} with faults"
+    )
     for road in every[0].ends:
         ends = Counter("frames" if v.ends.get(road) == "frames" else "refused" for v in every)
         print(f"  {road}: {dict(ends)}")

@@ -1,7 +1,8 @@
 """What becomes of damaged videos on every road into the package, watched from another process.
 
-A mutant may end in frames or in an error of ours. It may not crash its process, hang, raise anything
-else, say anything on the standard error, keep a descriptor open or take memory without bound.
+A mutant may end in frames or in an error of ours. It may not crash its process, hang, raise
+anything else, say anything on the standard error, keep a descriptor open, take memory without
+bound, or be another video out of a tar.
 """
 
 import gc
@@ -23,11 +24,11 @@ import torch
 
 from models import classifier
 from mutants import mutant
+from stillmotion import STAdapter
 from stillmotion.data.probe import probe
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.video import open_video
 from stillmotion.errors import StillmotionError
-from stillmotion import STAdapter
 from stillmotion.prediction import Predictor
 from stillmotion.settings import Views
 from stillmotion.web.decoding import Look, inspect, read
@@ -41,9 +42,7 @@ MIB = 2**20
 MEMORY_MIB = 1024
 """That one mutant may take for itself."""
 LIMITS = Limits(time_limit_seconds=20, open_seconds=10)
-LOOK = Look(
-    sampling=Sampling(num_frames=4), image_size=32, views=Views(), window=1.0, stride=0.5
-)
+LOOK = Look(sampling=Sampling(num_frames=4), image_size=32, views=Views(), window=1.0, stride=0.5)
 
 
 Road = Callable[[Path], str | None]
@@ -143,9 +142,7 @@ def work(pipe: Connection, sources: Path) -> None:
             path.unlink()
 
 
-def judge(
-    verdict: Verdict, path: Path, *, roads: Sequence[Road], said: Path
-) -> Verdict:
+def judge(verdict: Verdict, path: Path, *, roads: Sequence[Road], said: Path) -> Verdict:
     """Sends a mutant down all roads, and looks at what it left behind."""
     before, open_before, begun = resident_mib(), descriptors(), time.perf_counter()
     forget_highest()

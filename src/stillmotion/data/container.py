@@ -14,8 +14,9 @@ from stillmotion.data.mp4_boxes import claimed_samples
 from stillmotion.data.tar_member import Window, open_member
 from stillmotion.errors import VideoError
 
-MAX_PIXELS = 2**28
-"""Pixels in a frame that a header may claim (16384 x 16384): memory is taken before they decode."""
+MAX_PIXELS = 2**26
+"""Pixels in a frame that a header may claim (8192 x 8192, twice 8K): a dozen bytes of memory each are
+taken before they decode."""
 
 # Playlists and other formats that name further files are left out: an uploaded file must not be
 # able to make the decoder open something else.
@@ -40,6 +41,8 @@ def describe(error: BaseException) -> str:
     """An FFmpeg error as a clause."""
     if isinstance(error, av.InvalidDataError):
         return "the data is damaged"
+    if isinstance(error, av.EOFError):
+        return "it ends too early"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
@@ -59,7 +62,8 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
         source = _source(path)
         try:
             container = av.open(source, "r", metadata_errors="replace", options=options)
-        except av.InvalidDataError as error:
+        # The bytes can be read, so whatever it is that FFmpeg calls "busy" is what they say.
+        except av.FFmpegError as error:
             raise VideoError(f"{path}: the file is damaged, or not a video") from error
         try:
             stream = video_stream(container, path)

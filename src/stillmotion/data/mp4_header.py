@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from stillmotion.data.container import open_bytes
 from stillmotion.data.mp4_boxes import box
-from stillmotion.data.packets import Packet, told_by
+from stillmotion.data.packets import MAX_FRAMES, Packet, told_by
 
 MAX_HEADER_BYTES = 2**26
 """Larger headers (of days of video) are not taken into memory."""
@@ -39,9 +39,10 @@ def display_offsets(stream: VideoStream, path: Path) -> list[int] | None:
         Units of the stream's clock, one for each of ``stream.index_entries``; None where the file
         is no MP4 file, or its header does not tell of these very packets.
     """
-    entries = list(stream.index_entries)
-    if not stream.container.format.name.startswith("mov") or not entries:
+    is_mp4 = stream.container.format.name.startswith("mov")
+    if not is_mp4 or not 0 < len(stream.index_entries) <= MAX_FRAMES:
         return None
+    entries = list(stream.index_entries)
     try:
         with open_bytes(path) as file:
             tables = _tables(_movie_header(file), track=stream.id)
