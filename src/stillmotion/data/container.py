@@ -15,8 +15,8 @@ from stillmotion.data.tar_member import Window, open_member
 from stillmotion.errors import VideoError
 
 MAX_PIXELS = 2**26
-"""Pixels in a frame that a header may claim (8192 x 8192, twice 8K): a dozen bytes of memory each are
-taken before they decode."""
+"""Pixels in a frame that a header may claim (8192 x 8192, twice 8K): memory is taken for them
+all, a dozen bytes each, before one decodes."""
 
 # Playlists and other formats that name further files are left out: an uploaded file must not be
 # able to make the decoder open something else.
