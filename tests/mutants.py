@@ -8,8 +8,10 @@ writes; the same wheel writes the same bytes.
 import os
 import random
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -64,6 +66,12 @@ TAGS = re.compile(
 )
 """Where headers have something to say, in any of the containers."""
 
+SIZE = re.compile(
+    b"|".join(re.escape(struct.pack(f, WIDTH, HEIGHT)) for f in ("<HH", ">HH", "<II", ">II"))
+)
+"""Where a header states the size of the frames, width first."""
+GIANTS = ((8192, 8192), (8192, 8193), (16383, 16383), (65535, 1024), (1, 65535), (30000, 2000))
+
 ODD = (0, 1, -1, 2, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1)
 
 
@@ -110,10 +118,9 @@ def flip_bits(data: bytearray, draw: Draw) -> None:
 def edit_header(data: bytearray, draw: Draw) -> None:
     """A number beside a tag: sizes, counts, dimensions, clocks, durations."""
     places = [found.start() for found in TAGS.finditer(data)]
-    if not places:
-        return edit_number(data, draw, at=draw.randrange(len(data)))
     # Four bytes before a tag is its size in MP4, behind it in most others.
-    return edit_number(data, draw, at=max(0, draw.choice(places) + draw.randrange(-4, 48)))
+    at = draw.choice(places) + draw.randrange(-4, 48) if places else draw.randrange(len(data))
+    edit_number(data, draw, at=max(0, at))
 
 
 def edit_start(data: bytearray, draw: Draw) -> None:
@@ -121,11 +128,22 @@ def edit_start(data: bytearray, draw: Draw) -> None:
     edit_number(data, draw, at=draw.randrange(min(len(data), 512)))
 
 
+def enlarge(data: bytearray, draw: Draw) -> None:
+    """The size of the frames, where it is found, to one that takes memory."""
+    if found := [match.span() for match in SIZE.finditer(data)]:
+        begin, end = draw.choice(found)
+        order: Literal["big", "little"] = "big" if data[begin] == 0 else "little"
+        sides = (side.to_bytes((end - begin) // 2, order) for side in draw.choice(GIANTS))
+        data[begin:end] = b"".join(sides)
+    else:
+        edit_header(data, draw)
+
+
 def edit_number(data: bytearray, draw: Draw, *, at: int) -> None:
     """A number of one to eight bytes that begins here, to one of those that break programs."""
     at = min(at, len(data) - 1)
     width = min(draw.choice((1, 2, 2, 4, 4, 4, 8)), len(data) - at)
-    order = draw.choice(("big", "little"))
+    order: Literal["big", "little"] = draw.choice(("big", "little"))
     value = draw.choice((*ODD, draw.getrandbits(64)))
     data[at : at + width] = (value % 256**width).to_bytes(width, order)
 
@@ -169,6 +187,6 @@ def part(data: bytearray, draw: Draw) -> tuple[int, int]:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    flip_bits, edit_header, edit_header, edit_header, edit_start, cut_end, cut_out, repeat, swap,
-    overwrite,
+    flip_bits, edit_header, edit_header, edit_header, edit_start, enlarge, cut_end, cut_out, repeat,
+    swap, overwrite,
 )  # fmt: skip
