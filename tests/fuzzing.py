@@ -5,7 +5,6 @@ anything else, say anything on the standard error, keep a descriptor open, take 
 bound, or be another video out of a tar.
 """
 
-import gc
 import multiprocessing
 import os
 import tarfile
@@ -13,8 +12,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,6 +22,13 @@ import torch
 
 from models import classifier
 from mutants import mutant
+from process_state import (
+    descriptors,
+    forget_highest,
+    highest_mib,
+    resident_mib,
+    standard_error,
+)
 from stillmotion import STAdapter
 from stillmotion.data.probe import probe
 from stillmotion.data.sampling import Sampling
@@ -38,10 +43,9 @@ from stillmotion.web.refusal import RefusalError
 
 SECONDS = 60.0
 """In which a mutant must have gone all roads."""
-MIB = 2**20
 MEMORY_MIB = 1024
 """That one mutant may take for itself."""
-LIMITS = Limits(time_limit_seconds=20, open_seconds=10)
+LIMITS = Limits(time_limit_seconds=20.0, open_seconds=10.0)
 LOOK = Look(sampling=Sampling(num_frames=4), image_size=32, views=Views(), window=1.0, stride=0.5)
 
 
@@ -211,41 +215,3 @@ def serve(path: Path) -> None:
         seconds = LIMITS.open_seconds
         for _ in messages(task, path, asked, limits=LIMITS, seconds=seconds, stop=go_on):
             pass
-
-
-@contextmanager
-def standard_error(file: Path) -> Iterator[Path]:
-    """The standard error of this process, and of those it starts, goes to a file."""
-    kept = os.dup(2)
-    with file.open("ab") as target:
-        os.dup2(target.fileno(), 2)
-    try:
-        yield file
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def descriptors() -> int:
-    """How many are open; those of objects that nobody holds any more do not count."""
-    gc.collect()
-    return len(os.listdir("/proc/self/fd"))
-
-
-def resident_mib() -> int:
-    return status("VmRSS")
-
-
-def highest_mib() -> int:
-    return status("VmHWM")
-
-
-def status(what: str) -> int:
-    """A line of the system's account of this process, in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(what)) // 1024
-
-
-def forget_highest() -> None:
-    """The highest memory counts from now on."""
-    Path("/proc/self/clear_refs").write_text("5")

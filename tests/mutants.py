@@ -49,7 +49,7 @@ KINDS: dict[str, tuple[str, str, dict[str, str]]] = {
     "raw.y4m": ("wrapped_avframe", "yuv420p", {}),
     "bare.h264": ("libx264", "yuv420p", {}),
     "bare.hevc": ("libx265", "yuv420p", {"x265-params": "log-level=none:pools=1"}),
-    "bare.m4v": ("mpeg4", "yuv420p", {}),
+    "mpeg4.m4v": ("mpeg4", "yuv420p", {}),
     "pictures.gif": ("gif", "rgb8", {}),
     "pictures.apng": ("apng", "rgb24", {}),
     "pictures.webp": ("libwebp_anim", "yuva420p", {}),

@@ -39,10 +39,12 @@ def explained(path: str | Path) -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """An FFmpeg error as a clause."""
-    if isinstance(error, av.InvalidDataError):
+    if isinstance(error, av.InvalidDataError | av.ExternalError):
         return "the data is damaged"
     if isinstance(error, av.EOFError):
         return "it ends too early"
+    if isinstance(error, av.PatchWelcomeError):
+        return "FFmpeg does not know this form of it"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
