@@ -75,6 +75,9 @@ def report(log: Path) -> int:
     for road in every[0].ends:
         ends = Counter("frames" if v.ends.get(road) == "frames" else "refused" for v in every)
         print(f"  {road}: {dict(ends)}")
+    # A header may lead behind all that a file system can seek; a tar can be told to go there.
+    other = sum(v.ends.get("decode") != v.ends.get("member") for v in every)
+    print(f"  {other} end otherwise out of a tar")
     slow, large = max(every, key=lambda v: v.seconds), max(every, key=lambda v: v.taken_mib)
     print(f"  slowest {slow.seconds:.1f} s: {slow.name} {slow.seed}")
     print(f"  most memory {large.taken_mib} MiB: {large.name} {large.seed}")
