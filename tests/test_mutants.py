@@ -6,6 +6,7 @@
 import json
 import os
 import signal
+import struct
 import sys
 import time
 from pathlib import Path
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 
 import fuzzing
 from fuzzing import ROADS, Judge, Verdict, judge
-from mutants import FRAMES, KINDS, mutant, write_sources
+from mutants import FRAMES, HEIGHT, KINDS, WIDTH, mutant, write_sources
 from process_state import standard_error
 from stillmotion.data.probe import probe
+from stillmotion.data.video import open_video
+from stillmotion.errors import VideoError
 from stillmotion.web.process import warm_up
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells what is held")
@@ -49,6 +52,14 @@ def test_nearly_every_mutant_is_another_file(sources):
 def test_what_is_not_damaged_decodes_to_its_end(sources):
     whole = {name for name in KINDS if probe(sources / name).num_decoded == FRAMES}
     assert set(KINDS) - whole == {"pictures.webp"}, "of animated WebP FFmpeg reads no frame"
+
+
+def test_frames_that_are_just_too_large_are_refused_by_the_header(sources, tmp_path):
+    content = (sources / "pictures.gif").read_bytes()
+    sizes = struct.pack("<HH", WIDTH, HEIGHT), struct.pack("<HH", 8193, 8192)
+    (tmp_path / "a.gif").write_bytes(content.replace(*sizes, 1))
+    with pytest.raises(VideoError, match=r"8193 x 8192 pixels|no frame size"):
+        open_video(tmp_path / "a.gif")
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=lambda kept: f"{kept['name']}-{kept['seed']}")
