@@ -53,8 +53,7 @@ class PyAVDecoder(Decoder):
     @property
     def size(self) -> tuple[int, int]:
         if self._orientation is None:
-            next(self.frames([0], short_side=None))
-        assert self._orientation
+            self._orientation = orientation_of(next(self._wanted([0])))
         return self._orientation.size(*self._stored_size)
 
     def frames(self, indices: Sequence[int], *, short_side: int | None) -> Iterator[Frame]:
