@@ -18,6 +18,10 @@ MAX_PIXELS = 2**26
 """Pixels in a frame that a header may claim (8192 x 8192, twice 8K): memory is taken for them
 all, a dozen bytes each, before one decodes."""
 
+MAX_ASPECT = 100
+"""The longer side of a frame beside the shorter: clips are scaled by the shorter one, and a frame of
+one pixel's width would grow to gigabytes."""
+
 # Playlists and other formats that name further files are left out: an uploaded file must not be
 # able to make the decoder open something else.
 _CONTAINERS = (
@@ -119,6 +123,8 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
         raise VideoError(
             f"{path}: the header claims {width} x {height} pixels; at most {MAX_PIXELS} are read"
         )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise VideoError(f"{path}: frames of {width} x {height} pixels are too long and thin")
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 
