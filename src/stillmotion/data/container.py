@@ -19,8 +19,8 @@ MAX_PIXELS = 2**26
 all, a dozen bytes each, before one decodes."""
 
 MAX_ASPECT = 100
-"""The longer side of a frame beside the shorter: clips are scaled by the shorter one, and a frame of
-one pixel's width would grow to gigabytes."""
+"""The longer side of a frame beside the shorter: clips are scaled by the shorter one, and a frame
+of one pixel's width would grow to gigabytes."""
 
 # Playlists and other formats that name further files are left out: an uploaded file must not be
 # able to make the decoder open something else.
