@@ -173,3 +173,11 @@ def test_a_window_is_a_file_of_its_own(tmp_path_factory, offset, size, moves):
                 assert window.seek(distance, whence) == own.seek(base + distance)
             assert window.read(count) == own.read(count)
             assert window.tell() == own.tell()
+
+
+def test_behind_a_windows_end_is_nothing_however_far(tmp_path):
+    (tmp_path / "f").write_bytes(PAYLOAD)
+    with Window(tmp_path / "f", Extent(5, 10), name="f") as window:
+        for place in (10, 2**40, 2**63 - 1, 2**70):
+            window.seek(place)
+            assert window.read(4) == b""

@@ -1,5 +1,6 @@
 """Opening a video file with FFmpeg, and what is refused."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import RawIOBase
@@ -9,11 +10,17 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from stillmotion.data.mp4_boxes import claimed_samples
 from stillmotion.data.tar_member import Window, open_member
 from stillmotion.errors import VideoError
 
-MAX_PIXELS = 2**28
-"""Pixels in a frame that a header may claim (16384 x 16384): memory is taken before they decode."""
+MAX_PIXELS = 2**26
+"""Pixels in a frame that a header may claim (8192 x 8192, twice 8K): memory is taken for them
+all, a dozen bytes each, before one decodes."""
+
+MAX_ASPECT = 100
+"""The longer side of a frame beside the shorter: clips are scaled by the shorter one, and a frame
+of one pixel's width would grow to gigabytes."""
 
 # Playlists and other formats that name further files are left out: an uploaded file must not be
 # able to make the decoder open something else.
@@ -36,8 +43,12 @@ def explained(path: str | Path) -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """An FFmpeg error as a clause."""
-    if isinstance(error, av.InvalidDataError):
+    if isinstance(error, av.InvalidDataError | av.ExternalError):
         return "the data is damaged"
+    if isinstance(error, av.EOFError):
+        return "it ends too early"
+    if isinstance(error, av.PatchWelcomeError):
+        return "FFmpeg does not know this form of it"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
@@ -45,19 +56,20 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
     """Opens the file and its first video stream, ready to decode.
 
     Raises:
-        VideoError: missing, empty, not a video, without a video stream, or of a size above
-            `MAX_PIXELS`.
+        VideoError: missing, empty, not a video, without a video stream, of a size above
+            `MAX_PIXELS`, or with a header that claims more samples than there are bytes.
     """
-    source = _source(path)
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": _CONTAINERS,
         "max_pixels": str(MAX_PIXELS),
     }
     with explained(path):
+        source = _source(path)
         try:
             container = av.open(source, "r", metadata_errors="replace", options=options)
-        except av.InvalidDataError as error:
+        # The bytes can be read, so whatever it is that FFmpeg calls "busy" is what they say.
+        except av.FFmpegError as error:
             raise VideoError(f"{path}: the file is damaged, or not a video") from error
         try:
             stream = video_stream(container, path)
@@ -80,10 +92,14 @@ def open_bytes(path: Path) -> RawIOBase:
 
 def _source(path: Path) -> str | Window:
     """What FFmpeg opens: a file by its name, a member of a tar as a window of it."""
-    window = None if path.is_file() else open_member(path)
-    if (window.size if window else path.stat().st_size) == 0:
-        raise VideoError(f"{path}: the file is empty")
-    return window or str(path.absolute())
+    with open_bytes(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            raise VideoError(f"{path}: the file is empty")
+        # Each has a byte at least, and those of a file that is cut short are listed in its header.
+        if (claimed := claimed_samples(file)) > size:
+            raise VideoError(f"{path}: the header claims {claimed} samples in {size} bytes")
+    return str(path.absolute()) if path.is_file() else open_member(path)
 
 
 def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
@@ -107,6 +123,8 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
         raise VideoError(
             f"{path}: the header claims {width} x {height} pixels; at most {MAX_PIXELS} are read"
         )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise VideoError(f"{path}: frames of {width} x {height} pixels are too long and thin")
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 

@@ -18,7 +18,8 @@ from av.index import IndexEntry
 from av.video.stream import VideoStream
 
 from stillmotion.data.container import open_bytes
-from stillmotion.data.packets import Packet, told_by
+from stillmotion.data.mp4_boxes import box
+from stillmotion.data.packets import MAX_FRAMES, Packet, told_by
 
 MAX_HEADER_BYTES = 2**26
 """Larger headers (of days of video) are not taken into memory."""
@@ -38,9 +39,10 @@ def display_offsets(stream: VideoStream, path: Path) -> list[int] | None:
         Units of the stream's clock, one for each of ``stream.index_entries``; None where the file
         is no MP4 file, or its header does not tell of these very packets.
     """
-    entries = list(stream.index_entries)
-    if not stream.container.format.name.startswith("mov") or not entries:
+    is_mp4 = stream.container.format.name.startswith("mov")
+    if not is_mp4 or not 0 < len(stream.index_entries) <= MAX_FRAMES:
         return None
+    entries = list(stream.index_entries)
     try:
         with open_bytes(path) as file:
             tables = _tables(_movie_header(file), track=stream.id)
@@ -175,18 +177,12 @@ def _boxes(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _box(start: memoryview, *, rest: int) -> tuple[bytes, int, int]:
-    """Kind, bytes of its head, and bytes in all, of a box that begins here.
+    """As `mp4_boxes.box`, of a box that is whole.
 
     Raises:
         ValueError: it is longer than the rest, or shorter than its head.
     """
-    size, kind = struct.unpack_from(">I4s", start)
-    head = 8
-    if size == 1:
-        head = 16
-        (size,) = struct.unpack_from(">Q", start, 8)
-    elif size == 0:
-        size = rest
+    kind, head, size = box(start, rest=rest)
     if not head <= size <= rest:
         raise ValueError("a box of impossible size")
     return kind, head, size

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stillmotion.errors import VideoError
+
+MAX_FRAMES = 2**22
+"""In one video (a day and a half at 30 a second): what is known of each takes half a kilobyte."""
 
 _INDEXED_CONTAINERS = ("mov", "matroska")
 # VP8 has packets that are never shown.
@@ -100,6 +104,23 @@ def told_by(packet: av.Packet) -> Packet:
         is_shown=not packet.is_discard,
         is_encrypted=packet.has_sidedata("encryption_info"),
     )
+
+
+def read_through(container: InputContainer, stream: VideoStream, *, path: Path) -> list[Packet]:
+    """All packets, by reading through the file.
+
+    Args:
+        container: at its start; afterwards it stands at its end.
+
+    Raises:
+        VideoError: there are more than `MAX_FRAMES`.
+        av.FFmpegError: the file is damaged.
+    """
+    packets = (told_by(packet) for packet in container.demux(stream) if packet.size)
+    found = list(islice(packets, MAX_FRAMES + 1))
+    if len(found) > MAX_FRAMES:
+        raise VideoError(f"{path}: the video has more than {MAX_FRAMES} frames")
+    return found
 
 
 def packet_list(

@@ -18,7 +18,7 @@ from stillmotion.data.container import describe, explained, open_container
 from stillmotion.data.decoder import Decodable, Decoder, Frame, scaled_size
 from stillmotion.data.mp4_header import display_offsets, indexed_packets
 from stillmotion.data.orientation import Orientation, orientation_from_matrix
-from stillmotion.data.packets import PacketList, packet_list, told_by
+from stillmotion.data.packets import PacketList, packet_list, read_through
 from stillmotion.data.stretches import stretches
 from stillmotion.data.timeline import timeline_from_pts
 from stillmotion.errors import VideoError
@@ -53,8 +53,7 @@ class PyAVDecoder(Decoder):
     @property
     def size(self) -> tuple[int, int]:
         if self._orientation is None:
-            next(self.frames([0], short_side=None))
-        assert self._orientation
+            self._orientation = orientation_of(next(self._wanted([0])))
         return self._orientation.size(*self._stored_size)
 
     def frames(self, indices: Sequence[int], *, short_side: int | None) -> Iterator[Frame]:
@@ -99,7 +98,7 @@ class PyAVDecoder(Decoder):
                     packets = indexed_packets(container, stream, offsets=offsets)
                 if packets is None:
                     container, stream = self._open()
-            packets = packets or [told_by(p) for p in container.demux(stream) if p.size]
+            packets = packets or read_through(container, stream, path=self._path)
             return packet_list(packets, container, stream, path=self._path)
 
     def _learn(self, packets: PacketList) -> None:

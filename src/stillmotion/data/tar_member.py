@@ -91,6 +91,8 @@ class Window(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         left = max(0, self._extent.size - self._position)
+        if not left:
+            return 0  # a damaged header leads to places that no system can seek
         self._file.seek(self._extent.offset + self._position)
         count = self._file.readinto(memoryview(buffer)[:left]) or 0
         self._position += count

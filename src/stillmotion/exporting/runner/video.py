@@ -17,7 +17,7 @@ OPTIONS = {
     "protocol_whitelist": "file",  # a playlist must not make the decoder open something else
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,apng,ivf,nut,mxf,"
     "dv,rm,m4v,h264,hevc,mjpeg,yuv4mpegpipe,webp_pipe",
-    "max_pixels": str(2**28),
+    "max_pixels": str(2**26),
 }
 
 
