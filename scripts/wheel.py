@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,20 +39,19 @@ def tracked() -> list[Path]:
     return [name for name in names if (ROOT / name).is_file()]
 
 
-def build_twice(files: Iterable[Path], folder: Path) -> tuple[Path, Path]:
+def build_twice(files: Sequence[Path], folder: Path) -> tuple[Path, Path]:
     """Build copies of these files that differ in all that a build should not heed.
 
     Returns:
         The folders of what was built.
     """
-    files = list(files)
     one, other = folder / "one", folder / "another/folder"
     copy(files, one, modified=1_000_000_000, rights=0o755)
     copy(files, other, modified=1_500_000_000, rights=0o700)
     return build(one, umask=0o022, zone="UTC"), build(other, umask=0o077, zone="Asia/Kathmandu")
 
 
-def copy(files: Iterable[Path], folder: Path, *, modified: int, rights: int) -> None:
+def copy(files: Sequence[Path], folder: Path, *, modified: int, rights: int) -> None:
     """Copy files of the root, all with this time in seconds, none with more than these rights."""
     for name in files:
         path = folder / name
@@ -69,7 +68,6 @@ def build(folder: Path, *, umask: int, zone: str) -> Path:
         cwd=folder,
         env={**os.environ, "TZ": zone},
         umask=umask,
-        capture_output=True,
         check=True,
     )
     return folder / "dist"
