@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from alone import leave_the_network
 from runs import tiny
 from stillmotion.data.synthetic import write_motion_videos
 from stillmotion.training import train
@@ -21,7 +22,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("quiet", deadline=None, derandomize=True)
 settings.load_profile("quiet")
 
-
+ALONE = leave_the_network()
+"""Whether processes that a test starts, and libraries that are not Python, are kept here, too."""
 AT_HOME = {"localhost", "127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::", "", None}
 BEYOND = []
 """Addresses outside this machine that a test tried to reach."""

@@ -1,0 +1,82 @@
+"""Builds the wheel and the sdist twice and compares their bytes; exit status 1 where they differ.
+
+python scripts/wheel.py [FOLDER]
+
+What git tracks is copied into two folders whose files differ in their times and permissions, and
+built there under other umasks and time zones. FOLDER takes the files; by default it is dist/.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def main(out: str = "dist") -> int:
+    """Build, keep the files and print what they are where both builds agree; the exit status."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = map(contents, build_twice(tracked(), Path(folder)))
+    if first != second:
+        print("two builds of the same files differ")
+        return 1
+    Path(out).mkdir(parents=True, exist_ok=True)
+    for name, held in first.items():
+        (Path(out) / name).write_bytes(held)
+        print(f"{sha256(held).hexdigest()}  {name}")
+    return 0
+
+
+def tracked() -> list[Path]:
+    """The files that git tracks, relative to the root, where they are still there."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    names = map(Path, os.fsdecode(listed.stdout).split("\0")[:-1])
+    return [name for name in names if (ROOT / name).is_file()]
+
+
+def build_twice(files: Sequence[Path], folder: Path) -> tuple[Path, Path]:
+    """Build copies of these files that differ in all that a build should not heed.
+
+    Returns:
+        The folders of what was built.
+    """
+    one, other = folder / "one", folder / "another/folder"
+    copy(files, one, modified=1_000_000_000, rights=0o755)
+    copy(files, other, modified=1_500_000_000, rights=0o700)
+    return build(one, umask=0o022, zone="UTC"), build(other, umask=0o077, zone="Asia/Kathmandu")
+
+
+def copy(files: Sequence[Path], folder: Path, *, modified: int, rights: int) -> None:
+    """Copy files of the root, all with this time in seconds, none with more than these rights."""
+    for name in files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, path)
+        path.chmod(path.stat().st_mode & rights)
+        os.utime(path, (modified, modified))
+
+
+def build(folder: Path, *, umask: int, zone: str) -> Path:
+    """Build a copy with the hatchling that is installed; the folder of the files."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--directory", "dist"],
+        cwd=folder,
+        env={**os.environ, "TZ": zone},
+        umask=umask,
+        check=True,
+    )
+    return folder / "dist"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder by name."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
