@@ -4,9 +4,9 @@
 
 One table, leaks: each row is a new process that reads clips of small generated videos epoch after
 epoch, from files, kept frames and tars, or that shows 90 000 frames to a tiny model (an hour at 25
-a second) through `Stream`, `SlidingWindow`, and `watch` with a file that is decoded meanwhile. Memory
-is resident memory, that of the workers with it; it, open files and threads are looked at 40 times,
-and the first quarter of these stands beside the last.
+a second) through `Stream`, `SlidingWindow`, and `watch` with a file that is decoded meanwhile.
+Memory is resident memory, that of the workers with it; it, open files and threads are looked at 40
+times, and the first quarter of these stands beside the last.
 """
 
 import sys
@@ -70,7 +70,7 @@ def held() -> Held:
 
 def looked_at(steps: Iterator[object], *, number: int) -> list[Held]:
     """What is held in the course of so many steps, `LOOKS` times, evenly."""
-    seen = []
+    seen: list[Held] = []
     for step in range(1, number + 1):
         next(steps)
         if step * LOOKS // number > len(seen):

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from services import MP4, asked, client_of, ended, refusal, two_models
-from stillmotion.web.jobs import Book, Job
+from stillmotion.web.job import Job
+from stillmotion.web.jobs import Book
 from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
 from stillmotion.web.refusal import RefusalError
