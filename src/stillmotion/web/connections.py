@@ -28,13 +28,17 @@ class Connection(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The first request is waited for; where there are too many, whoever waits longest goes."""
+        """The first request is waited for.
+
+        Where there are too many, one goes that never asked, else whoever waits longest.
+        """
         super().connection_made(transport)
         self._await_request()
         if len(self.connections) > self.limits.connections:
             known = [other for other in self.connections if isinstance(other, Connection)]
             waiting = [other for other in known if not other.is_asking]
-            min(waiting, key=lambda other: other.waits_since).transport.abort()
+            least = min(waiting, key=lambda other: (other.cycle is not None, other.waits_since))
+            least.transport.abort()
 
     def on_response_complete(self) -> None:
         """The next request is waited for."""

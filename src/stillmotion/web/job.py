@@ -2,10 +2,10 @@
 
 import secrets
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 from stillmotion.web.schemas import ENDED, Fault, Result, State, VideoTold
@@ -65,13 +65,10 @@ def in_turn(jobs: Sequence[Job]) -> list[Job]:
     last: dict[str, int] = {}
     for job in jobs:
         last[job.client] = max(job.turn, last.get(job.client, 0))
-    rounds: Counter[str] = Counter()
-    places: dict[str, tuple[int, int]] = {}
     waiting = [job for job in jobs if job.state == "queued"]
-    for job in waiting:
-        places[job.id] = (rounds[job.client], last[job.client])
-        rounds[job.client] += 1
-    return sorted(waiting, key=lambda job: places[job.id])
+    clients = sorted(dict.fromkeys(job.client for job in waiting), key=lambda one: last[one])
+    lines = [[job for job in waiting if job.client == client] for client in clients]
+    return [job for a_round in zip_longest(*lines) for job in a_round if job is not None]
 
 
 def discard(job: Job) -> None:

@@ -22,7 +22,7 @@ class Limits:
     max_frames: int = 100_000
     """In a video."""
     connections: int = 256
-    """Open at once; for one more, that is closed which has asked for nothing the longest."""
+    """Open at once; for one more, one is closed that asks for nothing."""
     request_seconds: float = 10.0
     """In which a connection must say what it asks for."""
     answer_seconds: float = 60.0
