@@ -82,7 +82,7 @@ def assert_fair(fates, last, *, good, kinds, temporary):
     assert not list(temporary.iterdir())
 
 
-QUICK = ("text", "cut", "broken off")
+QUICK = ("cut", "broken off")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals differ")
@@ -91,8 +91,8 @@ def test_each_of_a_crowd_gets_its_own_answer_and_a_stop_ends_what_was_accepted(
 ):
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(temporary))
-    fates, last = sent(crowds, uploads, tmp_path, clients=8, each=3, kinds=QUICK)
-    assert_fair(fates, last, good=24, kinds=QUICK, temporary=temporary)
+    fates, last = sent(crowds, uploads, tmp_path, clients=8, each=2, kinds=QUICK)
+    assert_fair(fates, last, good=16, kinds=QUICK, temporary=temporary)
 
 
 @pytest.mark.slow
@@ -175,7 +175,10 @@ def ask(connection, path="/"):
 
 def is_answered(connection):
     ask(connection)
-    return connection.recv(1000).startswith(b"HTTP/1.1 200")
+    said = b""
+    while not said.endswith(b"\r\n\r\n\0\0"):
+        said += connection.recv(1000)
+    return said.startswith(b"HTTP/1.1 200")
 
 
 def is_closed(connection):
@@ -202,7 +205,6 @@ def test_who_asks_nothing_or_half_or_again_and_again_half_is_not_waited_for():
 
 def test_who_takes_no_more_of_an_answer_is_not_waited_for():
     with listening(answer_seconds=0.2) as connect, connect() as lazy:
-        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         ask(lazy, "/large")
         threading.Event().wait(1.0)
         taken = 0
@@ -222,7 +224,10 @@ def test_who_takes_an_answer_slowly_gets_all_of_it():
 
 
 def test_where_too_many_are_connected_those_go_that_ask_nothing():
-    with listening(connections=3, request_seconds=30.0) as connect, contextlib.ExitStack() as stack:
+    with (
+        listening(connections=3, request_seconds=300.0) as connect,
+        contextlib.ExitStack() as stack,
+    ):
         known = stack.enter_context(connect())
         assert is_answered(known)
         idle = [stack.enter_context(connect()) for _ in range(5)]

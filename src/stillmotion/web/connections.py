@@ -34,10 +34,12 @@ class Connection(H11Protocol):
         """
         super().connection_made(transport)
         self._await_request()
-        if len(self.connections) > self.limits.connections:
-            known = [other for other in self.connections if isinstance(other, Connection)]
-            waiting = [other for other in known if not other.is_asking]
-            least = min(waiting, key=lambda other: (other.cycle is not None, other.waits_since))
+        there = [one for one in self.connections if isinstance(one, Connection)]
+        # Those that are on their way out are still there, where many come in at once.
+        there = [one for one in there if not one.transport.is_closing()]
+        if len(there) > self.limits.connections:
+            waiting = [one for one in there if not one.is_asking]
+            least = min(waiting, key=lambda one: (one.cycle is not None, one.waits_since))
             least.transport.abort()
 
     def on_response_complete(self) -> None:
