@@ -78,6 +78,15 @@ def looked_at(steps: Iterator[object], *, number: int) -> list[Held]:
     return seen
 
 
+def more_each(seen: Sequence[Held], *, number: int) -> float:
+    """Bytes that each of so many steps left behind, from the first quarter to the last."""
+    quarter = len(seen) // 4
+    before, after = (
+        median(one.megabytes for one in part) for part in (seen[:quarter], seen[-quarter:])
+    )
+    return 1e6 * (after - before) / (0.75 * number)
+
+
 def grown(what: str, number: int) -> dict[str, object]:
     """The first quarter beside the last, of one thing that is done so often."""
     torch.set_num_threads(1)
@@ -92,7 +101,7 @@ def grown(what: str, number: int) -> dict[str, object]:
         "how often": number,
         "MB, first quarter": before,
         "MB, last quarter": after,
-        "bytes more each time": 1e6 * (after - before) / (0.75 * number),
+        "bytes more each time": more_each(seen, number=number),
         "open files": f"{max(one.files for one in first)}, {max(one.files for one in last)}",
         "threads": f"{max(one.threads for one in first)}, {max(one.threads for one in last)}",
     }
@@ -104,12 +113,14 @@ def videos_in(folder: Path) -> Sequence[Sample]:
     return read_videos(folder / "videos" / "train").samples
 
 
-def clips(samples: Sequence[Sample], *, workers: int = 0, **kept: object) -> Iterator[object]:
+def clips(
+    samples: Sequence[Sample], *, size: int = SIZE, workers: int = 0, **kept: object
+) -> Iterator[object]:
     """Batches of one clip, epoch after epoch."""
     loader = clip_loader(
         samples,
         sampling=Sampling(num_frames=8),
-        image_size=SIZE,
+        image_size=size,
         augmentation=Augmentation(),
         batch_size=1,
         workers=workers,
