@@ -1,4 +1,4 @@
-"""What is read or shown again and again leaves nothing behind; `benchmarks/leaks.py` does it long."""
+"""What is read or shown again and again leaves nothing; `benchmarks/leaks.py` takes longer."""
 
 import importlib
 import os
@@ -23,7 +23,8 @@ def leaks(monkeypatch):
 
 
 def few_in(folder):
-    write_video(folder / "jump" / "0.mp4", height=HEIGHT, width=WIDTH)
+    for name in ("jump", "wave"):
+        write_video(folder / name / "0.mp4", height=HEIGHT, width=WIDTH)
     return read_videos(folder).samples
 
 

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +13,7 @@ from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
 from stillmotion.web.refusal import RefusalError
 from stillmotion.web.schemas import VideoTold
+from stillmotion.web.service import Service
 from videos import write_video
 
 
@@ -185,7 +185,7 @@ def test_one_client_alone_does_not_fill_the_queue(tmp_path):
 
 
 def test_a_service_that_stops_waits_for_no_video_to_open(tmp_path):
-    service = SimpleNamespace(limits=Limits(), book=Book(Limits(), Metrics()))
+    service = Service({}, limits=Limits())
     service.book.stop()
     with pytest.raises(RefusalError, match="stopping") as refused:
         look_into(service, write_video(tmp_path / "a.mp4"), name="a")
