@@ -20,7 +20,11 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = sorted(
     path for path in FOLDER.glob("*.py") if path.stem not in ("authors_aim", "harness", "page")
 )
-MEASURING = [path for path in SCRIPTS if path.stem not in ("data_reading", "egogestar")]
+MEASURING = [
+    path
+    for path in SCRIPTS
+    if path.stem not in ("clients", "data_reading", "egogestar")  # test_web_load runs the first
+]
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,14 @@ import time
 import pytest
 
 from services import MP4, asked, client_of, ended, refusal, two_models
-from stillmotion.web.jobs import Book, Job
+from stillmotion.web.asking import look_into
+from stillmotion.web.job import Job
+from stillmotion.web.jobs import Book
 from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
 from stillmotion.web.refusal import RefusalError
 from stillmotion.web.schemas import VideoTold
+from stillmotion.web.service import Service
 from videos import write_video
 
 
@@ -103,12 +106,12 @@ def test_a_service_that_stops_lets_jobs_end(models, video, few_videos):
         assert state_of(client, job)["state"] == "done"
 
 
-def job_of(path, *, is_upload=True):
+def job_of(path, *, is_upload=True, client=""):
     """A job about a file that is there."""
     path.touch()
     told = VideoTold(name="a", seconds=1.0, width=1, height=1, fps=1.0)
     return Job(path=path, is_upload=is_upload, video=told, models=(), window=None,
-               stride=None, wants_flow=False)  # fmt: skip
+               stride=None, wants_flow=False, client=client)  # fmt: skip
 
 
 def book_of(tmp_path, number, **limits):
@@ -159,6 +162,34 @@ def test_jobs_are_forgotten_when_others_come_though_nobody_works(tmp_path):
     book = book_of(tmp_path, 3, keep_seconds=0.0)
     with book.place():
         assert names(tmp_path) == ["1"]
+
+
+def test_one_client_alone_does_not_fill_the_queue(tmp_path):
+    book = Book(Limits(queue=3, queue_each=2), Metrics())
+    with book.place("greedy"):
+        greedy = job_of(tmp_path / "greedy", client="greedy")
+        book.add(greedy)
+    with book.place("greedy"):
+        with pytest.raises(RefusalError, match="2 jobs of yours") as refused, book.place("greedy"):
+            pass
+        assert (refused.value.status, refused.value.retry_seconds) == (429, 5)
+        with (
+            book.place("another"),
+            pytest.raises(RefusalError, match="3 jobs"),
+            book.place("third"),
+        ):
+            pass
+    book.end(greedy, "done")
+    with book.place("greedy"), book.place("greedy"):
+        assert book.under_way() == 2
+
+
+def test_a_service_that_stops_waits_for_no_video_to_open(tmp_path):
+    service = Service({}, limits=Limits())
+    service.book.stop()
+    with pytest.raises(RefusalError, match="stopping") as refused:
+        look_into(service, write_video(tmp_path / "a.mp4"), name="a")
+    assert refused.value.status == 503
 
 
 def test_a_video_that_arrives_while_the_service_stops_is_waited_for(tmp_path):

@@ -32,6 +32,7 @@ def serving(*arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as process:
         try:
             line = process.stdout.readline()
@@ -53,7 +54,7 @@ def test_a_job_that_was_accepted_ends_before_the_service_does(finished_run, few_
         assert model["source"] == str(finished_run / "best")
         question = {"window": 1.0, "stride": 0.05}
         posted = client.post("/api/jobs", content=video.read_bytes(), headers=MP4, params=question)
-        process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGTERM)  # as systemd does: to all its processes
         job = ended(client, posted.json()["id"])
         assert job["state"] == "done"
         said, warned = process.communicate(timeout=60)

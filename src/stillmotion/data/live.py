@@ -66,8 +66,11 @@ class LiveFrame:
         """
         stored = self.picture.height, self.picture.width
         height, width = scaled_size(*stored, short_side=short_side)
-        rgb = self.picture.reformat(width=width, height=height, format="rgb24").to_ndarray()
-        return orientation_of(self.picture).apply(torch.from_numpy(rgb).permute(2, 0, 1))
+        # FFmpeg's own threads would be started for each frame, and end only with it.
+        rgb = self.picture.reformat(width=width, height=height, format="rgb24", threads=1)
+        return orientation_of(self.picture).apply(
+            torch.from_numpy(rgb.to_ndarray()).permute(2, 0, 1)
+        )
 
 
 class Live:

@@ -9,7 +9,8 @@ routes      these addresses                          failures  every answer that
 access      who may ask                              limits    how much may be asked
 asking      from a request to a job                  refusal   why there is none
 uploads     bytes to a file, bounded                 samples   videos to try
-jobs        what was asked, and how far it is        service   who works, and when work ends
+jobs        what was asked, and how far it is        job       one of these, and whose turn it is
+service     who works, and when work ends            connections   and when they end
 decoding    in a process that may be killed          process   that process, from outside
 working     one job, from its video to its answer    scoring   clips of several jobs at once
 hosting     a model that is ready to be asked        flow      attention-map flow for the page

@@ -1,15 +1,15 @@
 """From a request to a job: what is asked, and whether it can be."""
 
-import threading
 from pathlib import Path
 
 from fastapi import Request
 
 from stillmotion.errors import unknown
 from stillmotion.web import decoding
-from stillmotion.web.jobs import Job
+from stillmotion.web.job import Job
+from stillmotion.web.jobs import refuse_stopping
 from stillmotion.web.process import messages
-from stillmotion.web.refusal import refuse
+from stillmotion.web.refusal import CancelledError, refuse
 from stillmotion.web.samples import Sample
 from stillmotion.web.schemas import VideoTold
 from stillmotion.web.service import Service
@@ -65,17 +65,20 @@ def look_into(service: Service, path: Path, *, name: str) -> VideoTold:
     """What a file is, by a process that opens it.
 
     Raises:
-        RefusalError: 413 or 422, where it is not to be taken.
+        RefusalError: 413 or 422, where it is not to be taken; 503 where the service stops first.
     """
     limits = service.limits
-    (told, _), *_ = messages(
-        decoding.inspect,
-        path,
-        limits,
-        limits=limits,
-        seconds=limits.open_seconds,
-        stop=threading.Event(),
-    )
+    try:
+        (told, _), *_ = messages(
+            decoding.inspect,
+            path,
+            limits,
+            limits=limits,
+            seconds=limits.open_seconds,
+            stop=service.book.over,
+        )
+    except CancelledError:
+        refuse_stopping()
     return VideoTold(name=name, **told)
 
 

@@ -1,57 +1,17 @@
 """What was asked, how far it is, and how many may ask: the book of jobs."""
 
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from stillmotion.web.job import CANCELLED, STOPPED, Job, discard, in_turn
 from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
 from stillmotion.web.refusal import refuse
-from stillmotion.web.schemas import ENDED, Fault, JobTold, Result, State, VideoTold
-
-CANCELLED = Fault(code="cancelled", reason="the job was cancelled")
-STOPPED = Fault(code="stopping", reason="the service stopped")
-
-
-@dataclass(eq=False, kw_only=True)
-class Job:
-    """One video and the models that are asked about it.
-
-    Only `Book` changes the state; progress and results come from whoever works at the job.
-    """
-
-    path: Path
-    """Of the video."""
-    is_upload: bool
-    """Whether the file goes when the job is forgotten."""
-    video: VideoTold
-    models: tuple[str, ...]
-    window: float | None
-    """Seconds that a model sees at once; None: as each was trained."""
-    stride: float | None
-    """Seconds from one window to the next; None: half a window."""
-    wants_flow: bool
-    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    state: State = "queued"
-    progress: float = 0.0
-    error: Fault | None = None
-    results: tuple[Result, ...] = ()
-    flows: dict[str, bytes] = field(default_factory=dict)
-    """By model, `FlowTold` as JSON: made once, and small."""
-    stop: threading.Event = field(default_factory=threading.Event)
-    """Whoever works at the job ends when this is set."""
-    ended_at: float = 0.0
-    """On the monotonic clock."""
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.state in ENDED
+from stillmotion.web.schemas import Fault, JobTold, Result, State
 
 
 class Book:
@@ -61,15 +21,17 @@ class Book:
         self.limits, self.metrics = limits, metrics
         self.is_open = True
         """Whether videos may still begin to arrive."""
-        self.is_over = False
-        """Whether nothing will be worked at any more."""
+        self.over = threading.Event()
+        """Set when nothing will be worked at any more."""
         self._jobs: dict[str, Job] = {}
-        self._arriving = 0
+        self._arriving: list[str] = []
+        """Whose videos do."""
+        self._turns = 0
         self._changed = threading.Condition()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the queue while a video arrives.
+    def place(self, client: str = "") -> Iterator[None]:
+        """A place in the queue while a video of a client's arrives.
 
         Raises:
             RefusalError: 429 where there is none, 503 where the service is stopping.
@@ -79,14 +41,16 @@ class Book:
             if not self.is_open:
                 refuse_stopping()
             if self.under_way() >= self.limits.queue:
-                text = f"{self.limits.queue} jobs wait or run already; try again in a few seconds"
-                refuse(429, "queue_full", text, retry_seconds=5)
-            self._arriving += 1
+                refuse_more(f"{self.limits.queue} jobs")
+            own = [job for job in self.unfinished() if job.client == client]
+            if self._arriving.count(client) + len(own) >= self.limits.queue_each:
+                refuse_more(f"{self.limits.queue_each} jobs of yours")
+            self._arriving.append(client)
         try:
             yield
         finally:
             with self._changed:
-                self._arriving -= 1
+                self._arriving.remove(client)
                 self._changed.notify_all()
 
     def add(self, job: Job) -> None:
@@ -96,7 +60,7 @@ class Book:
             RefusalError: 503 where the service stopped meanwhile.
         """
         with self._changed:
-            if self.is_over:
+            if self.over.is_set():
                 refuse_stopping()
             self._jobs[job.id] = job
             self._changed.notify_all()
@@ -121,7 +85,9 @@ class Book:
     def told(self, job: Job) -> JobTold:
         """The job as it is said over HTTP."""
         with self._changed:
-            before = 0 if job.state != "queued" else self.unfinished().index(job)
+            waiting = self._waiting()
+            running = len(self.unfinished()) - len(waiting)
+            before = running + waiting.index(job) if job in waiting else 0
             return JobTold(
                 id=job.id,
                 state=job.state,
@@ -140,7 +106,7 @@ class Book:
     def under_way(self) -> int:
         """How many jobs wait or run, and videos arrive."""
         with self._changed:
-            return self._arriving + len(self.unfinished())
+            return len(self._arriving) + len(self.unfinished())
 
     def count(self, state: State) -> int:
         """How many of the jobs that are remembered are in a state."""
@@ -148,12 +114,16 @@ class Book:
             return sum(job.state == state for job in self._jobs.values())
 
     def take(self, *, seconds: float) -> Job | None:
-        """The first job that waits, now being read; None where none comes in so many seconds."""
+        """The next job that waits, now being read; None where none comes in so many seconds.
+
+        Clients take turns, however many jobs each has.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting() or self.is_over, timeout=seconds)
+            self._changed.wait_for(lambda: self._waiting() or self.over.is_set(), timeout=seconds)
             job = next(iter(self._waiting()), None)
             if job is not None:
-                job.state = "reading"
+                self._turns += 1
+                job.state, job.turn = "reading", self._turns
             return job
 
     def scoring(self, job: Job) -> None:
@@ -211,18 +181,30 @@ class Book:
     def stop(self) -> None:
         """Cancels what has not ended; nothing will be worked at any more."""
         with self._changed:
-            self.is_open, self.is_over = False, True
+            self.is_open = False
+            self.over.set()
             for job in self.unfinished():
                 self.end(job, "cancelled", error=STOPPED)
             self._changed.notify_all()
 
     def _waiting(self) -> list[Job]:
-        return [job for job in self._jobs.values() if job.state == "queued"]
+        """Jobs in the order in which they are taken, if no others come."""
+        return in_turn(list(self._jobs.values()))
 
     def _forget(self, job: Job) -> None:
         with self._changed:
             self._jobs.pop(job.id, None)
         discard(job)
+
+
+def refuse_more(jobs: str) -> NoReturn:
+    """Refuse a job beyond those that may be there.
+
+    Raises:
+        RefusalError: 429, always.
+    """
+    text = f"{jobs} wait or run already; try again in a few seconds"
+    refuse(429, "queue_full", text, retry_seconds=5)
 
 
 def refuse_stopping() -> NoReturn:
@@ -232,13 +214,6 @@ def refuse_stopping() -> NoReturn:
         RefusalError: 503, always.
     """
     refuse(503, "stopping", "the service is stopping and takes no more jobs")
-
-
-def discard(job: Job) -> None:
-    """Removes the video of a job, if it was uploaded and nobody has it open (Windows)."""
-    if job.is_upload:
-        with suppress(PermissionError):
-            job.path.unlink(missing_ok=True)
 
 
 def _when_ended(job: Job) -> float:

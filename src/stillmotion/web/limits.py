@@ -21,8 +21,16 @@ class Limits:
     """In a frame."""
     max_frames: int = 100_000
     """In a video."""
-    queue: int = 8
+    connections: int = 256
+    """Open at once; for one more, one is closed that asks for nothing."""
+    request_seconds: float = 10.0
+    """In which a connection must say what it asks for."""
+    answer_seconds: float = 60.0
+    """In which it must take more of an answer that does not fit the network."""
+    queue: int = 16
     """Jobs that wait or run at once, uploads in progress among them; more are turned away."""
+    queue_each: int = 8
+    """Of these, jobs of one client, known by its address."""
     at_once: int = 2
     """Jobs whose videos are decoded at the same time, in a process each."""
     time_limit_seconds: float = 600.0
@@ -31,6 +39,8 @@ class Limits:
     """At which one model looks in one video."""
     upload_seconds: float = 300.0
     """In which a video must have arrived."""
+    upload_bytes_per_second: int = 16 * 2**10
+    """At which it must arrive, after ten seconds: who is slower holds a place for nothing."""
     open_seconds: float = 30.0
     """In which it must then open."""
     decode_gib: float = 2.0
@@ -45,9 +55,11 @@ class Limits:
     def __post_init__(self) -> None:
         check_types(self, "limits")
         within(self, "max_bytes", "max_pixels", "max_frames", "max_windows", least=1)
-        within(self, "queue", "at_once", "keep_jobs", least=1)
+        within(self, "connections", "queue", "queue_each", "at_once", "keep_jobs", least=1)
+        within(self, "request_seconds", "answer_seconds", least=0.01)
         within(
             self, "max_seconds", "time_limit_seconds", "upload_seconds", "open_seconds", least=0.01
         )
         within(self, "decode_gib", least=0.01)
+        within(self, "upload_bytes_per_second", least=0)
         within(self, "keep_seconds", "grace_seconds", least=0)

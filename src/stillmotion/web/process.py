@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,12 +31,21 @@ CONTEXT: Any = multiprocessing.get_context(
 
 
 def warm_up() -> None:
-    """Load what decoding processes need, once for all of them; they then start in milliseconds."""
+    """Load what decoding processes need, once for all of them; they then start in milliseconds.
+
+    They are deaf to SIGTERM, which whoever stops a service often sends to all its processes: the
+    service answers it, and kills them when it wants.
+    """
     if CONTEXT.get_start_method() == "forkserver":
-        from multiprocessing import forkserver
+        from multiprocessing import forkserver, resource_tracker
 
         CONTEXT.set_forkserver_preload([decoding.__name__])
-        forkserver.ensure_running()
+        resource_tracker.ensure_running()  # else it is started next, and changes the mask
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            forkserver.ensure_running()  # whose children inherit the mask
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def messages(

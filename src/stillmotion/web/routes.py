@@ -1,6 +1,5 @@
 """What can be asked over HTTP, and who answers."""
 
-import asyncio
 import mimetypes
 import secrets
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse
+from starlette.concurrency import run_in_threadpool
 
 from stillmotion.errors import unknown
 from stillmotion.version import __version__
@@ -23,7 +23,7 @@ from stillmotion.web.asking import (
     sample_named,
 )
 from stillmotion.web.failures import POSSIBLE, possible
-from stillmotion.web.jobs import Job
+from stillmotion.web.job import Job
 from stillmotion.web.refusal import refuse
 from stillmotion.web.schemas import (
     Accepted,
@@ -136,7 +136,8 @@ async def add_job(
     """
     asked = models_named(service, models)
     known = None if sample is None else sample_named(service, sample, status=422)
-    with service.book.place(), arriving(service) as path:
+    client = request.client.host if request.client else ""
+    with service.book.place(client), arriving(service) as path:
         size = await receive(request, path, service.limits)
         service.metrics.upload(size)
         (refuse_no_video if known is None else refuse_two_videos)(size)
@@ -145,11 +146,12 @@ async def add_job(
         job = Job(
             path=source,
             is_upload=known is None,
-            video=await asyncio.to_thread(look_into, service, source, name=name),
+            video=await run_in_threadpool(look_into, service, source, name=name),
             models=asked,
             window=window,
             stride=stride,
             wants_flow=flow,
+            client=client,
         )
         refuse_many_windows(service, job)
         await refuse_nobody(request)

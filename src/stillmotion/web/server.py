@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from stillmotion.errors import ConfigurationError
+from stillmotion.web.connections import protocol
 
 LINGER_SECONDS = 2.0
 """After the last job, for whoever waits for it to come and ask."""
@@ -25,12 +26,17 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, *, told: str) -> None:
+        self.service, self.told = app.state.service, told
         super().__init__(
             uvicorn.Config(
-                app, log_level="warning", timeout_graceful_shutdown=1, server_header=False
+                app,
+                http=protocol(self.service.limits),
+                ws="none",
+                log_level="warning",
+                timeout_graceful_shutdown=1,
+                server_header=False,
             )
         )
-        self.service, self.told = app.state.service, told
         self.is_draining = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -54,7 +60,8 @@ class Server(uvicorn.Server):
             seconds = f"{self.service.limits.grace_seconds:g} s"
             told = f"\n{jobs} may end within {seconds}; press Ctrl-C again to stop now"
             print(told, file=sys.stderr, flush=True)
-        if self.service.drain() and waiting:
+        self.service.drain()
+        if waiting:
             time.sleep(LINGER_SECONDS)
         self.should_exit = True
 

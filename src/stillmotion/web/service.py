@@ -53,9 +53,15 @@ class Service:
             self._threads.append(thread)
 
     def drain(self) -> bool:
-        """Takes no more jobs, and lets those that it took, or is taking, end; whether in time."""
+        """Takes no more jobs, and lets those that it took, or is taking, end; whether in time.
+
+        What does not is cancelled, and says so.
+        """
         self.book.close()
-        return self.book.wait(seconds=self.limits.grace_seconds)
+        in_time = self.book.wait(seconds=self.limits.grace_seconds)
+        if not in_time:
+            self.book.stop()
+        return in_time
 
     def close(self) -> None:
         """Cancels what has not ended, and removes every file."""
@@ -78,7 +84,7 @@ class Service:
         )
 
     def _work(self) -> None:
-        while not self.book.is_over:
+        while not self.book.over.is_set():
             self.book.sweep()
             job = self.book.take(seconds=IDLE_SECONDS)
             if job is not None:

@@ -14,6 +14,9 @@ from stillmotion.web.refusal import refuse
 KINDS = re.compile(r"video/[\w.+-]+|application/octet-stream")
 NAME_LENGTH = 120
 
+PATIENCE_SECONDS = 10.0
+"""Before it counts how quickly a video arrives."""
+
 
 async def receive(request: Request, path: Path, limits: Limits) -> int:
     """Writes the body of a request to a file, and gives its length in bytes.
@@ -23,20 +26,32 @@ async def receive(request: Request, path: Path, limits: Limits) -> int:
             large, 415 for what does not say it is a video.
     """
     refuse_early(request, limits)
-    size = 0
+    size, began = 0, asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(limits.upload_seconds):
+        async with asyncio.timeout_at(began + allowed_seconds(size, limits)) as patience:
             with path.open("wb") as file:
                 async for chunk in request.stream():
                     size += len(chunk)
                     refuse_many_bytes(size, limits)
                     await asyncio.to_thread(file.write, chunk)
+                    patience.reschedule(began + allowed_seconds(size, limits))
     except ClientDisconnect:
         refuse(400, "broken_off", "the upload broke off")
     except TimeoutError:
-        seconds = f"{limits.upload_seconds:g} s"
-        refuse(408, "too_slow", f"the video did not arrive within {seconds}")
+        seconds = f"{allowed_seconds(size, limits):.3g} s"
+        refuse(408, "too_slow", f"only {size} bytes of the video arrived within {seconds}")
     return size
+
+
+def allowed_seconds(size: int, limits: Limits) -> float:
+    """In which the next bytes must arrive, from the first, once so many are there.
+
+    >>> allowed_seconds(2**20, Limits(upload_bytes_per_second=2**15))
+    42.0
+    """
+    slowest = limits.upload_bytes_per_second
+    seconds = PATIENCE_SECONDS + size / slowest if slowest else limits.upload_seconds
+    return min(seconds, limits.upload_seconds)
 
 
 def refuse_early(request: Request, limits: Limits) -> None:

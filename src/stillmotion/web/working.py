@@ -22,7 +22,8 @@ from stillmotion.web import decoding
 from stillmotion.web.decoding import Look
 from stillmotion.web.flow import Excess, FlowFrames
 from stillmotion.web.hosting import Hosted
-from stillmotion.web.jobs import CANCELLED, Book, Job
+from stillmotion.web.job import CANCELLED, Job
+from stillmotion.web.jobs import Book
 from stillmotion.web.limits import Limits
 from stillmotion.web.process import LOOK_UP_SECONDS, messages
 from stillmotion.web.refusal import CancelledError, RefusalError, refuse

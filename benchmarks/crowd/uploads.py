@@ -1,0 +1,135 @@
+"""One upload, good or bad, and what becomes of it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+TOKEN, MOST_BYTES = "a-token", 200_000
+"""What the service asks for, and how large it lets a video be."""
+
+ALIKE = 1e-4
+"""Probabilities that differ by less are the same answer."""
+
+AGAIN = 0.2
+"""Seconds after which somebody who waits asks again."""
+
+VIDEO = {"Content-Type": "video/mp4"}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A video, and what `Predictor` says of it."""
+
+    content: bytes
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one upload."""
+
+    what: str
+    """"answered", "refused", "broken off", or how it went wrong."""
+    seconds: float = 0.0
+    """From the first attempt to the answer."""
+    turned_away: int = 0
+    """How often the queue was full."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is what the upload deserved."""
+        return self.what in ("answered", "refused", "broken off")
+
+
+def client_at(address: str, number: int) -> httpx.AsyncClient:
+    """Somebody: the service believes a proxy on the loopback from where a request comes."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": f"10.0.0.{number}"}
+    return httpx.AsyncClient(base_url=address, headers=headers, timeout=120)
+
+
+async def ask(client: httpx.AsyncClient, video: Known) -> Fate:
+    """A good upload, until it is answered."""
+    began, turned_away = time.monotonic(), 0
+    while True:
+        posted = await client.post("/api/jobs", content=video.content, headers=VIDEO)
+        if posted.status_code != 429:
+            break
+        turned_away += 1
+        await asyncio.sleep(AGAIN)
+    if posted.status_code != 202:
+        return Fate(f"good, but {posted.text}")
+    told = await ended(client, posted.json()["id"])
+    if told["state"] != "done":
+        return Fate(f"good, but {told['error']}")
+    said = [share["probability"] for share in told["results"][0]["top"]]
+    pairs = zip(said, video.probabilities, strict=True)
+    right = all(abs(one - other) < ALIKE for one, other in pairs)
+    what = "answered" if right else "another's answer"
+    return Fate(what, time.monotonic() - began, turned_away)
+
+
+async def ended(client: httpx.AsyncClient, job: str) -> dict[str, Any]:
+    """A job that was accepted, once it has ended."""
+    while True:
+        told = (await client.get(f"/api/jobs/{job}")).json()
+        if told["state"] in ("done", "failed", "cancelled"):
+            return told
+        await asyncio.sleep(AGAIN)
+
+
+BAD = {
+    "text": 422,
+    "cut": 422,
+    "broken off": None,
+    "wrong token": 401,
+    "too large": 413,
+    "of another kind": 415,
+    "slow": 408,
+}
+"""Kinds of bad uploads, and what must be said of them; None: nobody is there to hear it."""
+
+
+def sent(kind: str, content: bytes) -> dict[str, Any]:
+    """A bad upload of a kind, made of a good one, as httpx takes it."""
+    half = content[: len(content) // 2]
+    changes: dict[str, dict[str, Any]] = {
+        "text": {"content": b"hello"},
+        "cut": {"content": half},
+        "broken off": {"content": broken(half)},
+        "wrong token": {"headers": {"Authorization": "Bearer wrong"}},
+        "too large": {"content": bytes(MOST_BYTES + 1)},
+        "of another kind": {"headers": {"Content-Type": "text/html"}},
+        "slow": {"content": slowly(content)},
+    }
+    return {"content": content, "headers": VIDEO} | changes[kind]
+
+
+async def misbehave(client: httpx.AsyncClient, content: bytes, *, kind: str) -> Fate:
+    """A bad upload, until it is refused for what it is."""
+    while True:
+        try:
+            answer = await client.post("/api/jobs", **sent(kind, content))
+        except EOFError:
+            return Fate("broken off")
+        if answer.status_code != 429:
+            break
+        await asyncio.sleep(AGAIN)
+    right = answer.status_code == BAD[kind]
+    return Fate("refused" if right else f"{kind}, but {answer.text}")
+
+
+async def slowly(content: bytes) -> AsyncIterator[bytes]:
+    """A byte and a byte, until nobody listens any more."""
+    for place in range(len(content)):
+        yield content[place : place + 1]
+        await asyncio.sleep(AGAIN)
+
+
+async def broken(content: bytes) -> AsyncIterator[bytes]:
+    """These, and then nobody is there."""
+    yield content
+    raise EOFError

@@ -1,0 +1,237 @@
+"""Many at once, some of them badly: each gets its own answer, and nobody keeps another waiting."""
+
+import asyncio
+import contextlib
+import importlib
+import itertools
+import os
+import signal
+import socket
+import threading
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillmotion.web.connections import protocol
+from stillmotion.web.job import Job, in_turn
+from stillmotion.web.limits import Limits
+from stillmotion.web.schemas import VideoTold
+from stillmotion.web.server import listen
+
+
+@pytest.fixture
+def crowds(monkeypatch):
+    """The benchmark, whose clients these tests send as well."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    return importlib.import_module("clients")
+
+
+@pytest.fixture
+def uploads(crowds):
+    return importlib.import_module("crowd.uploads")
+
+
+def sent(crowds, uploads, folder, *, clients, each, kinds):
+    """Fates of all uploads, and of the jobs that were accepted when the service was stopped."""
+    videos = crowds.known_videos(folder, clients * each)
+    said = [video.probabilities for video in videos]
+    differences = [
+        max(abs(x - y) for x, y in zip(one, other, strict=True))
+        for one, other in itertools.combinations(said, 2)
+    ]
+    assert min(differences) > 2 * uploads.ALIKE  # else a mixture of answers could not be told
+    with crowds.serving(folder / "model") as (process, address):
+        fates, _ = asyncio.run(
+            crowds.crowd(address, process.pid, videos, clients=clients, kinds=kinds)
+        )
+        children = psutil.Process(process.pid).children(recursive=True)
+        last = asyncio.run(stopped(uploads, process, address, videos[:3]))
+        _, warned = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "Traceback" not in warned
+    psutil.wait_procs(children, timeout=60)
+    assert not any(child.is_running() for child in children)
+    return fates, last
+
+
+async def stopped(uploads, process, address, videos):
+    """Jobs that were accepted before every process of the service was told to end."""
+    async with uploads.client_at(address, 99) as client:
+        posted = [
+            await client.post("/api/jobs", content=video.content, headers=uploads.VIDEO)
+            for video in videos
+        ]
+        os.killpg(process.pid, signal.SIGTERM)
+        return await asyncio.gather(
+            *(uploads.ended(client, answer.json()["id"]) for answer in posted)
+        )
+
+
+def assert_fair(fates, last, *, good, kinds, temporary):
+    """Everybody met the fate that was theirs, and nothing is left."""
+    counts = Counter(fate.what for fate in fates)
+    assert all(fate.is_right for fate in fates), counts
+    assert counts["answered"] == good
+    assert sum(counts.values()) - good >= len(kinds)
+    assert [job["state"] for job in last] == ["done"] * 3
+    assert not list(temporary.iterdir())
+
+
+QUICK = ("cut", "broken off")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals differ")
+def test_each_of_a_crowd_gets_its_own_answer_and_a_stop_ends_what_was_accepted(
+    crowds, uploads, tmp_path, tmp_path_factory, monkeypatch
+):
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    fates, last = sent(crowds, uploads, tmp_path, clients=8, each=2, kinds=QUICK)
+    assert_fair(fates, last, good=16, kinds=QUICK, temporary=temporary)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals differ")
+def test_fifty_clients_get_their_own_answers(
+    crowds, uploads, tmp_path, tmp_path_factory, monkeypatch
+):
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    kinds = tuple(uploads.BAD)
+    fates, last = sent(crowds, uploads, tmp_path, clients=50, each=4, kinds=kinds)
+    assert_fair(fates, last, good=200, kinds=kinds, temporary=temporary)
+
+
+def waiting(client, *, turn=0):
+    told = VideoTold(name="a", seconds=1.0, width=1, height=1, fps=1.0)
+    state = "done" if turn else "queued"
+    return Job(path=Path("a"), is_upload=True, video=told, models=(), window=None, stride=None,
+               wants_flow=False, client=client, turn=turn, state=state)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=30))
+def test_nobody_is_served_twice_before_another_who_waits_is_served_once(asked):
+    turns = itertools.count(1)
+    jobs = [waiting(client, turn=next(turns) if ended else 0) for client, ended in asked]
+    order = in_turn(jobs)
+    assert set(order) == {job for job in jobs if job.state == "queued"}
+    for client in "abcd":
+        own = [job for job in jobs if job.client == client and job.state == "queued"]
+        assert [job for job in order if job.client == client] == own  # each client's in its order
+        for place, job in enumerate(own):
+            before = Counter(other.client for other in order[: order.index(job)])
+            assert all(number <= place + 1 for number in before.values())
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12))
+def test_the_order_that_is_told_is_that_in_which_jobs_are_taken(asked):
+    jobs = [waiting(client) for client in asked]
+    foretold, taken = in_turn(jobs), []
+    while rest := in_turn(jobs):
+        rest[0].state, rest[0].turn = "reading", len(taken) + 1
+        taken.append(rest[0])
+    assert taken == foretold
+
+
+LARGE = 50_000_000
+
+
+async def answer(scope, receive, send):
+    """An app that says little, or much."""
+    body = bytes(LARGE if scope["path"] == "/large" else 2)
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", b"%d" % len(body))]})  # fmt: skip
+    for begin in range(0, len(body), 65536):
+        part = body[begin : begin + 65536]
+        more = begin + 65536 < len(body)
+        await send({"type": "http.response.body", "body": part, "more_body": more})
+
+
+@contextlib.contextmanager
+def listening(**limits):
+    """A server of this app, and how to connect to it."""
+    http = protocol(Limits(**limits))
+    config = uvicorn.Config(answer, http=http, ws="none", lifespan="off", log_level="error")
+    with listen("127.0.0.1", 0) as door:
+        address = door.getsockname()
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+        thread.start()
+        try:
+            yield lambda: socket.create_connection(address, timeout=30)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def ask(connection, path="/"):
+    connection.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode())
+
+
+def is_answered(connection):
+    ask(connection)
+    said = b""
+    while not said.endswith(b"\r\n\r\n\0\0"):
+        said += connection.recv(1000)
+    return said.startswith(b"HTTP/1.1 200")
+
+
+def is_closed(connection):
+    """Once it is: the other end says so, or is gone."""
+    try:
+        while connection.recv(2**20):
+            pass
+    except ConnectionResetError:
+        return True
+    return True
+
+
+def test_who_asks_nothing_or_half_or_again_and_again_half_is_not_waited_for():
+    with listening(request_seconds=0.2) as connect:
+        with connect() as silent, connect() as half, connect() as second:
+            half.sendall(b"GET / HTTP/1.1\r\n")
+            assert is_answered(second)
+            second.sendall(b"GET / HTTP/1.1\r\nHost:")
+            assert all(map(is_closed, (silent, half, second)))
+        with connect() as proper:
+            assert is_answered(proper)
+            assert is_answered(proper)
+
+
+def test_who_takes_no_more_of_an_answer_is_not_waited_for():
+    with listening(answer_seconds=0.2) as connect, connect() as lazy:
+        ask(lazy, "/large")
+        threading.Event().wait(1.0)
+        taken = 0
+        with contextlib.suppress(ConnectionResetError):
+            while part := lazy.recv(2**20):
+                taken += len(part)
+        assert taken < LARGE
+
+
+def test_who_takes_an_answer_slowly_gets_all_of_it():
+    with listening(answer_seconds=5.0, request_seconds=0.2) as connect, connect() as slow:
+        ask(slow, "/large")
+        threading.Event().wait(0.5)
+        taken = 0
+        while taken < LARGE:
+            taken += len(slow.recv(2**20))
+
+
+def test_where_too_many_are_connected_those_go_that_ask_nothing():
+    with (
+        listening(connections=3, request_seconds=300.0) as connect,
+        contextlib.ExitStack() as stack,
+    ):
+        known = stack.enter_context(connect())
+        assert is_answered(known)
+        idle = [stack.enter_context(connect()) for _ in range(5)]
+        newcomer = stack.enter_context(connect())
+        assert is_answered(newcomer)
+        assert is_answered(known)
+        assert all(map(is_closed, idle[:4]))
