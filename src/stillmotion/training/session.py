@@ -8,10 +8,12 @@ from accelerate import Accelerator
 from accelerate.data_loader import DataLoaderShard
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from torch.optim.lr_scheduler import LambdaLR
 
 from stillmotion.data.dataset import Batch
 from stillmotion.data.mixing import mix
+from stillmotion.dealing import deal
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
@@ -27,7 +29,7 @@ from stillmotion.training.optimisation import (
     class_weights,
     warm_cosine,
 )
-from stillmotion.training.plan import plan
+from stillmotion.training.plan import plan, try_step
 from stillmotion.training.splits import Splits
 
 
@@ -57,10 +59,11 @@ class Session:
     splits: Splits
     loaders: Loaders
     accelerator: Accelerator
+    objective: Objective
     step: torch.nn.Module
     """The objective, as the accelerator wrapped it."""
     batches: DataLoaderShard
-    """The training loader, likewise."""
+    """What this process trains on of each batch."""
     val_batches: Iterable[Batch] | None
     optimizer: AcceleratedOptimizer
     schedule: LambdaLR
@@ -89,16 +92,22 @@ def prepare(
     model.trunk.checkpoint_blocks = options.checkpoint_blocks
     learner = FrameProbe(model) if options.cache_clips else model
     weights = class_weights(splits.train, options.class_weights)
-    objective: Objective | CompiledStep
     objective = Objective(learner, label_smoothing=options.label_smoothing, class_weights=weights)
     objective.to(accelerator.device)
+    whole: Objective | CompiledStep = objective
     if options.compile:
         log.say("compiling the step: this can take minutes, and is quick the next time")
-        objective = CompiledStep(objective, num_clips=options.batch_size)
-    log.say(plan(recipe, model, objective, splits, loaders, accelerator))
+        whole = CompiledStep(objective, num_clips=options.batch_size)
+    batches = deal(loaders.train, accelerator)
+    val_batches = None if loaders.val is None else deal(loaders.val, accelerator)
+    trial = try_step(recipe, whole, loaders, accelerator)
+    log.say(plan(recipe, model, splits, loaders, accelerator, batches=len(batches), trial=trial))
     plain = build_optimizer(model, options, processes=accelerator.num_processes)
-    step, optimizer, batches = accelerator.prepare(objective, plain, loaders.train)
-    val_batches = None if loaders.val is None else accelerator.prepare(loaders.val)
+    # Of all that a process has only gradients change hands; none is waited for that never comes.
+    accelerator.ddp_handler = DistributedDataParallelKwargs(
+        broadcast_buffers=False, find_unused_parameters=trial.idle > 0
+    )
+    step, optimizer = accelerator.prepare(whole, plain)
     steps = options.epochs * -(-len(batches) // options.accumulate)
     schedule = warm_cosine(plain, steps=steps, warmup=options.warmup, start=options.warmup_start)
     return Session(
@@ -108,6 +117,7 @@ def prepare(
         splits,
         loaders,
         accelerator,
+        objective,
         step,
         batches,
         val_batches,
