@@ -1,51 +1,110 @@
-"""Several processes on one machine wait for each other, and none of them for ever."""
+"""Several processes do what one with as large batches does, and end together; one speaks."""
 
 import json
-import socket
-import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from plain import environment
+from launching import (
+    together,
+    train_counting,
+)
+from runs import files_below, tiny
+from stillmotion.data.orders import EpochOrder, shuffled
+from stillmotion.dealing import Dealt
+from stillmotion.methods import AMFlow
+from stillmotion.training import train
+from test_resume import without_speed
 from videos import write_classes
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from runs import tiny
-from stillmotion.data.transforms import Augmentation
-from stillmotion.training import train
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gloo is tried on POSIX systems")
 
-videos = {"workers": 0, "val_fraction": 0.0, "max_unreadable": 0.5}
-training = {"epochs": 2, "batch_size": 2, "save_every": 1}
-repeats = Augmentation(repeats=2)  # so that a batch is one video
-data, out = map(Path, sys.argv[1:])
-train(tiny(data, out, videos=videos, training=training, augmentation=repeats), quiet=True)
-"""
+PLAIN = replace(AMFlow.small(), dropout=0.0, tpm_dropout=0.0)
+"""A method that draws nothing at random: what is drawn differs from process to process."""
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="gloo is tried on POSIX systems only")
-def test_a_process_whose_batch_is_unreadable_keeps_up(tmp_path):
-    data = write_classes(tmp_path / "videos", videos_each=3)
-    whole = (data / "jump/0.mp4").read_bytes()
-    (data / "jump/0.mp4").write_bytes(whole[:400])
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    everyone = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    command = [sys.executable, "-c", SCRIPT, str(data), str(tmp_path / "run")]
-    processes = [
-        subprocess.Popen(
-            command,
-            env=environment(**everyone, RANK=rank, LOCAL_RANK=rank, ACCELERATE_USE_CPU="true"),
-        )
-        for rank in "01"
+@given(
+    samples=st.integers(0, 60),
+    batch_size=st.integers(1, 7),
+    processes=st.integers(1, 9),
+    epoch=st.integers(0, 3),
+)
+def test_every_index_is_dealt_once_in_the_batches_of_one_process(
+    samples, batch_size, processes, epoch
+):
+    def batches(size, process, of):
+        order = EpochOrder(lambda random: shuffled(samples, random), length=samples, seed=3)
+        order.set_epoch(epoch)
+        dealt = Dealt(order, batch_size=size, process=process, processes=of)
+        listed = list(dealt)
+        assert len(listed) == len(dealt)
+        return listed
+
+    parts = [batches(batch_size, process, processes) for process in range(processes)]
+    alone = batches(batch_size * processes, 0, 1)
+    for whole, *shares in zip(alone, *parts, strict=True):
+        assert Counter(whole) == Counter(index for share in shares for index in share)
+        sizes = [len(share) for share in shares]
+        assert max(sizes) - min(sizes) <= 1
+        assert max(sizes) <= batch_size
+    assert sorted(index for batch in alone for index in batch) == list(range(samples))
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """Twelve videos, the first of which cannot be read."""
+    data = write_classes(tmp_path_factory.mktemp("damaged") / "videos", videos_each=6)
+    first = data / "jump/0.mp4"
+    first.write_bytes(first.read_bytes()[:300])
+    return data
+
+
+def recipe_of(data, out, *, processes, together=4, method=PLAIN, **training):
+    """A run whose classes weigh differently, in which uneven batches come together for a step."""
+    return tiny(
+        data,
+        out,
+        method=method,
+        videos={"max_unreadable": 0.5, "val_fraction": 0.3},
+        training={
+            "epochs": 2,
+            "batch_size": together // processes,
+            "accumulate": 2,
+            "class_weights": "balanced",
+            "label_smoothing": 0.1,
+            **training,
+        },
+    )
+
+
+def rows_of(out):
+    return without_speed(map(json.loads, (out / "metrics.jsonl").read_text().splitlines()))
+
+
+def assert_same_run(one, other):
+    """The same videos in the same epochs with the same losses, and the same final scores."""
+    for left, right in zip(rows_of(one), rows_of(other), strict=True):
+        assert left == pytest.approx(right, rel=1e-5)
+    answers = [
+        [json.loads(line) for line in (out / "evaluation_predictions.jsonl").open()]
+        for out in (one, other)
     ]
-    try:
-        assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
-    rows = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
-    assert [json.loads(row)["unreadable"] for row in rows] == [1, 1]
+    assert [row["path"] for row in answers[0]] == [row["path"] for row in answers[1]]
+    scores = [json.loads((out / "evaluation.json").read_text()) for out in (one, other)]
+    for name in ("top1", "mean_class", "loss", "shuffled", "unreadable"):
+        assert scores[0].get(name) == pytest.approx(scores[1].get(name), rel=1e-5), name
+
+
+def test_two_processes_train_as_one_does_and_one_of_them_writes(damaged, tmp_path):
+    train(recipe_of(damaged, tmp_path / "one", processes=1), quiet=True)
+    recipe = recipe_of(damaged, tmp_path / "two", processes=2)
+    printed = together(train_counting, recipe, processes=2, folder=tmp_path / "told")
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+    assert files_below(tmp_path / "one") == files_below(tmp_path / "two")
+    assert printed.count("epoch   1") == 1
+    *_, told = (tmp_path / "told/1.out").read_text().splitlines()
+    assert json.loads(told)["written"] == []

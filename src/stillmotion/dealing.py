@@ -5,13 +5,14 @@ go through the same batches in the same order, and each takes its part of every 
 """
 
 from collections.abc import Iterable, Iterator, Sized
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from accelerate import Accelerator
 from accelerate.data_loader import DataLoaderShard, prepare_data_loader
 from torch.utils.data import DataLoader, Sampler
 
 
+@runtime_checkable
 class Order(Sized, Iterable[int], Protocol):
     """Indices of samples in the order in which they are shown."""
 
