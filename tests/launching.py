@@ -77,8 +77,8 @@ def begin(function, arguments, told, folder):
 
 
 def command_line(*arguments):
-    """`stillmotion ...` in each process."""
-    return main([str(argument) for argument in arguments])
+    """`stillmotion ...` in each process; {rank} stands for its number."""
+    return main([str(argument).format(rank=os.environ["RANK"]) for argument in arguments])
 
 
 def together(function, *arguments, processes, folder):

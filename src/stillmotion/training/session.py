@@ -1,5 +1,6 @@
 """What the epochs of a run share, made ready on the device."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from accelerate.data_loader import DataLoaderShard
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
+from torch import nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from stillmotion.data.dataset import Batch
@@ -60,7 +63,7 @@ class Session:
     loaders: Loaders
     accelerator: Accelerator
     objective: Objective
-    step: torch.nn.Module
+    step: nn.Module
     """The objective, as the accelerator wrapped it."""
     batches: DataLoaderShard
     """What this process trains on of each batch."""
@@ -103,11 +106,7 @@ def prepare(
     trial = try_step(recipe, whole, loaders, accelerator)
     log.say(plan(recipe, model, splits, loaders, accelerator, batches=len(batches), trial=trial))
     plain = build_optimizer(model, options, processes=accelerator.num_processes)
-    # Of all that a process has only gradients change hands; none is waited for that never comes.
-    accelerator.ddp_handler = DistributedDataParallelKwargs(
-        broadcast_buffers=False, find_unused_parameters=trial.idle > 0
-    )
-    step, optimizer = accelerator.prepare(whole, plain)
+    step, optimizer = divide(whole, plain, accelerator, idle=trial.idle)
     steps = options.epochs * -(-len(batches) // options.accumulate)
     schedule = warm_cosine(plain, steps=steps, warmup=options.warmup, start=options.warmup_start)
     return Session(
@@ -124,6 +123,23 @@ def prepare(
         optimizer,
         schedule,
     )
+
+
+def divide(
+    objective: Objective | CompiledStep, plain: Optimizer, accelerator: Accelerator, *, idle: int
+) -> tuple[nn.Module, AcceleratedOptimizer]:
+    """Step and optimizer of one process among several, which exchange gradients and nothing else.
+
+    Args:
+        idle: how many trained tensors get no gradient, for which nobody then waits.
+    """
+    accelerator.ddp_handler = DistributedDataParallelKwargs(
+        broadcast_buffers=False, find_unused_parameters=idle > 0
+    )
+    with warnings.catch_warnings():
+        # Newer versions of torch have another name for broadcast_buffers, accelerate 1.15 has not.
+        warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
+        return accelerator.prepare(objective, plain)
 
 
 def load(
