@@ -110,7 +110,7 @@ def free_port():
 
 def train_counting(recipe):
     """Train a recipe; print which files were written, and the bytes of gradients of each step."""
-    written, sent, prepare = [], [], loop.prepare
+    written, sent, sessions, prepare = [], [], [], loop.prepare
 
     def note_written(event, told):
         if event == "open" and isinstance(told[2], int) and told[2] & (os.O_WRONLY | os.O_RDWR):
@@ -124,13 +124,15 @@ def train_counting(recipe):
         session = prepare(*parts)
         if session.accelerator.num_processes > 1:
             session.step.register_comm_hook(sent, count_sent)
+        sessions.append(session)
         return session
 
     sys.addaudithook(note_written)
     loop.prepare = prepare_counting
     run = loop.train(recipe)
-    trained = [p for p in run.model.parameters() if p.requires_grad]
-    print(json.dumps({"written": written, "sent": sent, "trained": sum(p.numel() for p in trained)}))
+    trained = sum(p.numel() for p in run.model.parameters() if p.requires_grad)
+    steps = sessions[0].schedule.last_epoch
+    print(json.dumps({"written": written, "sent": sent, "trained": trained, "steps": steps}))
 
 
 def train_and_die(rank, batch, *arguments):

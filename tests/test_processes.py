@@ -1,9 +1,11 @@
 """Several processes do what one with as large batches does, and end together; one speaks."""
 
 import json
+import os
 import shutil
 import signal
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launching import Launched, command_line, together, train_and_die, train_counting
-from runs import TINY, files_below, stillmotion, tiny
+from launching import (
+    LIMIT,
+    Launched,
+    command_line,
+    together,
+    torchrun,
+    train_and_die,
+    train_counting,
+)
+from runs import TINY, stillmotion, tiny
 from stillmotion.data.orders import EpochOrder, shuffled
 from stillmotion.dealing import Dealt
-from stillmotion.methods import AMFlow
+from stillmotion.methods import AIM, AMFlow, LinearProbe, STAdapter, ZeroI2V
 from stillmotion.processes import LOST
 from stillmotion.training import train
-from test_resume import without_speed
+from stillmotion.training.state import FILE, read_state
+from test_resume import assert_same, without_speed
 from videos import write_classes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gloo is tried on POSIX systems")
@@ -95,15 +106,25 @@ def assert_same_run(one, other):
         assert json.loads(left) == pytest.approx(json.loads(right), abs=2e-4)  # of four digits
 
 
+def assert_sent_what_trains(folder):
+    """Each process sent four bytes a trained parameter in each step."""
+    for path in folder.glob("*.out"):
+        told = json.loads(path.read_text().splitlines()[-1])
+        bytes_of_a_step = 4 * told["trained"]
+        assert told["sent"] != []
+        assert sum(told["sent"]) % bytes_of_a_step == 0
+        assert sum(told["sent"]) // bytes_of_a_step == told["steps"]
+
+
 def test_two_processes_train_as_one_does_and_one_of_them_writes(damaged, tmp_path):
     train(recipe_of(damaged, tmp_path / "one", processes=1), quiet=True)
     recipe = recipe_of(damaged, tmp_path / "two", processes=2)
     printed = together(train_counting, recipe, processes=2, folder=tmp_path / "told")
     assert_same_run(tmp_path / "one", tmp_path / "two")
-    assert files_below(tmp_path / "one") == files_below(tmp_path / "two")
     assert printed.count("epoch   1") == 1
     *_, told = (tmp_path / "told/1.out").read_text().splitlines()
     assert json.loads(told)["written"] == []
+    assert_sent_what_trains(tmp_path / "told")
 
 
 def test_three_processes_answer_seven_videos_each_once(damaged, finished_run, tmp_path):
@@ -149,3 +170,61 @@ def test_a_killed_process_ends_the_others(rank, few_videos, tmp_path):
     assert statuses == [2]
     assert launched.said().count(LOST) == 1
     assert "Traceback" not in launched.said()
+
+
+@pytest.mark.slow
+def test_four_processes_train_as_one_does(damaged, tmp_path):
+    train(recipe_of(damaged, tmp_path / "one", processes=1), quiet=True)
+    recipe = recipe_of(damaged, tmp_path / "four", processes=4)
+    together(train_counting, recipe, processes=4, folder=tmp_path / "told")
+    assert_same_run(tmp_path / "one", tmp_path / "four")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [AIM(), LinearProbe(), STAdapter(), ZeroI2V()])
+def test_only_gradients_of_what_trains_are_sent(method, damaged, tmp_path):
+    recipe = recipe_of(damaged, tmp_path / "run", processes=2, method=method, accumulate=1)
+    together(train_counting, recipe, processes=2, folder=tmp_path / "told")
+    assert_sent_what_trains(tmp_path / "told")
+
+
+@pytest.mark.slow
+def test_killed_processes_go_on_to_the_same_result(damaged, tmp_path):
+    """Three batches of three videos an epoch; the state after the second is there, the third is
+    begun."""
+    random = replace(AMFlow.small(), dropout=0.5)
+    for name in ("whole", "killed"):
+        recipe = recipe_of(damaged, tmp_path / name, processes=2, method=random, save_every=1)
+        recipe = replace(recipe, training=replace(recipe.training, batch_size=2, accumulate=1))
+        recipe.write(tmp_path / f"{name}.yaml")
+    whole, killed = (("--config", tmp_path / f"{name}.yaml") for name in ("whole", "killed"))
+    together(command_line, "train", *whole, processes=2, folder=tmp_path / "told whole")
+    with Launched(
+        train_and_die, 1, 2, *killed, processes=2, folder=tmp_path / "told killed"
+    ) as launched:
+        assert launched.ends() == [2, -signal.SIGKILL]
+    assert [p.batches for p in read_state(tmp_path / "killed" / FILE).positions] == [2, 2]
+    again = ("train", *killed, "--resume")
+    together(command_line, *again, processes=2, folder=tmp_path / "told again")
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+def test_under_torchrun_a_mistake_is_said_once_and_a_killed_process_ends_the_job(
+    few_videos, tmp_path
+):
+    with torchrun("train", tmp_path / "nowhere", "--out", tmp_path / "run") as launcher:
+        _, complaint = launcher.communicate(timeout=LIMIT)
+    assert launcher.returncode != 0
+    assert complaint.count("stillmotion: ") == 1
+    command = ("train", few_videos, "--out", tmp_path / "run", *TINY, "--training.epochs", "999")
+    with torchrun(*command) as launcher:
+        while not (tmp_path / "run/last").exists():
+            assert launcher.poll() is None
+            time.sleep(0.1)
+        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)
+        _, complaint = launcher.communicate(timeout=LIMIT)
+    assert launcher.returncode != 0
+    assert complaint.count(LOST) <= 1, "the launcher may have ended the others before they could"
+    assert "SIGKILL" in complaint
