@@ -58,7 +58,7 @@ OWNERS = {
     "huggingface_hub": {"checkpoint", "hub"},
     "torchvision": {"data", "methods"},
     "jsonargparse": {"parsing", "commands"},
-    "accelerate": {"training", "answering", "evaluation", "calibrating"},
+    "accelerate": {"training", "answering", "dealing", "processes", "evaluation", "calibrating"},
 }
 """The only parts that import a library."""
 
