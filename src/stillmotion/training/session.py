@@ -1,8 +1,8 @@
 """What the epochs of a run share, made ready on the device."""
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from inspect import signature
 
 import torch
 from accelerate import Accelerator
@@ -11,6 +11,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -133,13 +134,19 @@ def divide(
     Args:
         idle: how many trained tensors get no gradient, for which nobody then waits.
     """
-    accelerator.ddp_handler = DistributedDataParallelKwargs(
-        broadcast_buffers=False, find_unused_parameters=idle > 0
-    )
-    with warnings.catch_warnings():
-        # Newer versions of torch have another name for broadcast_buffers, accelerate 1.15 has not.
-        warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
-        return accelerator.prepare(objective, plain)
+    accelerator.ddp_handler = GradientsAlone(find_unused_parameters=idle > 0)
+    return accelerator.prepare(objective, plain)
+
+
+class GradientsAlone(DistributedDataParallelKwargs):
+    """What `DistributedDataParallel` is told: buffers never change, so nobody sends them."""
+
+    def to_kwargs(self) -> dict[str, bool]:
+        """Newer versions of torch have a name for it that accelerate 1.15 does not know."""
+        known = signature(DistributedDataParallel).parameters
+        newer = "forward_sync_buffers" in known
+        name = "forward_sync_buffers" if newer else "broadcast_buffers"
+        return {name: False, "find_unused_parameters": self.find_unused_parameters}
 
 
 def load(
