@@ -17,7 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 LAYERS = (
     {"shapes", "errors", "version"},
-    {"files", "fields", "terminal"},
+    {"files", "fields", "terminal", "processes"},
     {"nn", "data"},
     {"settings"},
     {"backbones"},
@@ -27,7 +27,7 @@ LAYERS = (
     {"sharing", "peft_files", "identity"},
     {"recipes", "visualise", "metrics", "accounting", "doctor"},
     {"onnx_graph"},
-    {"chunking", "int8"},
+    {"chunking", "int8", "dealing"},
     {"quantising"},
     {"loading", "selection", "answering", "paper_figures", "rejection", "saved_scores"},
     {"fewer_bits"},
@@ -58,7 +58,7 @@ OWNERS = {
     "huggingface_hub": {"checkpoint", "hub"},
     "torchvision": {"data", "methods"},
     "jsonargparse": {"parsing", "commands"},
-    "accelerate": {"training", "answering", "evaluation", "calibrating"},
+    "accelerate": {"training", "answering", "dealing", "processes", "evaluation", "calibrating"},
 }
 """The only parts that import a library."""
 

@@ -1,51 +1,230 @@
-"""Several processes on one machine wait for each other, and none of them for ever."""
+"""Several processes do what one with as large batches does, and end together; one speaks."""
 
 import json
-import socket
-import subprocess
+import os
+import shutil
+import signal
 import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from plain import environment
+from launching import (
+    LIMIT,
+    Launched,
+    command_line,
+    together,
+    torchrun,
+    train_and_die,
+    train_counting,
+)
+from runs import TINY, stillmotion, tiny
+from stillmotion.data.orders import EpochOrder, shuffled
+from stillmotion.dealing import Dealt
+from stillmotion.methods import AIM, AMFlow, LinearProbe, STAdapter, ZeroI2V
+from stillmotion.processes import LOST
+from stillmotion.training import train
+from stillmotion.training.state import FILE, read_state
+from test_resume import assert_same, without_speed
 from videos import write_classes
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from runs import tiny
-from stillmotion.data.transforms import Augmentation
-from stillmotion.training import train
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gloo is tried on POSIX systems")
 
-videos = {"workers": 0, "val_fraction": 0.0, "max_unreadable": 0.5}
-training = {"epochs": 2, "batch_size": 2, "save_every": 1}
-repeats = Augmentation(repeats=2)  # so that a batch is one video
-data, out = map(Path, sys.argv[1:])
-train(tiny(data, out, videos=videos, training=training, augmentation=repeats), quiet=True)
-"""
+PLAIN = replace(AMFlow.small(), dropout=0.0, tpm_dropout=0.0)
+"""A method that draws nothing at random: what is drawn differs from process to process."""
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="gloo is tried on POSIX systems only")
-def test_a_process_whose_batch_is_unreadable_keeps_up(tmp_path):
-    data = write_classes(tmp_path / "videos", videos_each=3)
-    whole = (data / "jump/0.mp4").read_bytes()
-    (data / "jump/0.mp4").write_bytes(whole[:400])
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    everyone = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    command = [sys.executable, "-c", SCRIPT, str(data), str(tmp_path / "run")]
-    processes = [
-        subprocess.Popen(
-            command,
-            env=environment(**everyone, RANK=rank, LOCAL_RANK=rank, ACCELERATE_USE_CPU="true"),
-        )
-        for rank in "01"
-    ]
-    try:
-        assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
-    rows = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
-    assert [json.loads(row)["unreadable"] for row in rows] == [1, 1]
+@given(
+    samples=st.integers(0, 60),
+    batch_size=st.integers(1, 7),
+    processes=st.integers(1, 9),
+    epoch=st.integers(0, 3),
+)
+def test_every_index_is_dealt_once_in_the_batches_of_one_process(
+    samples, batch_size, processes, epoch
+):
+    def batches(size, process, of):
+        order = EpochOrder(lambda random: shuffled(samples, random), length=samples, seed=3)
+        order.set_epoch(epoch)
+        dealt = Dealt(order, batch_size=size, process=process, processes=of)
+        listed = list(dealt)
+        assert len(listed) == len(dealt)
+        return listed
+
+    parts = [batches(batch_size, process, processes) for process in range(processes)]
+    alone = batches(batch_size * processes, 0, 1)
+    for whole, *shares in zip(alone, *parts, strict=True):
+        assert Counter(whole) == Counter(index for share in shares for index in share)
+        sizes = [len(share) for share in shares]
+        assert max(sizes) - min(sizes) <= 1
+        assert max(sizes) <= batch_size
+    assert sorted(index for batch in alone for index in batch) == list(range(samples))
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """Twelve videos; one to train on and one to validate on cannot be read."""
+    data = write_classes(tmp_path_factory.mktemp("damaged") / "videos", videos_each=6)
+    for name in ("jump/0.mp4", "jump/1.mp4"):
+        (data / name).write_bytes((data / name).read_bytes()[:300])
+    return data
+
+
+def recipe_of(data, out, *, processes, together=4, method=PLAIN, **training):
+    """A run whose classes weigh differently, in which uneven batches come together for a step."""
+    return tiny(
+        data,
+        out,
+        method=method,
+        videos={"max_unreadable": 0.5, "val_fraction": 0.3},
+        training={
+            "epochs": 2,
+            "batch_size": together // processes,
+            "accumulate": 2,
+            "class_weights": "balanced",
+            "label_smoothing": 0.1,
+            **training,
+        },
+    )
+
+
+def rows_of(out):
+    return without_speed(map(json.loads, (out / "metrics.jsonl").read_text().splitlines()))
+
+
+def assert_same_run(one, other):
+    """The same videos in the same epochs with the same losses, and the same final scores."""
+    for left, right in zip(rows_of(one), rows_of(other), strict=True):
+        assert left == pytest.approx(right, rel=1e-5)
+    said = [(out / "evaluation_predictions.jsonl").read_text().splitlines() for out in (one, other)]
+    for left, right in zip(*said, strict=True):
+        assert json.loads(left) == pytest.approx(json.loads(right), abs=2e-4)  # of four digits
+
+
+def assert_sent_what_trains(folder):
+    """Each process sent four bytes a trained parameter in each step."""
+    for path in folder.glob("*.out"):
+        told = json.loads(path.read_text().splitlines()[-1])
+        bytes_of_a_step = 4 * told["trained"]
+        assert told["sent"] != []
+        assert sum(told["sent"]) % bytes_of_a_step == 0
+        assert sum(told["sent"]) // bytes_of_a_step == told["steps"]
+
+
+def test_two_processes_train_as_one_does_and_one_of_them_writes(damaged, tmp_path):
+    train(recipe_of(damaged, tmp_path / "one", processes=1), quiet=True)
+    recipe = recipe_of(damaged, tmp_path / "two", processes=2)
+    printed = together(train_counting, recipe, processes=2, folder=tmp_path / "told")
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+    assert printed.count("epoch   1") == 1
+    assert [row["unreadable"] for row in rows_of(tmp_path / "two")] == [1, 1]
+    *_, told = (tmp_path / "told/1.out").read_text().splitlines()
+    assert json.loads(told)["written"] == []
+    assert_sent_what_trains(tmp_path / "told")
+
+
+def test_three_processes_answer_seven_videos_each_once(damaged, finished_run, tmp_path):
+    videos = Path(shutil.copytree(damaged, tmp_path / "videos"))
+    for path in sorted(videos.rglob("*.mp4"))[7:]:
+        path.unlink()
+    others = ("--videos.max_unreadable", "0.5", "--videos.allow_overlap", "true")
+    others += ("--videos.workers", "0", "--time_check", "false", "--out")
+    command = ("evaluate", finished_run, videos, *others)
+    assert stillmotion(*command, tmp_path / "one.json") == 0
+    command = (command_line, *command, tmp_path / "three.json")
+    printed = together(*command, processes=3, folder=tmp_path / "told")
+    assert printed.count("top-1") == 1
+    one, three = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("one", "three"))
+    assert (one["n"], three["n"]) == (5, 5)
+    assert three["unreadable"] == one["unreadable"] != []
+    assert (three["top1"], three["confusion"]) == (one["top1"], one["confusion"])
+
+
+def test_a_mistake_that_all_processes_meet_is_said_once(tmp_path):
+    command = (command_line, "train", tmp_path / "nowhere", "--out", tmp_path / "run")
+    with Launched(*command, processes=2, folder=tmp_path / "told") as launched:
+        assert launched.ends() == [2, 2]
+    assert launched.said().count("stillmotion: ") == 1
+    assert "no such file or folder" in launched.said()
+
+
+def test_a_mistake_that_one_process_meets_ends_the_others(few_videos, tmp_path):
+    shutil.copytree(few_videos, tmp_path / "videos0")
+    command = (command_line, "train", tmp_path / "videos{rank}", "--out", tmp_path / "run", *TINY)
+    with Launched(*command, processes=2, folder=tmp_path / "told") as launched:
+        assert launched.ends() == [2, 2]
+    assert launched.said().count("stillmotion: ") == 1
+    assert "videos1: no such file or folder" in launched.said()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_process_ends_the_others(rank, few_videos, tmp_path):
+    command = (train_and_die, rank, 1, few_videos, "--out", tmp_path / "run", *TINY)
+    with Launched(*command, processes=2, folder=tmp_path / "told") as launched:
+        statuses = launched.ends()
+    assert statuses.pop(rank) == -signal.SIGKILL
+    assert statuses == [2]
+    assert launched.said().count(LOST) == 1
+    assert "Traceback" not in launched.said()
+
+
+@pytest.mark.slow
+def test_four_processes_train_as_one_does(damaged, tmp_path):
+    train(recipe_of(damaged, tmp_path / "one", processes=1), quiet=True)
+    recipe = recipe_of(damaged, tmp_path / "four", processes=4)
+    together(train_counting, recipe, processes=4, folder=tmp_path / "told")
+    assert_same_run(tmp_path / "one", tmp_path / "four")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [AIM(), LinearProbe(), STAdapter(), ZeroI2V()])
+def test_only_gradients_of_what_trains_are_sent(method, damaged, tmp_path):
+    recipe = recipe_of(damaged, tmp_path / "run", processes=2, method=method, accumulate=1)
+    together(train_counting, recipe, processes=2, folder=tmp_path / "told")
+    assert_sent_what_trains(tmp_path / "told")
+
+
+@pytest.mark.slow
+def test_killed_processes_go_on_to_the_same_result(damaged, tmp_path):
+    """The state after the second batch is there, and the third is begun."""
+    random = replace(AMFlow.small(), dropout=0.5)
+    for name in ("whole", "killed"):
+        recipe = recipe_of(damaged, tmp_path / name, processes=2, method=random, save_every=1)
+        recipe = replace(recipe, training=replace(recipe.training, batch_size=1, accumulate=1))
+        recipe.write(tmp_path / f"{name}.yaml")
+    whole, killed = (("--config", tmp_path / f"{name}.yaml") for name in ("whole", "killed"))
+    together(command_line, "train", *whole, processes=2, folder=tmp_path / "told whole")
+    with Launched(
+        train_and_die, 1, 2, *killed, processes=2, folder=tmp_path / "told killed"
+    ) as launched:
+        assert launched.ends() == [2, -signal.SIGKILL]
+    assert [p.batches for p in read_state(tmp_path / "killed" / FILE).positions] == [2, 2]
+    again = ("train", *killed, "--resume")
+    together(command_line, *again, processes=2, folder=tmp_path / "told again")
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+def test_under_torchrun_a_mistake_is_said_once_and_a_killed_process_ends_the_job(
+    few_videos, tmp_path
+):
+    with torchrun("train", tmp_path / "nowhere", "--out", tmp_path / "run") as launcher:
+        _, complaint = launcher.communicate(timeout=LIMIT)
+    assert launcher.returncode != 0
+    assert complaint.count("stillmotion: ") == 1
+    command = ("train", few_videos, "--out", tmp_path / "run", *TINY, "--training.epochs", "999")
+    with torchrun(*command) as launcher:
+        while not (tmp_path / "run/last").exists():
+            assert launcher.poll() is None
+            time.sleep(0.1)
+        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)
+        _, complaint = launcher.communicate(timeout=LIMIT)
+    assert launcher.returncode != 0
+    assert complaint.count(LOST) <= 1, "the launcher may have ended the others before they could"
+    assert "SIGKILL" in complaint

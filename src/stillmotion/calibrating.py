@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from stillmotion.answering import Answers, answer
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.parts import sizes_of
+from stillmotion.dealing import deal
 from stillmotion.errors import ConfigurationError, DataError
 from stillmotion.evaluation import views_for
 from stillmotion.loading import refuse_too_many, views_of
@@ -49,7 +50,7 @@ def calibrate(
         batches = views_for(model, videos, views=views, workers=workers, batch_size=batch_size)
         answers = answer(
             model.to(accelerator.device),
-            accelerator.prepare(batches),
+            deal(batches, accelerator),
             average=views.average,
             sizes=sizes,
             accelerator=accelerator,

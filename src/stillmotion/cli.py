@@ -16,10 +16,14 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from stillmotion import processes
 from stillmotion.errors import ProblemsError, StillmotionError, unknown
 from stillmotion.version import __version__
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Command(NamedTuple):
@@ -143,7 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(unknown("option", command, OPTIONS))
     if command not in COMMANDS:
         return fail(unknown("command", command, COMMANDS))
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    least = logging.WARNING if processes.is_main() else logging.ERROR
+    logging.basicConfig(format="%(message)s", level=least)
     try:
         with ending_on_sigterm():
             status = importlib.import_module(COMMANDS[command].module).run(arguments[1:])
@@ -151,18 +156,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except ProblemsError as error:
         return show_problems(error)
-    except StillmotionError as error:
-        return fail(str(error))
     except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+        if processes.is_main():
+            print("\nstopped", file=sys.stderr)
         return 130
-    except OSError as error:
-        if error.errno in USERS_ERRORS:
-            where = f" {error.filename}" if error.filename else ""
-            return fail(f"cannot write{where}: {error.strerror}")
+    except Exception as error:
+        message = mendable(error)
+        if message is not None:
+            return fail(message)
+        processes.first_to_tell()  # by the traceback
         raise
 
 
@@ -179,10 +184,27 @@ def ending_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def fail(message: str) -> int:
-    """One line for the user, on standard error."""
-    line = " ".join(part.strip() for part in message.splitlines())
-    print(f"stillmotion: {line}", file=sys.stderr)
+def mendable(error: Exception) -> str | None:
+    """What the user is told; None: it is a fault of ours."""
+    if isinstance(error, StillmotionError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in USERS_ERRORS:
+        where = f" {error.filename}" if error.filename else ""
+        return f"cannot write{where}: {error.strerror}"
+    if isinstance(error, RuntimeError) and processes.is_loss(error):
+        return processes.LOST
+    return None
+
+
+def fail(message: str, *tables: "Table") -> int:
+    """One line for the user, on standard error, below tables; of several processes one says it."""
+    if processes.first_to_tell():
+        if tables:
+            from rich.console import Console
+
+            Console(stderr=True).print(*tables)
+        line = " ".join(part.strip() for part in message.splitlines())
+        print(f"stillmotion: {line}", file=sys.stderr)
     return 2
 
 
@@ -190,16 +212,12 @@ def show_problems(error: ProblemsError) -> int:
     """All that is wrong with a data set, kind by kind, on standard error."""
     if len(error.problems) == 1:
         return fail(str(error))
-    from rich.console import Console
-
     from stillmotion.data.problem_tables import problem_tables
 
-    console = Console(stderr=True)
-    for table in problem_tables(error.problems):
-        console.print(table)
     kinds = Counter(problem.kind for problem in error.problems)
     listed = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
-    return fail(f"{error.source}: nothing was begun, mend this first: {listed}")
+    message = f"{error.source}: nothing was begun, mend this first: {listed}"
+    return fail(message, *problem_tables(error.problems))
 
 
 def top_parser() -> argparse.ArgumentParser:

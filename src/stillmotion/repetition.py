@@ -23,6 +23,7 @@ from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.errors import ConfigurationError, DataError
 from stillmotion.files import write_text
+from stillmotion.processes import is_main
 from stillmotion.recipe import Recipe
 from stillmotion.training import state, train
 
@@ -127,7 +128,7 @@ def run_repeats(repeats: Sequence[Repeat], out: Path, *, quiet: bool = False) ->
     Raises:
         ConfigurationError: a directory holds a run with other settings.
     """
-    console, rows = Console(quiet=quiet), []
+    console, rows = Console(quiet=quiet or not is_main()), []
     for number, repeat in enumerate(repeats, start=1):
         console.print(f"[bold]run {number} of {len(repeats)}[/]  {repeat.words}")
         told = _finished(repeat.recipe)
@@ -138,7 +139,8 @@ def run_repeats(repeats: Sequence[Repeat], out: Path, *, quiet: bool = False) ->
         place = {"seed": repeat.seed, "episode": repeat.episode, "part": repeat.part}
         rows.append({**place, "out": repeat.recipe.out, **scores})
         summary = summarise(rows)
-        write_text(out / "repeats.json", json.dumps(summary, indent=2) + "\n")
+        if is_main():
+            write_text(out / "repeats.json", json.dumps(summary, indent=2) + "\n")
     console.print(table(summary))
     return summary
 

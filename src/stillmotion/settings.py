@@ -77,7 +77,7 @@ class Training:
     """For linear_probe and temporal_probe: compute the frozen features of this many random clips of
     each training video once, and train on them in turn; 0: compute them anew in every epoch."""
     batch_size: int = 8
-    """Clips in a batch of one process."""
+    """Clips in a batch of one process: several have so many times more together."""
     accumulate: int = 1
     """Batches whose gradients are added up before a step."""
     learning_rate: float = 2e-3
@@ -111,6 +111,9 @@ class Training:
     that batch; 0: after each epoch alone."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where the GPU has it, else fp32."""
+    deterministic: bool = False
+    """Use only algorithms that give the same bits each time, which may be slower on a GPU; on a CPU
+    there are no others."""
     checkpoint_blocks: bool = False
     """Keep nothing inside the blocks for the backward, and compute it there again: a fraction of
     the memory for about a third more time, and the same result."""

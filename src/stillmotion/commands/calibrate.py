@@ -14,6 +14,7 @@ from stillmotion.commands.shared import (
 )
 from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.parsing import Parser
+from stillmotion.processes import is_main
 from stillmotion.settings import Videos
 
 
@@ -50,8 +51,9 @@ def run(arguments: Arguments) -> int:
         batch_size=values["batch_size"],
         max_unreadable=asked.max_unreadable,
     )
-    update_info(directory, model.info | {KEY: found.to_dict()})
-    print(f"{found.line()}\nwritten to {directory}")
+    if is_main():
+        update_info(directory, model.info | {KEY: found.to_dict()})
+        print(f"{found.line()}\nwritten to {directory}")
     return 0
 
 

@@ -18,6 +18,7 @@ from stillmotion.commands.shared import (
     views_from,
 )
 from stillmotion.parsing import Parser
+from stillmotion.processes import is_main
 from stillmotion.settings import Videos
 
 
@@ -48,8 +49,9 @@ def run(arguments: Arguments) -> int:
         precision=values["precision"],
         max_unreadable=asked.max_unreadable,
     )
-    result.write(Path(values["out"]))
-    Console().print(result.table())
+    if is_main():
+        result.write(Path(values["out"]))
+        Console().print(result.table())
     return 0
 
 

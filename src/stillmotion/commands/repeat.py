@@ -6,6 +6,7 @@ from typing import Any
 
 from stillmotion.commands.shared import DATA, Arguments
 from stillmotion.parsing import Parser, add_method, recipe_from
+from stillmotion.processes import is_main
 from stillmotion.recipe import Recipe
 
 
@@ -22,9 +23,11 @@ def run(arguments: Arguments) -> int:
     try:
         run_repeats(repeats, out)
     except KeyboardInterrupt:
-        print("\nstopped; the same line again goes on from here", file=sys.stderr)
+        if is_main():
+            print("\nstopped; the same line again goes on from here", file=sys.stderr)
         return 130
-    print(f"all scores: {out / 'repeats.json'}")
+    if is_main():
+        print(f"all scores: {out / 'repeats.json'}")
     return 0
 
 

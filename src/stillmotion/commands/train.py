@@ -8,6 +8,7 @@ from pathlib import Path
 from stillmotion.commands.shared import DATA, Arguments
 from stillmotion.errors import ConfigurationError
 from stillmotion.parsing import Parser, add_method, early, recipe_from
+from stillmotion.processes import is_main
 from stillmotion.recipe import Recipe
 
 
@@ -19,13 +20,16 @@ def run(arguments: Arguments) -> int:
     try:
         done = train(recipe, resume=resume)
     except KeyboardInterrupt as stop:
-        print(
-            f"\nstopped; what is saved is kept. Go on: stillmotion train --resume "
-            f"--out {recipe.out}",
-            file=sys.stderr,
-        )
+        if is_main():
+            print(
+                f"\nstopped; what is saved is kept. Go on: stillmotion train --resume "
+                f"--out {recipe.out}",
+                file=sys.stderr,
+            )
         return 128 + getattr(stop, "signal", signal.SIGINT)
-    print(f"the adapter: {done.directory / 'best'}   scores: {done.directory / 'evaluation.json'}")
+    if is_main():
+        best, scores = (done.directory / name for name in ("best", "evaluation.json"))
+        print(f"the adapter: {best}   scores: {scores}")
     return 0
 
 

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from stillmotion.answering import ORDERS, answer
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.parts import sizes_of
+from stillmotion.dealing import deal
 from stillmotion.errors import DataError
 from stillmotion.evaluation.result import Evaluation
 from stillmotion.evaluation.summary import summarise
@@ -67,7 +68,7 @@ def evaluate(
         answering, agreement = in_fewer_bits(model, precision, videos.samples, views=views)
     answers = answer(
         answering,
-        accelerator.prepare(batches),
+        deal(batches, accelerator),
         orders=ORDERS if time_check else ORDERS[:1],
         average=views.average,
         sizes=sizes_of(model.parts),

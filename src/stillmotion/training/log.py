@@ -115,9 +115,9 @@ class Meter:
         """Since the epoch began."""
         return time.perf_counter() - self.started
 
-    def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
-        """Count one batch."""
-        self.loss += loss.detach() * len(label)
+    def add(self, loss: Tensor, logits: Tensor, label: Tensor, *, clips: int | None = None) -> None:
+        """Count one batch, of whose ``clips`` in all processes ``loss`` is a part of the mean."""
+        self.loss += loss.detach() * (len(label) if clips is None else clips)
         self.right += (logits.detach().argmax(dim=1) == label).sum()
         self.clips += len(label)
 

@@ -22,6 +22,7 @@ from stillmotion.recipe import Recipe
 from stillmotion.selection import SPLIT
 from stillmotion.training import state
 from stillmotion.training.data import clip_info, seed_epoch
+from stillmotion.training.determinism import deterministic
 from stillmotion.training.log import Meter, RunLog
 from stillmotion.training.position import Position, of_all_processes, of_this_process
 from stillmotion.training.scoring import evaluate_run
@@ -56,7 +57,8 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     out = Path(recipe.out)
     saved = state.earlier(out, recipe, resume=resume)
     accelerator = start(recipe.training)
-    with RunLog(out, is_main=accelerator.is_main_process, quiet=quiet) as log:
+    log = RunLog(out, is_main=accelerator.is_main_process, quiet=quiet)
+    with deterministic(recipe.training.deterministic), log:
         with log.counting("looking into the videos") as on_progress:
             splits = read_splits(recipe, on_progress=on_progress)
         state.same_videos(saved, splits.fingerprint)
@@ -172,12 +174,12 @@ def train_epoch(
     for number, batch in enumerate(log.batches(batches, meter, title), start=done + 1):
         failures |= dict(batch.failures)
         is_due |= options.save_every > 0 and number % options.save_every == 0
-        if len(batch) == 0 and accelerator.num_processes == 1:
+        part = ready(session, batch)
+        if part is None:
             continue
-        clip, label, weight = ready(session, batch)
-        loss, logits = take_step(session, clip, label, weight=weight)
-        if weight > 0:
-            meter.add(loss, logits, strongest(label))
+        loss, logits = take_step(session, part)
+        if len(batch) > 0:
+            meter.add(loss, logits, strongest(part.label), clips=part.clips)
         # Gradients that wait for others are not saved.
         if (is_due or stop.asked()) and accelerator.sync_gradients:
             save(session, progress, Position.now(number, meter, failures))

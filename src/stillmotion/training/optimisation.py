@@ -64,6 +64,12 @@ class Objective(nn.Module):
         loss = self.model.method.objective(branches, outputs, criterion)
         return loss, self.model.combine(outputs)
 
+    def weight(self, label: Labels | SoftLabels) -> float:
+        """Of what the loss is a mean: how many clips, or the sum of their classes' weights."""
+        if self.class_weights is None or label.is_floating_point():
+            return float(len(label))
+        return float(self.class_weights[label].sum())
+
 
 def class_weights(
     videos: VideoList, rule: Literal["none", "balanced", "effective"]

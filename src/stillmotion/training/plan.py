@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
@@ -19,16 +20,23 @@ from stillmotion.training.splits import Splits
 def plan(
     recipe: Recipe,
     model: VideoClassifier,
-    objective: Objective | CompiledStep,
     splits: Splits,
     loaders: Loaders,
     accelerator: Accelerator,
+    *,
+    batches: int,
+    trial: "Trial",
 ) -> Table:
-    """Try one step on a made-up batch, draw one clip, and say what the run will take."""
-    step = time_of_step(recipe, objective, loaders, accelerator)
+    """Draw one clip, and say what the run will take.
+
+    Args:
+        batches: of an epoch.
+    """
     decode = time_of_clip(loaders, recipe)
-    batches = len(loaders.train) * recipe.training.epochs
-    seconds = batches * max(step, decode * recipe.training.batch_size)
+    training, processes = recipe.training, accelerator.num_processes
+    slowest = max(trial.seconds, decode * training.batch_size)
+    seconds = training.epochs * batches * slowest
+    together = f"{processes} x " if processes > 1 else ""
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     scored, name = splits.scored
@@ -40,10 +48,11 @@ def plan(
         "clips": f"{recipe.sampling.num_frames} frames of "
         f"{' x '.join(map(str, model.backbone.image_size))} pixels, {recipe.sampling.kind}",
         "trains": f"{trained:,} of {total:,} parameters ({trained / total:.1%})",
-        "steps": f"{recipe.training.epochs} epochs of {len(loaders.train)} batches of "
-        f"{recipe.training.batch_size} clips",
-        "device": f"{accelerator.num_processes} x {accelerator.device}, {precision}",
-        "time": f"about {duration(seconds)} ({step:.2f} s a batch, {decode:.3f} s a clip decoded)",
+        "steps": f"{training.epochs} epochs of {batches} batches of {together}"
+        f"{training.batch_size} clips",
+        "device": f"{processes} x {accelerator.device}, {precision}",
+        "time": f"about {duration(seconds)} ({trial.seconds:.2f} s a batch, {decode:.3f} s a clip "
+        "decoded)",
         "memory": f"about {(peak_memory(accelerator.device) + 8 * trained) / 2**30:.1f} GiB (a "
         "trial step, and the optimizer's state)",
     }
@@ -71,18 +80,28 @@ def particulars(recipe: Recipe, loaders: Loaders) -> dict[str, str]:
     return rows
 
 
-def time_of_step(
+@dataclass(frozen=True)
+class Trial:
+    """What was learned of a step by trying it."""
+
+    seconds: float
+    """Of the forward and backward of one process's batch."""
+    idle: int
+    """Trained tensors that nothing of the loss depends on."""
+
+
+def try_step(
     recipe: Recipe,
     objective: Objective | CompiledStep,
     loaders: Loaders,
     accelerator: Accelerator,
-) -> float:
-    """Seconds of a forward and backward on random clips; the second of two tries."""
+) -> Trial:
+    """A forward and backward on random clips; the second of two tries."""
     batch = recipe.training.batch_size
     clip = torch.rand(batch, *loaders.clip_shape, device=accelerator.device)
     label = torch.zeros(batch, dtype=torch.long, device=accelerator.device)
     objective.train()
-    seconds = 0.0
+    seconds, idle = 0.0, 0
     for _ in range(2):
         started = time.perf_counter()
         with accelerator.autocast():
@@ -91,8 +110,9 @@ def time_of_step(
         if accelerator.device.type == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - started
+        idle = sum(p.requires_grad and p.grad is None for p in objective.parameters())
         objective.zero_grad(set_to_none=True)
-    return seconds
+    return Trial(seconds, idle)
 
 
 def time_of_clip(loaders: Loaders, recipe: Recipe) -> float:

@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from stillmotion.answering import ORDERS, Answers, Order, answer
 from stillmotion.checkpoint import update_info
 from stillmotion.data.annotations import VideoList
+from stillmotion.dealing import deal
 from stillmotion.errors import DataError
 from stillmotion.evaluation import Evaluation, summarise, views_for
 from stillmotion.loading import refuse_too_many
@@ -62,7 +63,7 @@ def said_of(
     )
     return answer(
         model.to(accelerator.device),
-        accelerator.prepare(batches),
+        deal(batches, accelerator),
         orders=orders,
         average=views.average,
         sizes=videos.sizes,

@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from inspect import signature
 
 import torch
 from accelerate import Accelerator
 from accelerate.data_loader import DataLoaderShard
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from stillmotion.data.dataset import Batch
 from stillmotion.data.mixing import mix
+from stillmotion.dealing import deal
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
@@ -27,7 +33,7 @@ from stillmotion.training.optimisation import (
     class_weights,
     warm_cosine,
 )
-from stillmotion.training.plan import plan
+from stillmotion.training.plan import plan, try_step
 from stillmotion.training.splits import Splits
 
 
@@ -57,10 +63,11 @@ class Session:
     splits: Splits
     loaders: Loaders
     accelerator: Accelerator
-    step: torch.nn.Module
+    objective: Objective
+    step: nn.Module
     """The objective, as the accelerator wrapped it."""
     batches: DataLoaderShard
-    """The training loader, likewise."""
+    """What this process trains on of each batch."""
     val_batches: Iterable[Batch] | None
     optimizer: AcceleratedOptimizer
     schedule: LambdaLR
@@ -89,16 +96,18 @@ def prepare(
     model.trunk.checkpoint_blocks = options.checkpoint_blocks
     learner = FrameProbe(model) if options.cache_clips else model
     weights = class_weights(splits.train, options.class_weights)
-    objective: Objective | CompiledStep
     objective = Objective(learner, label_smoothing=options.label_smoothing, class_weights=weights)
     objective.to(accelerator.device)
+    whole: Objective | CompiledStep = objective
     if options.compile:
         log.say("compiling the step: this can take minutes, and is quick the next time")
-        objective = CompiledStep(objective, num_clips=options.batch_size)
-    log.say(plan(recipe, model, objective, splits, loaders, accelerator))
+        whole = CompiledStep(objective, num_clips=options.batch_size)
+    batches = deal(loaders.train, accelerator)
+    val_batches = None if loaders.val is None else deal(loaders.val, accelerator)
+    trial = try_step(recipe, whole, loaders, accelerator)
+    log.say(plan(recipe, model, splits, loaders, accelerator, batches=len(batches), trial=trial))
     plain = build_optimizer(model, options, processes=accelerator.num_processes)
-    step, optimizer, batches = accelerator.prepare(objective, plain, loaders.train)
-    val_batches = None if loaders.val is None else accelerator.prepare(loaders.val)
+    step, optimizer = divide(whole, plain, accelerator, idle=trial.idle)
     steps = options.epochs * -(-len(batches) // options.accumulate)
     schedule = warm_cosine(plain, steps=steps, warmup=options.warmup, start=options.warmup_start)
     return Session(
@@ -108,12 +117,36 @@ def prepare(
         splits,
         loaders,
         accelerator,
+        objective,
         step,
         batches,
         val_batches,
         optimizer,
         schedule,
     )
+
+
+def divide(
+    objective: Objective | CompiledStep, plain: Optimizer, accelerator: Accelerator, *, idle: int
+) -> tuple[nn.Module, AcceleratedOptimizer]:
+    """Step and optimizer of one process among several, which exchange gradients and nothing else.
+
+    Args:
+        idle: how many trained tensors get no gradient, for which nobody then waits.
+    """
+    accelerator.ddp_handler = GradientsAlone(find_unused_parameters=idle > 0)
+    return accelerator.prepare(objective, plain)
+
+
+class GradientsAlone(DistributedDataParallelKwargs):
+    """What `DistributedDataParallel` is told: buffers never change, so nobody sends them."""
+
+    def to_kwargs(self) -> dict[str, bool]:
+        """Newer versions of torch have a name for it that accelerate 1.15 does not know."""
+        known = signature(DistributedDataParallel).parameters
+        newer = "forward_sync_buffers" in known
+        name = "forward_sync_buffers" if newer else "broadcast_buffers"
+        return {name: False, "find_unused_parameters": self.find_unused_parameters}
 
 
 def load(

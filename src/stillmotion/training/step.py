@@ -1,5 +1,7 @@
 """One step: a batch made ready, forward, backward, and the optimizer's turn."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -7,31 +9,52 @@ from stillmotion.data.dataset import Batch
 from stillmotion.training.session import Session
 
 
-def ready(session: Session, batch: Batch) -> tuple[Tensor, Tensor, float]:
-    """A batch on the device, mixed as the recipe wants, and what it weighs.
+@dataclass(frozen=True)
+class Part:
+    """What one process has of a batch, on its device; all of it where there is one process."""
 
-    Where nothing of it could be read it becomes two blank clips that weigh nothing: other processes
-    wait for this one's gradients.
+    clip: Tensor
+    label: Tensor
+    clips: int
+    """Of all processes together."""
+    share: float
+    """Of the weight of all processes; their shares add up to 1."""
+
+
+def ready(session: Session, batch: Batch) -> Part | None:
+    """This process's part of a batch, mixed as the recipe wants.
+
+    None where no process could read anything. Where only this one could not, its part becomes two
+    blank clips that weigh nothing: the others wait for its gradients.
     """
-    device = session.accelerator.device
+    accelerator, weight = session.accelerator, 0.0
     if len(batch) == 0:
-        blank = torch.zeros(2, *session.loaders.clip_shape, device=device)
-        return blank, torch.zeros(2, dtype=torch.long, device=device), 0.0
-    clip, label = (t.to(device, non_blocking=True) for t in (batch.clip, batch.label))
-    return *session.mix(clip, label), 1.0
+        clip = torch.zeros(2, *session.loaders.clip_shape, device=accelerator.device)
+        label = torch.zeros(2, dtype=torch.long, device=accelerator.device)
+    else:
+        own = (t.to(accelerator.device, non_blocking=True) for t in (batch.clip, batch.label))
+        clip, label = session.mix(*own)
+        weight = session.objective.weight(label)
+    clips, whole = len(batch), weight
+    if accelerator.num_processes > 1:
+        sums = torch.tensor([clips, weight], device=accelerator.device)
+        clips, whole = accelerator.reduce(sums, reduction="sum").tolist()
+    return Part(clip, label, int(clips), weight / whole) if whole > 0 else None
 
 
-def take_step(
-    session: Session, clip: Tensor, label: Tensor, *, weight: float
-) -> tuple[Tensor, Tensor]:
+def take_step(session: Session, part: Part) -> tuple[Tensor, Tensor]:
     """Forward, backward and, once enough batches have come together, a step of the optimizer.
 
-    Returns the loss, and the logits (B, K).
+    The gradient is that of the mean over all clips of the batch, however these are divided.
+
+    Returns this process's part of that mean, so that all parts add up to it, and its logits (B, K).
     """
     accelerator, optimizer = session.accelerator, session.optimizer
     with accelerator.accumulate(session.step):
-        loss, logits = session.step(clip, label)
-        accelerator.backward(weight * loss)
+        loss, logits = session.step(part.clip, part.label)
+        loss = part.share * loss
+        # DistributedDataParallel gives the mean over processes of what should be added up.
+        accelerator.backward(accelerator.num_processes * loss)
         if accelerator.sync_gradients and session.recipe.training.clip_norm > 0:
             longest = session.recipe.training.clip_norm
             accelerator.clip_grad_norm_(session.step.parameters(), longest)

@@ -18,9 +18,6 @@ from stillmotion.data.dataset import Batch
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-TOGETHER = 8
-"""Steps after which several processes tell each other whether they were asked to stop."""
-
 
 class Stopped(KeyboardInterrupt):
     """The run was asked to stop, and has saved where it stands.
@@ -49,7 +46,6 @@ class StopRequest:
         self.accelerator = accelerator
         self.received: signal.Signals | None = None
         self.agreed: signal.Signals | None = None
-        self._questions = 0
 
     def __enter__(self) -> "StopRequest":
         self._process = os.getpid()
@@ -76,15 +72,10 @@ class StopRequest:
     def asked(self) -> bool:
         """Whether any process was asked to stop.
 
-        All of them must ask, as often, and get the same answer: every `TOGETHER` questions, as that
-        takes a message to each.
+        All of them must ask, as often, and get the same answer.
         """
-        if self.accelerator.num_processes > 1:
-            self._questions += 1
-            if self._questions % TOGETHER == 0:
-                self.agreed = self._highest()
-        else:
-            self.agreed = self.received
+        alone = self.accelerator.num_processes == 1
+        self.agreed = self.received if alone else self._highest()
         return self.agreed is not None
 
     def _highest(self) -> signal.Signals | None:
