@@ -28,6 +28,7 @@ from stillmotion.training.optimisation import (
     warm_cosine,
 )
 from stillmotion.training.plan import plan
+from stillmotion.training.sharding import divide, prepare_objective
 from stillmotion.training.splits import Splits
 
 
@@ -85,6 +86,8 @@ def prepare(
             num_clips=len(splits.train) * recipe.augmentation.repeats,
             device=accelerator.device,
         )
+    if options.shard_backbone:
+        log.say(divide(model, options, accelerator))
     loaders = load(recipe, model, splits, accelerator, log)
     model.trunk.checkpoint_blocks = options.checkpoint_blocks
     learner = FrameProbe(model) if options.cache_clips else model
@@ -97,7 +100,8 @@ def prepare(
         objective = CompiledStep(objective, num_clips=options.batch_size)
     log.say(plan(recipe, model, objective, splits, loaders, accelerator))
     plain = build_optimizer(model, options, processes=accelerator.num_processes)
-    step, optimizer, batches = accelerator.prepare(objective, plain, loaders.train)
+    step = prepare_objective(objective, accelerator)
+    optimizer, batches = accelerator.prepare(plain, loaders.train)
     val_batches = None if loaders.val is None else accelerator.prepare(loaders.val)
     steps = options.epochs * -(-len(batches) // options.accumulate)
     schedule = warm_cosine(plain, steps=steps, warmup=options.warmup, start=options.warmup_start)
