@@ -79,7 +79,8 @@ def test_a_run_with_divided_weights_is_the_same_run(processes, tmp_path):
     rows = [(run / "metrics.jsonl").read_text().splitlines() for run in (whole, divided)]
     assert len(rows[0]) == 2
     for one, other in zip(*(map(json.loads, each) for each in rows), strict=True):
-        assert one.pop("clips_per_second") and other.pop("clips_per_second")
+        speeds = one.pop("clips_per_second"), other.pop("clips_per_second")
+        assert min(speeds) > 0
         assert one == other
     one, other = (json.loads((run / "evaluation.json").read_text()) for run in (whole, divided))
     assert one["top1"] == other["top1"]
@@ -97,16 +98,16 @@ def mesh():
 
 
 @pytest.mark.parametrize("method", [name for name in VARIANTS if name != "full"])
-@pytest.mark.parametrize("checkpoint_blocks", [False, True])
+@pytest.mark.parametrize("checkpoint_blocks", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_method_finds_its_blocks_gathered(method, checkpoint_blocks, mesh):
-    whole, divided = trained(VARIANTS[method]), trained(VARIANTS[method])
+    whole, divided = (trained(VARIANTS[method], depth=3, frames=2) for _ in range(2))
     divide_blocks(divided, mesh)
     assert any(isinstance(parameter, DTensor) for parameter in divided.parameters())
     said = []
     for model in (whole, divided):
         torch.manual_seed(0)
         model.trunk.checkpoint_blocks = checkpoint_blocks
-        logits = model.train()(moving())
+        logits = model.train()(moving(frames=2))
         logits.square().sum().backward()
         said.append(logits)
     assert torch.equal(*said)
