@@ -33,7 +33,7 @@ CORES_A_GPU = 14
 """NVIDIA's DGX H200: 112 cores for 8 GPUs (data sheet)."""
 GPUS_A_NODE = 8
 NVLINK, NETWORK = 450e9, 50e9
-"""Bytes a second that a GPU sends: within a node, and through its own 400 Gb/s port (data sheet)."""
+"""Bytes a second that a GPU sends within a node, and through its own 400 Gb/s port (data sheet)."""
 LATENCY = 10e-6
 """Seconds of a message; assumed."""
 BUCKET = 25 * 2**20
@@ -173,6 +173,25 @@ def divided(backbone: str, options: Namespace) -> Iterator[dict[str, object]]:
         }
 
 
+def assumed(options: Namespace) -> str:
+    """What the table of many GPUs rests on."""
+    decoding = CLIPS_A_GPU / (CORES_A_GPU * clips_of_a_core())
+    return (
+        f"Arithmetic: {CLIPS:,} clips of 8 frames an epoch, {CLIPS_A_GPU} a GPU and step; H200s "
+        f"that reach {of_peak(options)}; {CORES_A_GPU} cores a GPU that decode "
+        f"{clips_of_a_core():.3g} clips a second each, a step in {1e3 * decoding:.0f} ms, and from "
+        f"kept frames {KEPT} times as fast (both measured, on other cores); rings of "
+        f"{NVLINK / 1e9:.0f} GB/s in nodes of {GPUS_A_NODE} GPUs and of {NETWORK / 1e9:.0f} GB/s a "
+        f"GPU between them, "
+        f"{LATENCY * 1e6:.0f} microseconds a message."
+    )
+
+
+def of_peak(options: Namespace) -> str:
+    """The speed that is assumed of a GPU."""
+    return f"{options.share:.0%} of {PEAK_FLOPS['H200'] / 1e12:.0f} TFLOP/s in bfloat16"
+
+
 def main(given: Sequence[str] | None = None) -> None:
     """Count, divide, print, write."""
     parser = arguments(__doc__)
@@ -181,24 +200,15 @@ def main(given: Sequence[str] | None = None) -> None:
     options = parser.parse_args(given)
     names = ["linear_probe"] if options.quick else list(METHODS)
     works = {name: work_of_a_step(name) for name in names}
-    peak = f"{options.share:.0%} of {PEAK_FLOPS['H200'] / 1e12:.0f} TFLOP/s in bfloat16"
     note = (
         f"Arithmetic, not a measurement: {options.epochs} epochs of {CLIPS:,} clips of 8 frames on "
-        f"H200s that reach {peak}; exchange and input keep up."
+        f"H200s that reach {of_peak(options)}; exchange and input keep up."
     )
     rows = [one_gpu(name, work, options) for name, work in works.items()]
     report("estimate", rows, notes=[note], counted=True, out=options.out)
     chosen = names if options.quick else MANY
     rows = [row for name in chosen for row in many_gpus(name, works[name], options)]
-    decoding = CLIPS_A_GPU / (CORES_A_GPU * clips_of_a_core())
-    note = (
-        f"Arithmetic: {CLIPS:,} clips of 8 frames an epoch, {CLIPS_A_GPU} a GPU and step; H200s "
-        f"that reach {peak}; {CORES_A_GPU} cores a GPU of {clips_of_a_core():.3g} clips a second "
-        f"each, which is {1e3 * decoding:.0f} ms of decoding a step, and {KEPT} times as fast from "
-        f"kept frames (measured on other cores); rings of {NVLINK / 1e9:.0f} GB/s in nodes of {GPUS_A_NODE} GPUs and of "
-        f"{NETWORK / 1e9:.0f} GB/s a GPU between them, {LATENCY * 1e6:.0f} microseconds a message."
-    )
-    report("estimate-gpus", rows, notes=[note], counted=True, out=options.out)
+    report("estimate-gpus", rows, notes=[assumed(options)], counted=True, out=options.out)
     large = ["vit_base_patch16_224"] if options.quick else LARGE
     rows = [row for backbone in large for row in divided(backbone, options)]
     note = "Arithmetic. AdaptFormer; a step gathers each block for the forward and the backward."

@@ -18,6 +18,8 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AdaptFormer, FullFineTuning
 from stillmotion.methods.parts import Trunk
 from stillmotion.settings import Training
+from stillmotion.training import state
+from stillmotion.training.optimisation import build_optimizer, warm_cosine
 from stillmotion.training.sharding import (
     divide,
     divide_blocks,
@@ -31,18 +33,30 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gloo is tried o
 RUNS = """
 import json, sys
 from pathlib import Path
+import torch
 from runs import tiny
+from stillmotion.answering import answer
+from stillmotion.data.dataset import collate
 from stillmotion.methods import AdaptFormer
 from stillmotion.training import train
-from stillmotion.training.sharding import frozen_bytes
+from stillmotion.training.session import start
+from stillmotion.training.sharding import frozen_bytes, in_step
 
-data, out, rank = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+data, out, rank = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 held = {}
 for name, shard in {"whole": False, "divided": True}.items():
     training = {"epochs": 2, "batch_size": 2, "shard_backbone": shard, "precision": "fp32"}
     videos = {"workers": 0, "val_fraction": 0.34, "max_unreadable": 0.5}
     recipe = tiny(data, out / name, videos=videos, training=training, method=AdaptFormer(), seed=1)
-    held[name] = frozen_bytes(train(recipe, quiet=True).model)
+    model = train(recipe, quiet=True).model
+    held[name] = frozen_bytes(model)
+
+views = torch.zeros(1, 2, 3, 64, 64, dtype=torch.uint8)
+own = [{"clip": views, "label": 0, "index": 10 * rank + i} for i in range(1 + 2 * rank)]
+batches = [collate([item]) for item in own]
+accelerator = start(recipe.training)
+answers = answer(model, in_step(batches, model, accelerator), accelerator=accelerator)
+held["answered"] = answers.index
 (out / f"{rank}.json").write_text(json.dumps(held))
 """
 
@@ -70,9 +84,11 @@ def run_on(processes, data, out):
 def test_a_run_with_divided_weights_is_the_same_run(processes, tmp_path):
     data = write_classes(tmp_path / "videos", videos_each=5)
     (data / "jump/0.mp4").write_bytes((data / "jump/0.mp4").read_bytes()[:400])
+    uneven = [10 * rank + i for rank in range(processes) for i in range(1 + 2 * rank)]
     for held in run_on(processes, data, tmp_path):
-        blocks = held["whole"] - held["divided"]
-        assert blocks > 0.9 * (1 - 1 / processes) * held["whole"]
+        saved = held["whole"] - held["divided"]
+        assert saved > 0.9 * (1 - 1 / processes) * held["whole"]
+        assert held["answered"] == uneven  # some have more batches than others
     whole, divided = ((tmp_path / name) for name in ("whole", "divided"))
     for name in ("best/adapter_model.safetensors", "last/adapter_model.safetensors"):
         assert (whole / name).read_bytes() == (divided / name).read_bytes()
@@ -100,7 +116,7 @@ def mesh():
 @pytest.mark.parametrize("method", [name for name in VARIANTS if name != "full"])
 @pytest.mark.parametrize("checkpoint_blocks", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_method_finds_its_blocks_gathered(method, checkpoint_blocks, mesh):
-    whole, divided = (trained(VARIANTS[method], depth=3, frames=2) for _ in range(2))
+    whole, divided = (trained(VARIANTS[method], frames=2) for _ in range(2))
     divide_blocks(divided, mesh)
     assert any(isinstance(parameter, DTensor) for parameter in divided.parameters())
     said = []
@@ -117,6 +133,25 @@ def test_every_method_finds_its_blocks_gathered(method, checkpoint_blocks, mesh)
     kept, own = whole.adapter_tensors(), divided.adapter_tensors()
     assert kept.keys() == own.keys()
     assert not any(isinstance(tensor, DTensor) for tensor in own.values())
+
+
+def test_a_state_of_whole_weights_goes_on_with_divided_ones(mesh, tmp_path):
+    options = Training()
+    whole, divided = trained(AdaptFormer()), classifier(AdaptFormer())
+    divide_blocks(divided, mesh)
+    parts = []
+    for model in (whole, divided):
+        optimizer = build_optimizer(model, options, processes=2)
+        optimizer.step()  # before the schedule's, as it wants
+        parts.append((model, optimizer, warm_cosine(optimizer, steps=4, warmup=0.5)))
+    model, optimizer, schedule = parts[0]
+    about = {"recipe": {}, "videos": "", "model": model}
+    state.save_state(
+        tmp_path / state.FILE, state.Progress(), optimizer=optimizer, schedule=schedule, **about
+    )
+    state.read_state(tmp_path / state.FILE).restore(*parts[1])
+    kept, own = whole.adapter_tensors(), divided.adapter_tensors()
+    assert all(torch.equal(own[name], tensor) for name, tensor in kept.items())
 
 
 def test_one_process_is_told_that_it_gains_nothing():
