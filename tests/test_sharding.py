@@ -142,9 +142,10 @@ def test_a_state_of_whole_weights_goes_on_with_divided_ones(mesh, tmp_path):
     parts = []
     for model in (whole, divided):
         optimizer = build_optimizer(model, options, processes=2)
-        optimizer.step()  # before the schedule's, as it wants
         parts.append((model, optimizer, warm_cosine(optimizer, steps=4, warmup=0.5)))
     model, optimizer, schedule = parts[0]
+    optimizer.step()
+    schedule.step()
     about = {"recipe": {}, "videos": "", "model": model}
     state.save_state(
         tmp_path / state.FILE, state.Progress(), optimizer=optimizer, schedule=schedule, **about
