@@ -32,10 +32,10 @@ def divide(model: VideoClassifier, options: Training, accelerator: Accelerator) 
     Raises:
         ConfigurationError: for a model whose frozen weights cannot be divided.
     """
+    refuse_undividable(model, options)
     processes = accelerator.num_processes
     if processes == 1:
         return "training.shard_backbone brings nothing in one process: it would keep every part"
-    refuse_undividable(model, options)
     mesh = init_device_mesh(accelerator.device.type, (processes,))
     before = frozen_bytes(model)
     divide_blocks(model, mesh)
@@ -66,10 +66,10 @@ def refuse_undividable(model: VideoClassifier, options: Training) -> None:
         ConfigurationError: with the reason.
     """
     without = "do without training.shard_backbone"
-    if model.method.name == "full":
+    if frozen_bytes(model) == 0:
         raise ConfigurationError(
-            "training.shard_backbone divides frozen weights, and full trains them all; choose "
-            f"another method, or {without}"
+            f"training.shard_backbone divides frozen weights, and {model.method.name} trains them "
+            f"all; choose another method, or {without}"
         )
     if model.is_self_contained:
         raise ConfigurationError(
@@ -128,10 +128,13 @@ def in_step(
         told = torch.tensor([has], dtype=torch.float32, device=accelerator.device)
         return bool(accelerator.reduce(told, reduction="sum").item())
 
+    def tell_others(*_: object) -> None:
+        anyone(True)
+
     own = iter(batches)
     batch = next(own, None)
     while anyone(batch is not None):
-        runs = model.trunk.register_forward_pre_hook(lambda *_: anyone(True) and None)
+        runs = model.trunk.register_forward_pre_hook(tell_others)
         try:
             yield collate([]) if batch is None else batch
         finally:
