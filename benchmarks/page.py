@@ -1,8 +1,8 @@
-"""Brings benchmarks/results/*.json into docs/performance.md, and draws its curves.
+"""Brings benchmarks/results/*.json into docs/performance.md and docs/scaling.md, and draws curves.
 
     python benchmarks/page.py
 
-Between the page's marks `<!-- results NAME -->` and `<!-- end -->` stand the tables of NAME on the
+Between a page's marks `<!-- results NAME -->` and `<!-- end -->` stand the tables of NAME on the
 CPU and on a GPU (on one alone with `<!-- results NAME cpu -->`), with their commands and machines;
 `<!-- targets -->` gathers every target.
 """
@@ -21,6 +21,7 @@ from harness import GPU, RESULTS, Target, markdown
 from stillmotion.visualise.theme import LIGHT
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+PAGES = (PAGE, PAGE.with_name("scaling.md"))
 PICTURE = PAGE.with_name("performance.png")
 DEVICES = {"cpu": "On the CPU", "cuda": "On a GPU"}
 
@@ -126,7 +127,7 @@ def draw(axes: Axes, quantity: str, rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Write the page and the picture."""
+    """Write the pages and the picture."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -134,7 +135,8 @@ def main() -> None:
     if load("scaling", "cpu") is None:
         parser.error("there are no curves to draw before `python benchmarks/scaling.py`")
     PICTURE.write_bytes(picture())
-    PAGE.write_text(with_results(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(with_results(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -117,6 +117,9 @@ class Training:
     checkpoint_blocks: bool = False
     """Keep nothing inside the blocks for the backward, and compute it there again: a fraction of
     the memory for about a third more time, and the same result."""
+    shard_backbone: bool = False
+    """Divide the frozen weights of the blocks among the processes, for image models that a device
+    cannot hold: each block is gathered whenever it runs, and the result is the same."""
     compile: bool = False
     """Compile the step of full batches: it takes minutes at the start, and on a CPU a C++ compiler.
     On a CPU it brought nothing; on a GPU it was not measured."""

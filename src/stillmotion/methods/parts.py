@@ -57,12 +57,14 @@ class Trunk(nn.Module):
     Attributes:
         feature_dims: the width of each feature vector that the trunk returns beside the tokens.
         inert: names of trained parameters that cannot reach the logits, by the method's own design.
+        ways_in: methods of its blocks that it calls beside their forward.
         checkpoint_blocks: keep nothing of a block for the backward but the tokens that enter it,
             and run it again there: less memory, one more forward, the same gradients.
     """
 
     feature_dims: tuple[int, ...] = ()
     inert: tuple[str, ...] = ()
+    ways_in: tuple[str, ...] = ()
     checkpoint_blocks: bool = False
 
     def __init__(self, blocks: list[nn.Module]) -> None:

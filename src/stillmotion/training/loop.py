@@ -27,6 +27,7 @@ from stillmotion.training.log import Meter, RunLog
 from stillmotion.training.position import Position, of_all_processes, of_this_process
 from stillmotion.training.scoring import evaluate_run
 from stillmotion.training.session import Session, prepare, start
+from stillmotion.training.sharding import in_step
 from stillmotion.training.splits import read_splits
 from stillmotion.training.step import ready, take_step
 from stillmotion.training.stopping import Stopped, StopRequest
@@ -209,7 +210,8 @@ def validate(session: Session, log: RunLog, stop: StopRequest) -> dict[str, floa
     if session.val_batches is None or session.splits.val is None:
         return {}
     sizes = session.splits.val.sizes
-    batches = stop.between(session.val_batches)
+    scored = in_step(session.val_batches, session.model, session.accelerator)
+    batches = stop.between(scored)
     answers = answer(session.learner, batches, sizes=sizes, accelerator=session.accelerator)
     most = session.recipe.videos.max_unreadable
     log.unreadable(refuse_too_many(answers.failures, session.splits.val, most))

@@ -16,6 +16,7 @@ from stillmotion.loading import refuse_too_many
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
 from stillmotion.rejection import KEY, calibrate_rejection
+from stillmotion.training.sharding import in_step
 from stillmotion.training.splits import Splits
 
 log = logging.getLogger("stillmotion")
@@ -63,7 +64,7 @@ def said_of(
     )
     return answer(
         model.to(accelerator.device),
-        deal(batches, accelerator),
+        in_step(deal(batches, accelerator), model, accelerator),
         orders=orders,
         average=views.average,
         sizes=videos.sizes,

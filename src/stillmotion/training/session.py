@@ -34,6 +34,7 @@ from stillmotion.training.optimisation import (
     warm_cosine,
 )
 from stillmotion.training.plan import plan, try_step
+from stillmotion.training.sharding import divide, prepare_objective
 from stillmotion.training.splits import Splits
 
 
@@ -92,6 +93,8 @@ def prepare(
             num_clips=len(splits.train) * recipe.augmentation.repeats,
             device=accelerator.device,
         )
+    if options.shard_backbone:
+        log.say(divide(model, options, accelerator))
     loaders = load(recipe, model, splits, accelerator, log)
     model.trunk.checkpoint_blocks = options.checkpoint_blocks
     learner = FrameProbe(model) if options.cache_clips else model
@@ -107,7 +110,7 @@ def prepare(
     trial = try_step(recipe, whole, loaders, accelerator)
     log.say(plan(recipe, model, splits, loaders, accelerator, batches=len(batches), trial=trial))
     plain = build_optimizer(model, options, processes=accelerator.num_processes)
-    step, optimizer = divide(whole, plain, accelerator, idle=trial.idle)
+    step, optimizer = share_gradients(whole, plain, accelerator, idle=trial.idle)
     steps = options.epochs * -(-len(batches) // options.accumulate)
     schedule = warm_cosine(plain, steps=steps, warmup=options.warmup, start=options.warmup_start)
     return Session(
@@ -126,7 +129,7 @@ def prepare(
     )
 
 
-def divide(
+def share_gradients(
     objective: Objective | CompiledStep, plain: Optimizer, accelerator: Accelerator, *, idle: int
 ) -> tuple[nn.Module, AcceleratedOptimizer]:
     """Step and optimizer of one process among several, which exchange gradients and nothing else.
@@ -135,7 +138,7 @@ def divide(
         idle: how many trained tensors get no gradient, for which nobody then waits.
     """
     accelerator.ddp_handler = GradientsAlone(find_unused_parameters=idle > 0)
-    return accelerator.prepare(objective, plain)
+    return prepare_objective(objective, accelerator), accelerator.prepare(plain)
 
 
 class GradientsAlone(DistributedDataParallelKwargs):

@@ -56,6 +56,10 @@ class AMFlowBlock(nn.Module, ABC):
         x, *read = self.frames(x)
         return x, *(branch(series) for branch, series in zip(self.branches, read, strict=True))
 
+    def image(self, x: Tokens) -> Tokens:
+        """The frozen block alone."""
+        return self.frozen(x)
+
     def step(self, x: Tokens, past: Past) -> tuple[tuple[Tensor, ...], Past]:
         """Tokens of frames that follow others; what the branches say of all frames so far."""
         before, told = past or (None, [None] * len(self.branches))
@@ -130,6 +134,8 @@ class PlainBlock(nn.Module):
 
     def forward(self, x: Tokens) -> Float[Tensor, "B T M D"]:
         return self.frozen(x)
+
+    image = forward
 
     def step(self, x: Tokens, past: Past) -> tuple[tuple[Tensor, ...], Past]:
         """Every frame for itself."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class AMFlowTrunk(Trunk):
     """Tokens in; tokens of the frames that the image branch reads, and one feature vector a TPU."""
 
+    ways_in = ("image",)
+
     def __init__(self, method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> None:
         super().__init__(build_blocks(method, backbone, num_frames=num_frames))
         self.frozen_image = method.image_branch == "frozen"
@@ -44,7 +46,7 @@ class AMFlowTrunk(Trunk):
             return None
         image = entered[:, -1:] if self.last_frame_only else entered
         for block in self.blocks:
-            image = block.frozen(image)  # type: ignore[operator]
+            image = block.image(image)  # type: ignore[operator]
         return image
 
     def passes(self, num_frames: int) -> int:
