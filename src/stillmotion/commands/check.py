@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from stillmotion.commands.shared import DATA, READING, Arguments, add_videos, keep_apart
+from stillmotion.files import refuse_unwritable
 from stillmotion.parsing import Parser
 from stillmotion.terminal import progress_bar
 
@@ -31,6 +32,8 @@ def run(arguments: Arguments) -> int:
     values = parser.parse(arguments)
     outputs = {f"--{name}": values[name] for name in ("out", "json")}
     keep_apart(inputs=[values["data"]], outputs=outputs)
+    for path in filter(None, outputs.values()):
+        refuse_unwritable(Path(path))
     from stillmotion.data.check import check_videos
     from stillmotion.data.reading import read_videos
     from stillmotion.files import write_text
