@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StillmotionError as error:
         return fail(str(error))
     except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 0
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
@@ -162,8 +162,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno in USERS_ERRORS:
             where = f" {error.filename}" if error.filename else ""
+            drop_output()
             return fail(f"cannot write{where}: {error.strerror}")
         raise
+
+
+def drop_output() -> None:
+    """What standard output holds and cannot be rid of goes nowhere: Python tries again at its end,
+    and then complains in its own way."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

@@ -177,6 +177,16 @@ def refuse_unwritable(path: Path) -> None:
         raise StorageError(f"cannot write {path}: nothing can be written into {folder}")
 
 
+def refuse_vanished(folder: Path) -> None:
+    """Refuse to begin a folder anew in which there were files, perhaps on the disk below.
+
+    Raises:
+        StorageError: it is no longer there.
+    """
+    if not folder.is_dir():
+        raise StorageError(f"{folder} is gone: it was removed or unmounted while in use")
+
+
 def refuse_other_kind(path: Path) -> None:
     """Refuse to replace what is no file, such as a directory or ``/dev/null``.
 

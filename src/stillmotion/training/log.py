@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from stillmotion.files import write_text
+from stillmotion.files import refuse_vanished, write_text
 from stillmotion.training.board import Board
 
 
@@ -51,9 +51,14 @@ class RunLog:
                 self.say(f"left out: {video['reason']}")
 
     def epoch(self, history: list[dict[str, float]]) -> None:
-        """Write all epochs so far, and print the last."""
+        """Write all epochs so far, and print the last.
+
+        Raises:
+            StorageError: where they cannot be written.
+        """
         row = history[-1]
         if self.is_main:
+            refuse_vanished(self.directory)
             write_text(
                 self.directory / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in history)
             )
