@@ -86,12 +86,13 @@ def test_of_files_that_belong_together_none_is_new_where_one_fails(failure, tmp_
 
 
 def test_what_is_met_inside_a_folder_is_said_of_the_folder(tmp_path):
-    with (
-        pytest.raises(StorageError, match=f"^cannot write {tmp_path / 'a'}: Not a directory$"),
-        writing_folder(tmp_path / "a") as folder,
-    ):
-        write_text(folder / "b", "")
-        write_text(folder / "b/c", "")
+    def fill():
+        with writing_folder(tmp_path / "a") as folder:
+            write_text(folder / "b", "")
+            write_text(folder / "b/c", "")
+
+    with pytest.raises(StorageError, match=f"^cannot write {tmp_path / 'a'}: File exists$"):
+        fill()
     assert names(tmp_path) == []
 
 
