@@ -43,8 +43,6 @@ COMMANDS = {
     "compare": (2, "compare RUN AGAIN --out DISK/c.json", ()),
     "predict": (2, "predict RUN --manifest VIDEOS --out DISK/a --rows 3 --workers 0", ()),
     "shard": (6, "shard VIDEOS DISK/shards --shard_gb 2e-6", ()),
-    "merge": (500, "merge LORA DISK/merged", ()),
-    "import": (3, "import --peft PEFT --num_frames 2 --out DISK/run --backbone", (DEMO_BACKBONE,)),
     "export": (9, "export LORA DISK/peft --to peft", ()),
     "push": (99, "push RUN me/doors --license mit --dry_run DISK/card", ()),
     "watch": (0, "watch RUN VIDEO --fast --draw DISK/a.mp4", ()),
@@ -54,6 +52,8 @@ COMMANDS = {
 """Each command that writes, and for how many pages there is room: fewer than it needs."""
 
 LONG = {
+    "merge": (500, "merge LORA DISK/merged", ()),
+    "import": (3, "import --peft PEFT --num_frames 2 --out DISK/run --backbone", (DEMO_BACKBONE,)),
     "repeat": (3, "repeat VIDEOS --out DISK/runs --seeds [0]", TINY),
     "evaluate": (9, "evaluate RUN VIDEOS --out DISK/s.json --time_check false", QUICK),
     "calibrate": (0, "calibrate DISK/best VIDEOS", QUICK),
@@ -65,7 +65,7 @@ LONG = {
     "program": (400, "export LORA DISK/m.pt2 --to torch", ()),
     "onnx": (400, "export LORA DISK/onnx --to onnx", ()),
 }
-"""Those that take a second and more before they write."""
+"""Those that compute for longer, or write as one above does."""
 
 ALL = COMMANDS | LONG
 EACH = pytest.mark.parametrize(

@@ -104,7 +104,7 @@ class _Source:
     video: Packed
     file: BufferedReader
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         with reading(self.video.source):
             data = self.file.read(size)
         if len(data) < size:
