@@ -387,7 +387,7 @@ def test_a_full_disk_ends_training_without_half_a_checkpoint(refused, few_videos
     with small_disk(100_000):
         line = refused(few_videos)
     assert "cannot write" in line
-    assert "out/last/adapter_model.safetensors: File too large" in line
+    assert "out/last/adapter_config.json: File too large" in line
 
 
 def test_a_full_disk_ends_evaluation_without_scores(told, finished_run, few_videos, tmp_path):
@@ -395,7 +395,7 @@ def test_a_full_disk_ends_evaluation_without_scores(told, finished_run, few_vide
     where += ("--videos.allow_overlap", "true")
     with small_disk(5_000):
         line = told("evaluate", finished_run, few_videos, *where)
-    assert "scores.png: File too large" in line
+    assert "scores.json: File too large" in line
     assert files_below(tmp_path) == set()
 
 

@@ -11,7 +11,7 @@ from models import VARIANTS, field_variants, trained
 from runs import files_below, stillmotion
 from stillmotion.backbones.demo import DEMO_BACKBONE
 from stillmotion.data.sampling import Sampling
-from stillmotion.errors import ConfigurationError, ExportError, StorageError
+from stillmotion.errors import ConfigurationError, ExportError
 from stillmotion.exporting import to_onnx, to_torch
 from stillmotion.exporting.checking import BATCHES, TOLERANCE, random_clips, refuse_difference
 from stillmotion.model import adapt
@@ -127,10 +127,10 @@ def test_a_refused_export_leaves_nothing(tmp_path):
 
 def test_what_is_there_is_not_written_over(tmp_path):
     (tmp_path / "onnx").mkdir()
-    with pytest.raises(StorageError, match="is there already"):
+    with pytest.raises(ConfigurationError, match="is there already"):
         to_onnx(trained(VARIANTS["linear_probe"], depth=1), tmp_path / "onnx")
     (tmp_path / "model.pt2").write_text("mine")
-    with pytest.raises(StorageError, match="is there already"):
+    with pytest.raises(ConfigurationError, match="is there already"):
         to_torch(trained(VARIANTS["linear_probe"], depth=1), tmp_path / "model.pt2")
     assert (tmp_path / "model.pt2").read_text() == "mine"
     with pytest.raises(ConfigurationError, match=r"ends in \.pt2"):

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from stillmotion.errors import StorageError
-from stillmotion.files import readable, umask, write_bytes, write_text, writing
+from stillmotion.files import (
+    PARTIAL,
+    clear_partial,
+    readable,
+    write_bytes,
+    write_text,
+    writing,
+    writing_folder,
+    writing_together,
+)
 
 
 def names(folder):
@@ -49,8 +58,56 @@ def test_a_failure_inside_leaves_what_was_there_and_no_rest(failure, tmp_path):
 def test_the_mode_is_that_of_any_new_file(tmp_path):
     write_text(tmp_path / "ours", "")
     (tmp_path / "theirs").touch()
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
-    assert modes == {0o666 & ~umask()}
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ours", "theirs")]
+    assert modes[0] == modes[1]
+
+
+def contents(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_files_that_belong_together_appear_together(tmp_path):
+    write_text(tmp_path / "a.csv", "old")
+    write_text(tmp_path / "mine", "mine")
+    with writing_together(tmp_path / "a.json") as path:
+        write_text(path.with_suffix(".csv"), "new")
+        write_text(path, "{}")
+        assert (tmp_path / "a.csv").read_text() == "old"
+    assert contents(tmp_path) == {"a.csv": "new", "a.json": "{}", "mine": "mine"}
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_of_files_that_belong_together_none_is_new_where_one_fails(failure, tmp_path):
+    write_text(tmp_path / "a.csv", "old")
+    with pytest.raises(failure), writing_together(tmp_path / "a.json") as path:  # noqa: PT012
+        write_text(path.with_suffix(".csv"), "new")
+        raise failure
+    assert contents(tmp_path) == {"a.csv": "old"}
+
+
+def test_what_is_met_inside_a_folder_is_said_of_the_folder(tmp_path):
+    def fill():
+        with writing_folder(tmp_path / "a") as folder:
+            write_text(folder / "b", "")
+            write_text(folder / "b/c", "")
+
+    with pytest.raises(StorageError, match=f"^cannot write {tmp_path / 'a'}: File exists$"):
+        fill()
+    assert names(tmp_path) == []
+
+
+def test_what_killed_processes_left_is_cleared_and_no_more(tmp_path):
+    write_text(tmp_path / f"deep/.a.1{PARTIAL}", "")
+    write_text(tmp_path / f"deep/.b.2{PARTIAL}/b", "")
+    write_text(tmp_path / "deep/.mine", "")
+    clear_partial(tmp_path)
+    assert names(tmp_path / "deep") == [".mine"]
+
+
+def a_pipe(folder):
+    """As /dev/null would be."""
+    os.mkfifo(folder / "a")
+    return folder / "a"
 
 
 def a_file_in_the_way(folder):
@@ -67,7 +124,9 @@ def too_long_a_name(folder):
     return folder / ("a" * 300)
 
 
-@pytest.mark.parametrize("place", [a_file_in_the_way, a_folder_in_its_place, too_long_a_name])
+@pytest.mark.parametrize(
+    "place", [a_file_in_the_way, a_folder_in_its_place, a_pipe, too_long_a_name]
+)
 def test_what_cannot_be_written_is_said_with_its_path(place, tmp_path):
     path = place(tmp_path)
     before = names(tmp_path)

@@ -37,7 +37,7 @@ def begin(*arguments):
 
 def is_writing(out):
     """Whether a file of the run is half written at this moment."""
-    return any(name.endswith(PARTIAL) for name in files_below(out))
+    return any(PARTIAL in name for name in files_below(out))
 
 
 @pytest.fixture(scope="module")

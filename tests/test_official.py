@@ -12,7 +12,7 @@ import stillmotion as sm
 from golden import CASES, read_golden
 from plain_states import random_state
 from stillmotion import official
-from stillmotion.errors import ConfigurationError, StorageError
+from stillmotion.errors import ConfigurationError
 from stillmotion.merging import merge
 from stillmotion.official.protocols import PROTOCOLS, protocol_info
 from stillmotion.recipes import published_recipes
@@ -225,7 +225,7 @@ def test_an_export_is_a_safetensors_file(tmp_path):
         official.export(model, tmp_path / "aim.pth")
     official.export(model, tmp_path / "aim.safetensors")
     assert load_file(tmp_path / "aim.safetensors").keys() == official.export(model).keys()
-    with pytest.raises(StorageError, match="is there already"):
+    with pytest.raises(ConfigurationError, match="is there already"):
         official.export(model, tmp_path / "aim.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["aim.safetensors"]
 

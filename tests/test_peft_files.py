@@ -12,7 +12,7 @@ from models import CLASSES, FRAMES, image_model, moving, randomise, trained
 from runs import stillmotion
 from stillmotion.backbones.demo import DEMO_BACKBONE
 from stillmotion.checkpoint import load
-from stillmotion.errors import CheckpointError, ConfigurationError, StorageError
+from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.merging import merge
 from stillmotion.methods import LoRA
 from stillmotion.model import adapt
@@ -149,7 +149,7 @@ def test_other_methods_and_taken_places_are_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="a merged model has none"):
         to_peft(merge(trained(METHOD)), tmp_path / "adapter")
     (tmp_path / "adapter").mkdir()
-    with pytest.raises(StorageError, match="is there already"):
+    with pytest.raises(ConfigurationError, match="is there already"):
         to_peft(trained(METHOD), tmp_path / "adapter")
 
 

@@ -138,7 +138,7 @@ def test_a_recipe_is_copied_but_never_over_a_file(tmp_path, monkeypatch, capsys)
         assert Path(copy).read_bytes() == path_of("aim_k400_b").read_bytes()
     Path("aim_k400_b.yaml").write_text("mine")
     assert stillmotion("recipes", "copy", "aim_k400_b") == 2
-    assert "aim_k400_b.yaml exists already" in capsys.readouterr().err
+    assert "aim_k400_b.yaml is there already" in capsys.readouterr().err
     assert Path("aim_k400_b.yaml").read_text() == "mine"
 
 

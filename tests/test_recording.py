@@ -73,7 +73,7 @@ def test_without_a_frame_there_is_no_file(tmp_path):
 def test_what_is_there_is_refused_and_stays(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"earlier")
-    with pytest.raises(ConfigurationError, match="is there already; name another file"):
+    with pytest.raises(ConfigurationError, match="is there already; name another place"):
         record(path, greys(3))
     assert path.read_bytes() == b"earlier"
 

@@ -226,7 +226,7 @@ def test_a_name_that_is_no_text_is_written_as_its_bytes(finished_run, film, tmp_
         (("--csv", "film.mp4"), "would replace what is read"),
         (("--csv", "a.csv", "--json", "a.csv"), "would replace --json"),
         (("--picture", "notes.txt"), "--picture notes.txt: its name must end with .png"),
-        (("--csv", "old.csv"), "old.csv is there already; name another file"),
+        (("--csv", "old.csv"), "old.csv is there already; name another place"),
         (("--srt", "."), "--srt .: its name must end with .srt"),
         (("--json", "film.mp4/a.json"), "nothing can be written into"),
         (("film.mp4", "--srt", "a.srt"), "--srt tells of one video, and 2 are given"),

@@ -293,7 +293,7 @@ def test_a_line_is_printed_where_the_answer_changes(finished_run, video, capsys)
         ("missing.mp4", ("--every", "2", "--fps", "3"), "either every"),
         ("a.mp4", ("--draw", "a.mp4"), "would replace what is read"),
         ("a.mp4", ("--draw", "a.gif"), "ends with .mp4"),
-        ("missing.mp4", ("--draw", "a.mp4"), "a.mp4 is there already; name another file"),
+        ("missing.mp4", ("--draw", "a.mp4"), "a.mp4 is there already; name another place"),
         ("a.mp4", ("--crops", "0"), "views.crops cannot be 0"),
         ("a.mp4", ("--context", "all"), "looks at later frames"),
     ],

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from stillmotion.backbones import OWN_WEIGHTS, OpenBackbone, load_backbone, open_backbone
 from stillmotion.data.parts import Part
 from stillmotion.errors import CheckpointError, unknown
-from stillmotion.files import write_bytes, write_text
+from stillmotion.files import write_bytes, write_text, writing_together
 from stillmotion.methods import method_from_dict
 from stillmotion.model import VideoClassifier
 from stillmotion.nn.state import mismatch
@@ -58,11 +58,12 @@ DTYPES["bfloat16"] = torch.bfloat16
 
 
 def save(model: VideoClassifier, directory: Path) -> None:
-    """Write a model's adapter checkpoint; each file appears whole or not at all."""
+    """Write a model's adapter checkpoint: both files, or neither."""
     text = json.dumps(describe(model), indent=2, ensure_ascii=False) + "\n"
     tensors = {name: t.cpu().contiguous() for name, t in model.checkpoint_tensors().items()}
-    write_bytes(directory / TENSORS, to_bytes(tensors, metadata={"format": "pt"}))
-    write_text(directory / CONFIG, text)
+    with writing_together(directory / CONFIG) as config:
+        write_bytes(config.with_name(TENSORS), to_bytes(tensors, metadata={"format": "pt"}))
+        write_text(config, text)
 
 
 def describe(model: VideoClassifier) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ProblemsError as error:
         return show_problems(error)
     except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 0
     except KeyboardInterrupt:
         if processes.is_main():
@@ -166,9 +166,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         message = mendable(error)
         if message is not None:
+            drop_output()
             return fail(message)
         processes.first_to_tell()  # by the traceback
         raise
+
+
+def drop_output() -> None:
+    """What standard output holds and cannot be rid of goes nowhere: Python tries again at its end,
+    and then complains in its own way."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

@@ -1,19 +1,29 @@
-"""Files that appear whole or not at all: written under a temporary name, then renamed."""
+"""Files that appear whole or not at all: written under a temporary name, then renamed.
+
+Contents are on the disk before the name is, and the name before we say that it is written: after a
+power cut, what was said to be saved is there, and those who then removed the source were right.
+"""
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any
 
-from stillmotion.errors import StorageError
+from stillmotion.errors import ConfigurationError, StorageError
 
 PARTIAL = ".partial"
-"""How the name of a file ends that is being written; it begins with a dot."""
+"""How the name of a file or folder ends that is being written; it begins with a dot."""
+
+UNPROMISED = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
+"""What a file system says that cannot promise to keep names; many on a network."""
 
 
 @contextlib.contextmanager
@@ -21,35 +31,114 @@ def writing(path: Path, mode: str = "wb") -> Iterator[IO]:
     """An open file that becomes ``path`` when the block ends well, and vanishes when it does not.
 
     Raises:
-        StorageError: where the disk is full or the directory cannot be written to.
+        StorageError: where the disk is full, the directory cannot be written to, or a directory or
+            a device is there.
     """
-    temporary: Path | None = None
-    try:
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}{PARTIAL}")
+    with storing(path):
+        refuse_other_kind(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        encoding = None if "b" in mode else "utf-8"
-        with tempfile.NamedTemporaryFile(
-            mode,
-            encoding=encoding,
-            dir=path.parent,
-            prefix=f".{path.name}.",
-            suffix=PARTIAL,
-            delete=False,
-        ) as file:
-            temporary = Path(file.name)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~umask())
-        temporary.replace(path)
+        try:
+            encoding = None if "b" in mode else "utf-8"
+            with temporary.open(mode.replace("w", "x"), encoding=encoding) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            keep_names(path.parent)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+@contextlib.contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill that becomes ``path`` when the block ends well, else vanishes.
+
+    Raises:
+        ConfigurationError: where something is at ``path`` already.
+        StorageError: where nothing can be written there.
+    """
+    refuse_existing(path)
+    with storing(path), partial_folder(path) as place:
+        folder = place / path.name
+        folder.mkdir()  # with the mode of any new folder
+        yield folder
+        for file in folder.rglob("*"):
+            if file.is_file():
+                keep_contents(file)
+        folder.replace(path)
+        keep_names(path.parent)
+
+
+@contextlib.contextmanager
+def writing_together(path: Path) -> Iterator[Path]:
+    """Where to write ``path`` and the files beside it, which all take their places at the end.
+
+    All of them are on the disk before the first replaces what was there, ``path`` the last of all:
+    whoever finds it finds the others. Where one cannot be written, none is.
+
+    Raises:
+        StorageError: where one cannot be written.
+    """
+    with storing(path), partial_folder(path) as place:
+        refuse_other_kind(path)
+        yield place / path.name
+        for file in sorted(place.iterdir(), key=lambda file: file.name == path.name):
+            file.replace(path.with_name(file.name))
+        keep_names(path.parent)
+
+
+@contextlib.contextmanager
+def partial_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside ``path``, for a while."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """What the system has against writing becomes our own error, which names ``path``.
+
+    Raises:
+        StorageError: with the system's reason.
+    """
+    try:
+        yield
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        # Met by a part of what was to be written, whose name tells the user nothing.
+        met = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        if isinstance(met, StorageError):
+            raise
+        raise StorageError(f"cannot write {path}: {met.strerror or met}") from met
+
+
+def keep_contents(file: Path) -> None:
+    """Wait until what a file holds is on the disk."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+
+
+def keep_names(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where its file system knows how to."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in UNPROMISED:
+            raise
 
 
 def is_partial(path: Path) -> bool:
-    """Whether a file is half written, by its name."""
+    """Whether a file or folder is half written, by its name."""
     return path.name.startswith(".") and path.name.endswith(PARTIAL)
 
 
@@ -58,37 +147,56 @@ def clear_partial(folder: Path) -> None:
 
     Only where nothing else writes there.
     """
-    for path in folder.rglob(f".*{PARTIAL}"):
-        path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def writing_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill that becomes ``path`` when the block ends well, else vanishes.
-
-    Raises:
-        StorageError: where something is at ``path`` already, or nothing can be written there.
-    """
-    refuse_existing(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
-            folder = Path(temporary) / path.name
-            folder.mkdir()
-            yield folder
-            folder.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    for path in list(folder.rglob(f".*{PARTIAL}")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def refuse_existing(path: Path) -> None:
-    """Refuse a place that is taken.
+    """Refuse a place that is taken, be it by a link that leads nowhere.
 
     Raises:
-        StorageError: where something is at ``path`` already.
+        ConfigurationError: where something is at ``path`` already.
     """
-    if path.exists():
-        raise StorageError(f"{path} is there already; give another place")
+    if os.path.lexists(path):
+        raise ConfigurationError(f"{path} is there already; name another place")
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Refuse, before any work, a file that could not be written after it.
+
+    Raises:
+        StorageError: where a directory or a device is there, or the nearest folder above takes
+            nothing, or is none.
+    """
+    refuse_other_kind(path)
+    folder = next(folder for folder in path.absolute().parents if os.path.exists(folder))
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise StorageError(f"cannot write {path}: nothing can be written into {folder}")
+
+
+def refuse_vanished(folder: Path) -> None:
+    """Refuse to begin a folder anew in which there were files, perhaps on the disk below.
+
+    Raises:
+        StorageError: it is no longer there.
+    """
+    if not folder.is_dir():
+        raise StorageError(f"{folder} is gone: it was removed or unmounted while in use")
+
+
+def refuse_other_kind(path: Path) -> None:
+    """Refuse to replace what is no file, such as a directory or ``/dev/null``.
+
+    Raises:
+        StorageError: where that is at ``path``.
+    """
+    if path.is_dir():
+        raise StorageError(f"cannot write {path}: it is a directory; name a file")
+    if path.exists() and not path.is_file():
+        raise StorageError(f"cannot write {path}: it is no file; name one")
 
 
 def readable(path: str | os.PathLike[str]) -> str:
@@ -99,13 +207,6 @@ def readable(path: str | os.PathLike[str]) -> str:
     'r\\xe9ve.mp4'
     """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stillmotion.errors import ConfigurationError, unknown
-from stillmotion.files import write_text
+from stillmotion.files import refuse_existing, write_text
 
 FOLDER = Path(__file__).parent / "assets" / "recipes"
 PUBLISHED = "# Published: "
@@ -32,8 +32,7 @@ class PublishedRecipe:
         Raises:
             ConfigurationError: where something is there already.
         """
-        if to.exists():
-            raise ConfigurationError(f"{to} exists already; give another name")
+        refuse_existing(to)
         write_text(to, self.text)
 
 

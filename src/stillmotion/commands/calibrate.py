@@ -22,7 +22,8 @@ def run(arguments: Arguments) -> int:
     """Choose the threshold, and write it into the checkpoint."""
     values = options().parse(arguments)
     from stillmotion.calibrating import calibrate, known_and_none
-    from stillmotion.checkpoint import find, load, update_info
+    from stillmotion.checkpoint import CONFIG, find, load, update_info
+    from stillmotion.files import refuse_unwritable
     from stillmotion.loading import views_of
     from stillmotion.rejection import KEY
     from stillmotion.selection import refuse_trained_on
@@ -33,6 +34,7 @@ def run(arguments: Arguments) -> int:
             "this machine; save_pretrained makes one of a model from the hub"
         )
     directory = find(values["run"])
+    refuse_unwritable(directory / CONFIG)
     model = load(directory, values["weights"])
     asked = Videos(**values["videos"])
     known, none = known_and_none(

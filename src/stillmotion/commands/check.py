@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from stillmotion.commands.shared import DATA, READING, Arguments, add_videos, keep_apart
+from stillmotion.files import refuse_unwritable, write_text
 from stillmotion.parsing import Parser
 from stillmotion.terminal import progress_bar
 
@@ -29,11 +31,9 @@ def run(arguments: Arguments) -> int:
     parser.add_argument("--seconds_per_file", type=float, default=60.0, help="time limit of each")
     add_videos(parser, None, "workers")
     values = parser.parse(arguments)
-    outputs = {f"--{name}": values[name] for name in ("out", "json")}
-    keep_apart(inputs=[values["data"]], outputs=outputs)
+    refuse_outputs(values)
     from stillmotion.data.check import check_videos
     from stillmotion.data.reading import read_videos
-    from stillmotion.files import write_text
 
     data = Path(values["data"])
     flat = data.is_dir() and not any(child.is_dir() for child in data.iterdir())
@@ -55,3 +55,15 @@ def run(arguments: Arguments) -> int:
         report.write_list(values["out"])
         console.print(f"the proposed split: {values['out']}")
     return 0
+
+
+def refuse_outputs(values: dict[str, Any]) -> None:
+    """Refuse, before any work, to write over what is read, or where nothing can be written.
+
+    Raises:
+        ConfigurationError, StorageError: see `keep_apart` and `refuse_unwritable`.
+    """
+    outputs = {f"--{name}": values[name] for name in ("out", "json")}
+    keep_apart(inputs=[values["data"]], outputs=outputs)
+    for path in filter(None, outputs.values()):
+        refuse_unwritable(Path(path))

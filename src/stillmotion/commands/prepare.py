@@ -1,7 +1,6 @@
 """stillmotion prepare: a known data set becomes one manifest."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from rich.text import Text
 
 from stillmotion.commands.shared import Arguments, keep_apart
 from stillmotion.data.manifest import read_header
-from stillmotion.errors import ConfigurationError, StorageError
+from stillmotion.errors import ConfigurationError
+from stillmotion.files import refuse_unwritable
 from stillmotion.parsing import Parser
 from stillmotion.terminal import progress_bar
 
@@ -68,19 +68,13 @@ def refuse_place(out: Path) -> None:
 
     Raises:
         ConfigurationError: another ending than .jsonl, or a file that is no manifest.
-        StorageError: the folder cannot be written to.
+        StorageError: it cannot be written.
     """
     if out.suffix.lower() != ".jsonl":
         raise ConfigurationError(f"{out}: a manifest is JSON lines; name it {out.stem}.jsonl")
     if out.is_file() and read_header(out) is None:
         raise ConfigurationError(f"{out} is no manifest, and would be replaced; name another file")
-    if out.is_dir() or not os.access(nearest_folder(out), os.W_OK):
-        raise StorageError(f"cannot write {out}: name a file in a folder that can be written to")
-
-
-def nearest_folder(path: Path) -> Path:
-    """The closest folder above a path that is there."""
-    return next(folder for folder in path.absolute().parents if folder.is_dir())
+    refuse_unwritable(out)
 
 
 def _parser() -> Parser:

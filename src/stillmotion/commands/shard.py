@@ -55,11 +55,13 @@ def shard(values: dict, bar: Progress) -> None:
     """
     from stillmotion.data.reading import read_videos
     from stillmotion.data.reading_problems import sample_problems
-    from stillmotion.data.shard_writing import write_shards
+    from stillmotion.data.shard_writing import MANIFEST, write_shards
     from stillmotion.errors import ConfigurationError, ProblemsError
+    from stillmotion.files import refuse_unwritable
 
     if not values["shard_gb"] > 0:
         raise ConfigurationError(f"--shard_gb must be positive, got {values['shard_gb']}")
+    refuse_unwritable(Path(values["out"], MANIFEST))
     videos = read_videos(values["data"], root=values["root"])
     opening = bar.add_task("opening", total=None)
     found = sample_problems(

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from jsonargparse.typing import PositiveFloat
 
 from stillmotion.errors import ConfigurationError
+from stillmotion.files import refuse_existing, refuse_unwritable
 from stillmotion.parsing import Parser
 from stillmotion.settings import MEMORY_GIB, Precision, Videos, Views
 
@@ -57,31 +58,31 @@ def keep_apart(*, inputs: Iterable[str | None], outputs: Mapping[str, str | None
 
 
 def refuse_other_file(path: Path, suffix: str) -> None:
-    """Refuse to write over a file of another kind, which the user may have made.
+    """Refuse, before any work, a file that could not be written, or would replace one of another
+    kind, which the user may have made.
 
     Raises:
         ConfigurationError: the file is there, and its name ends otherwise.
+        StorageError: it cannot be written.
     """
     if path.is_file() and path.suffix.lower() != suffix:
         raise ConfigurationError(
             f"{path} is there already, and no {suffix} file; name another place to write to"
         )
+    refuse_unwritable(path)
 
 
 def refuse_output(option: str, path: Path, *, suffixes: Sequence[str]) -> None:
     """Refuse, before any work, a file that could not be written, or would replace another.
 
     Raises:
-        ConfigurationError: its name ends otherwise, something is there, or its folder cannot be
-            written to.
+        ConfigurationError: its name ends otherwise, or something is there.
+        StorageError: nothing can be written there.
     """
     if path.suffix.lower() not in suffixes:
         raise ConfigurationError(f"{option} {path}: its name must end with {', '.join(suffixes)}")
-    if os.path.lexists(path):
-        raise ConfigurationError(f"{path} is there already; name another file")
-    folder = next(folder for folder in path.absolute().parents if os.path.exists(folder))
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise ConfigurationError(f"{option} {path}: nothing can be written into {folder}")
+    refuse_existing(path)
+    refuse_unwritable(path)
 
 
 def add_views(parser: Parser) -> None:

@@ -54,7 +54,7 @@ def stamp_of(path: Path) -> Stamp:
     Raises:
         VideoError: there is none.
     """
-    with _told(path):
+    with reading(path):
         if found := split_member(path):
             with open_member(path) as window:
                 return Stamp(window.size, found[0].stat().st_mtime_ns)
@@ -69,7 +69,7 @@ def open_contents(path: Path) -> BufferedReader:
     Raises:
         VideoError: there is none, or it cannot be read.
     """
-    with _told(path):
+    with reading(path):
         return path.open("rb") if path.is_file() else BufferedReader(open_member(path))
 
 
@@ -80,7 +80,7 @@ def sha256_of(path: Path) -> str:
         VideoError: it cannot be read.
     """
     digest = hashlib.sha256()
-    with _told(path):
+    with reading(path):
         for file in frame_files(path) if path.is_dir() else [path]:
             with open_contents(file) as opened:
                 while block := opened.read(2**20):
@@ -126,15 +126,19 @@ def _size_of(path: Path) -> int:
 def _ends_of(path: Path) -> str:
     if path.is_dir():  # of images; each would have to be opened
         return "folder"
-    with _told(path), open_contents(path) as file:
+    with reading(path), open_contents(path) as file:
         first = file.read(END)
         file.seek(max(0, stamp_of(path).size - END))
         return hashlib.sha256(first + file.read(END)).hexdigest()
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """What the system has against reading becomes our own error."""
+def reading(path: Path) -> Iterator[None]:
+    """What the system has against reading becomes our own error, which names ``path``.
+
+    Raises:
+        VideoError: with the system's reason.
+    """
     try:
         yield
     except OSError as error:

@@ -17,7 +17,7 @@ from av.container import OutputContainer
 from jaxtyping import UInt8
 
 from stillmotion.errors import ClipError, ConfigurationError, StorageError
-from stillmotion.files import writing
+from stillmotion.files import refuse_existing, refuse_unwritable, writing
 
 LIVE = {"preset": "ultrafast", "tune": "zerolatency"}
 """x264 on the way to an address: a frame leaves as it comes."""
@@ -73,7 +73,8 @@ class Recording:
                 container = av.open(str(self.to), "w", format="mpegts")
             else:
                 file = stack.enter_context(writing(Path(self.to)))
-                container = av.open(file, "w", format="mp4")
+                # Not the open file: of what stops Python from writing FFmpeg may lose the reason.
+                container = av.open(file.name, "w", format="mp4")
             self._container = stack.enter_context(container)
             self._stream = self._video_stream(container)
             container.start_encoding()  # otherwise a wrong address is met at the first frame
@@ -143,6 +144,7 @@ def refuse_target(to: str | Path) -> None:
 
     Raises:
         ConfigurationError: a file whose name does not end with ``.mp4``, or that is there already.
+        StorageError: one that cannot be written.
     """
     if is_address(to):
         return
@@ -151,8 +153,8 @@ def refuse_target(to: str | Path) -> None:
             f"cannot record to {to}: give a file that ends with .mp4, or an address such as "
             "udp://127.0.0.1:1234"
         )
-    if Path(to).exists():
-        raise ConfigurationError(f"{to} is there already; name another file")
+    refuse_existing(Path(to))
+    refuse_unwritable(Path(to))
 
 
 def rational(fps: float) -> Fraction:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from stillmotion.errors import StorageError
@@ -34,18 +35,20 @@ class Room:
             raise StorageError(f"cannot write to {directory}: {error.strerror}") from error
 
     def used(self) -> int:
-        """Bytes in the folder."""
+        """Bytes in the folder, but for what another process is just removing.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
         total, waiting = 0, [str(self.directory)]
         while waiting:
-            try:
-                with os.scandir(waiting.pop()) as entries:
-                    for entry in entries:
-                        if entry.is_dir(follow_symlinks=False):
-                            waiting.append(entry.path)
-                        else:
-                            total += entry.stat(follow_symlinks=False).st_size
-            except FileNotFoundError:  # another process removes what has changed
-                continue
+            with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                        continue
+                    with suppress(FileNotFoundError):
+                        total += entry.stat(follow_symlinks=False).st_size
         return total
 
     def take(self, num_bytes: int) -> bool:
@@ -54,7 +57,11 @@ class Room:
             return False
         if num_bytes > self._portion or os.getpid() != self._process:
             self._process = os.getpid()
-            free = self.max_bytes - self.used()
+            try:
+                free = self.max_bytes - self.used()
+            except OSError as error:
+                self.refuse(f"it cannot be read ({error.strerror})")
+                return False
             if num_bytes > free:
                 self.refuse(f"{self.max_bytes / 2**30:.3g} GiB are used up")
                 return False

@@ -14,10 +14,11 @@ import io
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 
 from stillmotion.data.annotations import VideoList
-from stillmotion.data.contents import open_contents
+from stillmotion.data.contents import open_contents, reading
 from stillmotion.data.progress import Progress
 from stillmotion.data.shard_plan import Packed, Shard, plan_shards
 from stillmotion.data.tar_member import members
@@ -81,17 +82,37 @@ def write_shard(path: Path, shard: Shard) -> None:
     """Writes one tar, whole or not at all; what a killed process left of it is removed.
 
     Raises:
-        StorageError: it cannot be written, or is not what was to be written.
+        VideoError: a video cannot be read, or has become shorter.
+        StorageError: the tar cannot be written, or is not what was to be written.
     """
     for leftover in path.parent.glob(f".{path.name}.*"):
         leftover.unlink(missing_ok=True)
     with writing(path) as file, tarfile.open(fileobj=file, mode="w") as tar:
         for video in shard.videos:
             with open_contents(video.source) as source:
-                tar.addfile(_header(video.name, video.size), source)
+                tar.addfile(_header(video.name, video.size), _Source(video, source))
             tar.addfile(_header(video.labels_name, len(video.labels)), io.BytesIO(video.labels))
     if not is_whole(path, shard):
+        path.unlink()
         raise StorageError(f"{path}: what was written is not what was read; did a video change?")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The bytes of a video that is copied, whose faults are not the tar's."""
+
+    video: Packed
+    file: BufferedReader
+
+    def read(self, size: int = -1, /) -> bytes:
+        with reading(self.video.source):
+            data = self.file.read(size)
+        if len(data) < size:
+            raise VideoError(
+                f"{self.video.source}: it has become shorter than its {self.video.size:,} bytes "
+                "while it was copied; give the same command again"
+            )
+        return data
 
 
 def is_whole(path: Path, shard: Shard) -> bool:

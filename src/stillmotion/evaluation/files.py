@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from stillmotion.errors import StorageError
 from stillmotion.evaluation.result import Evaluation, most_confused
-from stillmotion.files import as_json, write_bytes, write_rows, write_text
+from stillmotion.files import as_json, write_bytes, write_rows, write_text, writing_together
 
 PER_CLASS = ("name", "n", "answered", "precision", "recall", "f1")
 CONFUSIONS = ("truth", "predicted", "n", "of")
@@ -13,7 +12,7 @@ CONFUSIONS = ("truth", "predicted", "n", "of")
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:
-    """Write NAME.json and, beside it, what it is made of.
+    """Write NAME.json and, beside it, what it is made of: all of it or nothing.
 
     NAME.png              the scores in a picture
     NAME.html             a page that stands alone
@@ -28,18 +27,17 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
     from stillmotion.visualise.charts import evaluation_picture
     from stillmotion.visualise.evaluation_html import evaluation_page
 
-    if path.is_dir():
-        raise StorageError(f"cannot write {path}: it is a directory; name a file")
     told = evaluation.to_dict()
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in evaluation.predictions)
     confusions = most_confused(evaluation.scores.confusion, evaluation.class_names, most=None)
-    write_bytes(path.with_suffix(".png"), evaluation_picture(told))
-    write_text(path.with_suffix(".html"), evaluation_page(told))
-    write_rows(beside(path, "per_class.csv"), PER_CLASS, told["per_class"])
-    write_rows(beside(path, "confusions.csv"), CONFUSIONS, confusions)
-    write_text(beside(path, "predictions.jsonl"), "".join(lines))
-    evaluation.saved.write(beside(path, "scores.safetensors"))
-    write_text(path, as_json(told))
+    with writing_together(path) as path:
+        write_bytes(path.with_suffix(".png"), evaluation_picture(told))
+        write_text(path.with_suffix(".html"), evaluation_page(told))
+        write_rows(beside(path, "per_class.csv"), PER_CLASS, told["per_class"])
+        write_rows(beside(path, "confusions.csv"), CONFUSIONS, confusions)
+        write_text(beside(path, "predictions.jsonl"), "".join(lines))
+        evaluation.saved.write(beside(path, "scores.safetensors"))
+        write_text(path, as_json(told))
 
 
 def beside(path: Path, name: str) -> Path:

@@ -48,7 +48,8 @@ def to_onnx(
         That difference, on random clips in batches of 1, 2 and 3.
 
     Raises:
-        ConfigurationError: where the runner could not see what the model sees.
+        ConfigurationError: where the runner could not see what the model sees; where something is
+            there already.
         ExportError: where a library is missing, the exporter cannot write the model, or what was
             written answers otherwise.
         MergeError, StorageError: where folding, or writing, fails.

@@ -36,9 +36,9 @@ def to_torch(
         That difference, on random clips in batches of 1, 2 and 3.
 
     Raises:
-        ConfigurationError: for another ending.
+        ConfigurationError: for another ending; where something is there already.
         ExportError: where the model cannot be written, or what was written answers otherwise.
-        MergeError, StorageError: where folding, or writing, fails; where the file is there already.
+        MergeError, StorageError: where folding, or writing, fails.
     """
     path = Path(path)
     if path.suffix != SUFFIX:

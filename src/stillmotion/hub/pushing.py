@@ -78,8 +78,8 @@ def prepare(
         folder: must not be there yet.
 
     Raises:
-        CheckpointError, ConfigurationError: as `push`.
-        StorageError: where the folder is there already, or cannot be written.
+        CheckpointError, ConfigurationError: as `push`; where the folder is there already.
+        StorageError: where it cannot be written.
     """
     refuse_other_name(repo)
     if not Path(run).is_dir():

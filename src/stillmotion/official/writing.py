@@ -35,9 +35,10 @@ def export(model: VideoClassifier, path: str | PathLike[str] | None = None) -> d
             written.
 
     Raises:
-        ConfigurationError: where the authors' code has no such model, with the reason.
+        ConfigurationError: where the authors' code has no such model, with the reason; where the
+            file is there already.
         WeightsError: where it has no place for a tensor.
-        StorageError: where the file is there already, or cannot be written.
+        StorageError: where the file cannot be written.
     """
     scheme = scheme_of(model.method.name)
     image_scheme = image_scheme_of(model, scheme)

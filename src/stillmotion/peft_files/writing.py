@@ -27,7 +27,7 @@ def to_peft(model: VideoClassifier, folder: str | PathLike[str]) -> int:
 
     Raises:
         ConfigurationError: for a model of another method, or an image model in which timm passes by
-            PEFT's changes.
+            PEFT's changes; where the folder is there already.
         StorageError: where the folder cannot be written.
     """
     method = model.method

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
 
-from stillmotion.files import write_text
+from stillmotion.files import refuse_vanished, write_text
+from stillmotion.training.board import Board
 
 
 class RunLog:
@@ -34,9 +34,9 @@ class RunLog:
             self.board.close()
 
     @cached_property
-    def board(self) -> SummaryWriter:
-        """TensorBoard's files; nothing is written into the directory before they are."""
-        return SummaryWriter(str(self.directory / "tensorboard"))
+    def board(self) -> Board:
+        """TensorBoard's file; nothing is written into the directory before it is."""
+        return Board(self.directory / "tensorboard")
 
     def say(self, text: Any) -> None:
         """Print a line, or anything rich can print."""
@@ -51,15 +51,18 @@ class RunLog:
                 self.say(f"left out: {video['reason']}")
 
     def epoch(self, history: list[dict[str, float]]) -> None:
-        """Write all epochs so far, and print the last."""
+        """Write all epochs so far, and print the last.
+
+        Raises:
+            StorageError: where they cannot be written.
+        """
         row = history[-1]
         if self.is_main:
+            refuse_vanished(self.directory)
             write_text(
                 self.directory / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in history)
             )
-            for name, value in row.items():
-                self.board.add_scalar(name, value, int(row["epoch"]))
-            self.board.flush()
+            self.board.add(row, step=int(row["epoch"]))
         told = [f"epoch {row['epoch']:3.0f}", f"loss {row['train_loss']:.3f}"]
         told += [f"top-1 {row['train_top1']:6.1%}", f"{row['clips_per_second']:.1f} clips/s"]
         if "val_top1" in row:

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from stillmotion.errors import CheckpointError, ConfigurationError
-from stillmotion.files import write_bytes
+from stillmotion.files import refuse_vanished, write_bytes
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
 from stillmotion.training.position import Position
@@ -78,7 +78,11 @@ def save_state(
 
     Args:
         positions: of each process inside the epoch; none between two epochs.
+
+    Raises:
+        StorageError: where it cannot be written.
     """
+    refuse_vanished(path.parent)
     tensors = {f"model.{name}": t for name, t in model.adapter_tensors().items()}
     for number, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{key}": t for key, t in values.items()}

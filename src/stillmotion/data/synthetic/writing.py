@@ -94,8 +94,6 @@ def write_motion_videos(
         root.mkdir(parents=True, exist_ok=True)
         if any(root.iterdir()):
             raise StorageError(f"{root} is not empty: choose a new directory, or empty this one.")
-        for folder in {(root / video.path).parent for video in videos}:
-            folder.mkdir(parents=True, exist_ok=True)
         written = 0
         # Drawing and encoding leave Python's lock; threads start quicker than processes.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -107,7 +105,8 @@ def write_motion_videos(
     except StorageError:
         raise
     except (OSError, av.FFmpegError) as error:
-        raise StorageError(f"cannot write the videos to {root}: {error}") from error
+        reason = error.strerror or error
+        raise StorageError(f"cannot write the videos to {root}: {reason}") from error
     return videos
 
 
@@ -146,13 +145,12 @@ def _carry_out(plan: _Plan, root: Path, *, size: int) -> _Plan:
     generator = Generator().manual_seed(plan.seed)
     frames = draw_clip(video.label, shape=video.shape, generator=generator, size=size)
     for video, ordered in zip(plan.videos, (frames, frames.flip(0)), strict=False):
-        path = root / video.path
-        encode(ordered, path.with_suffix(".new"))
-        os.replace(path.with_suffix(".new"), path)
+        with writing(root / video.path) as file:
+            encode(ordered, file.name)
     return plan
 
 
-def encode(frames: Frames, path: Path) -> None:
+def encode(frames: Frames, path: str | Path) -> None:
     """Write frames as an MP4 file: H.264, or MPEG-4 part 2 where FFmpeg cannot encode it."""
     height, width = frames.shape[-2:]
     with av.open(path, "w", format="mp4") as container:
