@@ -22,6 +22,7 @@ from stillmotion.backbones import OWN_WEIGHTS, OpenBackbone, load_backbone, open
 from stillmotion.data.parts import Part
 from stillmotion.errors import CheckpointError, unknown
 from stillmotion.files import write_bytes, write_text
+from stillmotion.given_files import read_json, refuse_endless
 from stillmotion.methods import method_from_dict
 from stillmotion.model import VideoClassifier
 from stillmotion.nn.state import mismatch
@@ -172,7 +173,7 @@ def read_config(directory: Path) -> dict[str, Any]:
     """The checkpoint's description, with all that loading needs."""
     path = directory / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
@@ -239,6 +240,7 @@ def load_tensors(model: VideoClassifier, path: Path) -> None:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """A checkpoint's tensors by name."""
     try:
+        refuse_endless(path)
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error

@@ -15,6 +15,7 @@ from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError, unknown
 from stillmotion.fields import within
 from stillmotion.files import write_text
+from stillmotion.given_files import read_yaml
 from stillmotion.methods import METHODS, AMFlow, Method, get_method
 from stillmotion.settings import Training, Videos, Views
 
@@ -99,8 +100,8 @@ class Recipe:
     def read(cls, path: Path, *, data: str | None = None, out: str | None = None) -> "Recipe":
         """A recipe from a YAML file; ``data`` and ``out`` where it leaves them open, or others."""
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+            values = read_yaml(path)
+        except (OSError, ValueError) as error:
             raise ConfigurationError(f"cannot read the recipe {path}: {error}") from error
         if not isinstance(values, dict):
             raise ConfigurationError(f"{path} is no recipe: it holds no names with values")

@@ -19,6 +19,7 @@ from stillmotion.data.manifest import Metric
 from stillmotion.data.parts import Part, combinations, sizes_of
 from stillmotion.errors import DataError
 from stillmotion.files import write_bytes
+from stillmotion.given_files import from_json, refuse_endless
 from stillmotion.metrics import softmax
 
 FORMAT = "stillmotion scores 1"
@@ -92,6 +93,7 @@ def read_scores(path: Path) -> SavedScores:
         DataError: the file is missing, damaged, or another kind of file.
     """
     try:
+        refuse_endless(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -102,7 +104,7 @@ def read_scores(path: Path) -> SavedScores:
     if metadata.get("format") != FORMAT:
         raise DataError(f"{path} holds no scores: `stillmotion evaluate` writes them")
     try:
-        described = json.loads(metadata["described"])
+        described = from_json(metadata["described"])
         scores = SavedScores(
             videos=tuple((str(p), start, end) for p, start, end in described["videos"]),
             parts=tuple(Part(n, tuple(names)) for n, names in described["parts"].items()),

@@ -1,6 +1,5 @@
 """From an adapter of PEFT to our LoRA."""
 
-import json
 import logging
 import math
 import re
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from stillmotion.backbones import Role
 from stillmotion.checkpoint import CONFIG, TENSORS
 from stillmotion.errors import CheckpointError, ConfigurationError, some
+from stillmotion.given_files import read_json, refuse_endless
 from stillmotion.methods import LoRA
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.nn.state import mismatch
@@ -131,7 +131,8 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         CheckpointError: where they cannot be read, or something is missing or of another kind.
     """
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
+        refuse_endless(folder / TENSORS)
         found = load_file(folder / TENSORS)
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no readable PEFT adapter: {error}") from error

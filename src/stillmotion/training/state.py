@@ -22,6 +22,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.files import write_bytes
+from stillmotion.given_files import from_json, refuse_endless
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
 from stillmotion.training.position import Position
@@ -140,8 +141,9 @@ def read_state(path: Path) -> SavedState:
         CheckpointError: where it is missing or damaged.
     """
     try:
+        refuse_endless(path)
         with safe_open(path, framework="pt") as file:
-            told = json.loads(file.metadata()["stillmotion"])
+            told = from_json(file.metadata()["stillmotion"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return SavedState(
             progress=Progress(**told["progress"]),
