@@ -19,7 +19,7 @@ LAYERS = (
     {"shapes", "errors", "version"},
     {"files", "fields", "given_files", "terminal"},
     {"nn", "data"},
-    {"settings"},
+    {"settings", "checkpoint_files"},
     {"backbones"},
     {"methods"},
     {"model"},
