@@ -13,7 +13,7 @@ import yaml
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError, unknown
-from stillmotion.fields import within
+from stillmotion.fields import check_types, within
 from stillmotion.files import write_text
 from stillmotion.given_files import read_yaml
 from stillmotion.methods import METHODS, AMFlow, Method, get_method
@@ -44,6 +44,7 @@ class Recipe:
     views: Views = field(default_factory=Views)
 
     def __post_init__(self) -> None:
+        check_types(self, "recipe")
         within(self, "seed", least=0, most=2**31)
         if self.training.cache_clips and not self.method.reads_frozen_frames:
             can = sorted(name for name, method in METHODS.items() if method().reads_frozen_frames)
@@ -90,9 +91,12 @@ class Recipe:
             name = str(given["method"])
             fields = start_of(get_method(name), given.pop("preset", None)).to_dict()
             del fields["method"]
-            given["method"] = get_method(name).with_fields(fields | (given.pop(name, None) or {}))
+            own = given.pop(name, None) or {}
+            if not isinstance(own, dict):
+                raise ConfigurationError(f"{name} cannot be {own!r}: it is names with values")
+            given["method"] = get_method(name).with_fields(fields | own)
         for name, part in PARTS.items():
-            if isinstance(given.get(name), dict):
+            if name in given and not isinstance(given[name], part):
                 given[name] = _build(part, name, given[name])
         return _build(cls, "recipe", given)
 
@@ -146,6 +150,8 @@ def _plain(value: Any) -> Any:
 
 def _build(part: type, name: str, values: dict[str, Any]) -> Any:
     """A dataclass from plain values; lists become tuples."""
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{name} cannot be {values!r}: it is names with values")
     known = {f.name for f in dataclasses.fields(part)}
     for given in values.keys() - known:
         raise ConfigurationError(unknown(f"setting of {name}", str(given), known))

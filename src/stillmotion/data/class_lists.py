@@ -71,7 +71,9 @@ def _read_file(path: Path) -> tuple[str, ...]:
         text = read_text(path)
         told = from_json(text) if path.suffix.lower() == ".json" else text.splitlines()
         lines = _by_index(told) if isinstance(told, dict) else list(told)
-    except (OSError, ValueError, TypeError) as error:
+        if not all(isinstance(line, str | int | float) for line in lines):
+            raise ValueError("not all are names")
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{path}: class names cannot be read: {error}") from error
     names = distinct(str(line).strip() for line in lines if str(line).strip())
     if not names:

@@ -147,12 +147,13 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     ]
     if wrong := wrong or ([f"r={config['r']}"] if config["r"] < 1 else []):
         raise CheckpointError(f"{folder / CONFIG} is damaged: {', '.join(wrong)}")
-    refuse_incomplete(found, folder / TENSORS)
+    refuse_incomplete(found, folder / TENSORS, rank=config["r"])
     return config, found
 
 
-def refuse_incomplete(found: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse tensors without a low-rank change, halves of one, and half a classifier.
+def refuse_incomplete(found: Mapping[str, Tensor], path: Path, *, rank: int) -> None:
+    """Refuse tensors without a low-rank change, halves of one or others than of this rank, half a
+    classifier, and what is no number.
 
     Raises:
         CheckpointError: with the keys that are missing.
@@ -167,6 +168,15 @@ def refuse_incomplete(found: Mapping[str, Tensor], path: Path) -> None:
         raise CheckpointError(f"{path} is damaged: {some(missing)} missing")
     if HEAD + "weight" in found and found[HEAD + "weight"].ndim != 2:
         raise CheckpointError(f"{path} is damaged: its classifier's weights are no matrix")
+    if odd := [key for key, x in found.items() if not (x.is_floating_point() and finite(x))]:
+        raise CheckpointError(f"{path} is damaged: {some(odd)}: no floats, or not finite ones")
+    if other := [key for key in both if rank not in found[key].shape]:
+        raise CheckpointError(f"{path} is damaged: {some(sorted(other))} not of rank {rank}")
+
+
+def finite(tensor: Tensor) -> bool:
+    """Whether all numbers are, of any width."""
+    return bool(tensor.to(torch.float32).isfinite().all())
 
 
 def method_of(config: Mapping[str, Any], found: Mapping[str, Tensor]) -> LoRA:
