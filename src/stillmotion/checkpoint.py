@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +35,10 @@ from stillmotion.version import __version__
 
 if TYPE_CHECKING:
     from os import PathLike
+
+
+WIDEST = 16
+"""How many times the bytes of its file a model may take: float64 of eight bits, and the adapter."""
 
 
 def save(model: VideoClassifier, directory: Path) -> None:
@@ -107,7 +110,7 @@ def load(
     found = read_tensors(directory / TENSORS)
     planned = plan(config, backbone, directory)
     fill(planned, found, directory / TENSORS)
-    refuse_too_large(planned, directory)
+    refuse_too_large(planned, directory, weights or config["backbone"]["weights"])
     opened = rebuild_backbone(config["backbone"], weights, backbone, directory)
     model = assemble(config, opened, directory)
     fill(model, found, directory / TENSORS)
@@ -142,14 +145,18 @@ def plan(config: Mapping[str, Any], module: nn.Module | None, directory: Path) -
         return assemble(config, opened, directory)
 
 
-def refuse_too_large(planned: nn.Module, directory: Path) -> None:
-    """Refuse a model that this machine's memory cannot hold; a checkpoint may claim any sizes."""
+def refuse_too_large(
+    planned: nn.Module, directory: Path, weights: str | PathLike[str] | None
+) -> None:
+    """Refuse a model far larger than the file of its weights; a checkpoint may claim any sizes."""
+    if weights is None or not Path(weights).is_file():
+        return
     needed = sum(x.numel() * x.element_size() for x in planned.state_dict().values())
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
+    there = Path(weights).stat().st_size
+    if needed > WIDEST * there:
         raise CheckpointError(
-            f"{directory} describes a model of {needed / 2**30:,.1f} GiB, and this machine has "
-            f"{there / 2**30:,.1f}"
+            f"{directory} describes a model of {needed:,} bytes, and its weights {weights} are a "
+            f"file of {there:,}"
         )
 
 

@@ -53,7 +53,8 @@ OVERLAY = "pretrained_cfg_overlay"
 
 MOST = 2**13
 MOST_SIDE = 2**11
-"""The largest whole number of a description, and the largest image, in pixels a side."""
+MOST_DEPTH = 2**8
+"""The largest number of a description, image in pixels a side, and count of blocks."""
 
 DTYPES = {str(t).removeprefix("torch."): t for t in (torch.float64, torch.float32, torch.float16)}
 DTYPES["bfloat16"] = torch.bfloat16
@@ -105,8 +106,14 @@ def _impossible(config: dict[str, Any]) -> Iterator[str]:
         yield "the names of its parts are not all text"
     if strange := sorted(arguments.keys() - {*SIZES, OVERLAY}):
         yield f"an image model is not built with {some(strange)}"
-    if not arguments.get(OVERLAY, {}).keys() <= {"num_classes"}:
+    overlay = arguments.get(OVERLAY, {})
+    if not isinstance(overlay, dict) or overlay.keys() - {"num_classes"}:
         yield f"{OVERLAY} has more than a number of classes"
+    sizes = [n for n, x in arguments.items() if n != "img_size" and type(x) in (int, float)]
+    if backbone["weights"] == "pretrained" and sizes:
+        yield f"pretrained weights have sizes of their own, not other {some(sizes)}"
+    if not allows(int, arguments.get("depth", 1)) or arguments.get("depth", 1) > MOST_DEPTH:
+        yield f"no image model has {arguments['depth']!r} blocks"
     large = [n for n in numbers((config["method"], arguments, config["num_frames"])) if n > MOST]
     if large:
         yield f"{max(large):.3g} is more than any size of a model"
