@@ -105,7 +105,7 @@ def test_a_checkpoint_of_the_hub_chooses_no_file_of_this_machine():
 def test_a_pipe_is_not_waited_for(name, saved):
     (saved / name).unlink()
     os.mkfifo(saved / name)
-    with pytest.raises(CheckpointError, match="a pipe or a device|holds no adapter_config"):
+    with pytest.raises(CheckpointError, match=r"a pipe or a device|holds no adapter_config"):
         load(saved)
     for read in (read_scores, read_state):
         with pytest.raises(StillmotionError):
