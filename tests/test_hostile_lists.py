@@ -69,9 +69,7 @@ def test_what_cannot_be_read_is_refused(name, ending, tmp_path):
 @example(json.dumps({"a": HUGE}).encode())
 @example(b'{"a": 1e999}')
 @example(b'[{"path": "v.mp4", "start": 1%s}]' % (400 * b"0"))
-@example(
-    b'{"database": {"v": {"annotations": [{"segment": [0, 1%s], "label": "a"}]}}}' % (400 * b"0")
-)
+@example(b'{"database": {"v": {"annotations": [{"segment": [0, 1%s]}]}}}' % (400 * b"0"))
 @example(b"video,start,end,label\nv\n")
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -103,11 +101,8 @@ def test_combinations_of_a_manifest_are_counted_before_they_are_made(tmp_path):
 def test_the_last_number_of_a_line_is_what_it_ends_with(line):
     ended = last_number(line)
     if ended is None:
-        assert not any(
-            line.endswith(f"{mark}{n}") and line[:-2].strip(", \t")
-            for mark in ", \t"
-            for n in "019"
-        )
+        rest = line.rstrip("019")
+        assert rest == line or not rest.strip(", \t") or rest[-1] not in ", \t"
         return
     video, number = ended
     assert line.startswith(video)

@@ -13,9 +13,7 @@ from stillmotion.given_files import MOST_YAML, from_yaml
 from stillmotion.recipe import Recipe
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(60))
-MERGES = "a0: &a0 {b: 1}\n" + "".join(
-    f"a{n + 1}: &a{n + 1} {{<<: [*a{n}, *a{n}]}}\n" for n in (0, 1)
-)
+MERGES = "a: &a {b: 1}\nc: {<<: [*a, *a]}\n"
 SCRAPS = (
     *(None, -1, 0, 10**400, 0.5, float("nan"), float("inf"), True),
     *("", "x", "\ud800", "a\0b", [], [1], ["a"], [[1]], [None], {}, {"a": 1}, {1: 2}),
@@ -31,7 +29,7 @@ def every_place(value, place=()):
             yield from every_place(inner, (*place, key))
 
 
-def test_a_value_of_another_kind_is_refused_by_name():
+def test_a_value_of_another_kind_is_refused_by_name(unchecked):
     values, refused = Recipe(data="d", out="o").to_dict(), 0
     for place in every_place(values):
         for scrap in SCRAPS:
@@ -55,7 +53,7 @@ def test_a_value_of_another_kind_is_refused_by_name():
 @example("[" * 5000)
 @example("1:" * 3000 + "1")
 @example("0x" + "f" * 10_000)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_text_is_yaml_or_one_kind_of_error(text):
     try:
         repr(from_yaml(text))
@@ -70,7 +68,7 @@ def test_any_text_is_yaml_or_one_kind_of_error(text):
         (MERGES, "write its values out"),
         ("seed: 1\nseed: 2\n", "'seed' stands there twice"),
         ("videos: {shots: 1, shots: 2}\n", "'shots' stands there twice"),
-        ("a: " + "[" * 50_000, "nested too deeply"),
+        ("a: " + "[" * 3000, "nested too deeply"),
         ("# " + MOST_YAML * "x", "the most"),
         ("!!python/object/apply:os.mkdir [was_here]", "could not determine a constructor"),
         ("\0", "special characters"),
