@@ -13,48 +13,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from stillmotion.backbones import OWN_WEIGHTS, OpenBackbone, load_backbone, open_backbone
+from stillmotion.checkpoint_files import (
+    CONFIG,
+    DTYPES,
+    FORMAT,
+    TENSORS,
+    read_config,
+    read_tensors,
+    refuse_misfits,
+)
 from stillmotion.data.parts import Part
-from stillmotion.errors import CheckpointError, unknown
+from stillmotion.errors import CheckpointError
 from stillmotion.files import write_bytes, write_text, writing_together
 from stillmotion.methods import method_from_dict
 from stillmotion.model import VideoClassifier
-from stillmotion.nn.state import mismatch
 from stillmotion.version import __version__
 
 if TYPE_CHECKING:
     from os import PathLike
 
-CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
-FORMAT = "stillmotion adapter 2"
 
-DESCRIPTION = {
-    "method": dict,
-    "backbone": dict,
-    "dtype": str,
-    "num_frames": int,
-    "class_names": list,
-    "info": dict,
-}
-BACKBONE = {
-    "name": str | None,
-    "arguments": dict,
-    "weights": str | None,
-    "sha256": str,
-    "image_size": list,
-    "mean": list,
-    "std": list,
-}
-"""What loading needs of `adapter_config.json`, and of what it says of the backbone."""
-
-DTYPES = {str(t).removeprefix("torch."): t for t in (torch.float64, torch.float32, torch.float16)}
-DTYPES["bfloat16"] = torch.bfloat16
-"""Number types that a model may have."""
+WIDEST = 16
+"""How many times the bytes of its file a model may take: float64 of eight bits, and the adapter."""
 
 
 def save(model: VideoClassifier, directory: Path) -> None:
@@ -122,7 +106,20 @@ def load(
     """
     directory = find(source)
     config = read_config(directory)
+    if weights is None and not Path(source).exists():
+        refuse_path(config["backbone"]["weights"], source)
+    found = read_tensors(directory / TENSORS)
+    planned = plan(config, backbone, directory)
+    fill(planned, found, directory / TENSORS)
+    refuse_too_large(planned, directory, weights or config["backbone"]["weights"])
     opened = rebuild_backbone(config["backbone"], weights, backbone, directory)
+    model = assemble(config, opened, directory)
+    fill(model, found, directory / TENSORS)
+    return model.eval()
+
+
+def assemble(config: Mapping[str, Any], opened: OpenBackbone, directory: Path) -> VideoClassifier:
+    """The model that a checkpoint describes, its trained tensors not yet filled."""
     try:
         model = VideoClassifier(
             opened,
@@ -137,9 +134,39 @@ def load(
             f"{directory / CONFIG} describes no possible model: {error}"
         ) from error
     model.info = config["info"]
-    model.to(DTYPES[config["dtype"]])
-    load_tensors(model, directory / TENSORS)
-    return model.eval()
+    return model.to(DTYPES[config["dtype"]])
+
+
+def plan(config: Mapping[str, Any], module: nn.Module | None, directory: Path) -> VideoClassifier:
+    """The same on the meta device: its shapes alone, which take no memory however large."""
+    with torch.device("meta"):
+        module = None if module is None else copy.deepcopy(module).to("meta")
+        opened = rebuild_backbone(config["backbone"], OWN_WEIGHTS, module, directory)
+        opened.weights = config["backbone"]["weights"]
+        return assemble(config, opened, directory)
+
+
+def refuse_too_large(
+    planned: nn.Module, directory: Path, weights: str | PathLike[str] | None
+) -> None:
+    """Refuse a model far larger than the file of its weights; a checkpoint may claim any sizes."""
+    if weights is None or not Path(weights).is_file():
+        return
+    needed = sum(x.numel() * x.element_size() for x in planned.state_dict().values())
+    there = Path(weights).stat().st_size
+    if needed > WIDEST * there:
+        raise CheckpointError(
+            f"{directory} describes a model of {needed:,} bytes, and its weights {weights} are a "
+            f"file of {there:,}"
+        )
+
+
+def refuse_path(weights: str | None, source: str | PathLike[str]) -> None:
+    """Refuse that a checkpoint of somebody else's chooses a file of this machine."""
+    if weights not in (None, OWN_WEIGHTS, "pretrained", "none"):
+        raise CheckpointError(
+            f"{source} was trained on weights in a file, {weights}: get it, and give weights=PATH"
+        )
 
 
 def find(source: str | PathLike[str]) -> Path:
@@ -169,30 +196,6 @@ def looks_like_hub_id(source: str) -> bool:
     return bool(user and name) and "/" not in name and not source.startswith((".", "~"))
 
 
-def read_config(directory: Path) -> dict[str, Any]:
-    """The checkpoint's description, with all that loading needs."""
-    path = directory / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise CheckpointError(f"{path} does not describe a {FORMAT!r}, which this version reads")
-    for part, kinds in ((config, DESCRIPTION), (config.get("backbone"), BACKBONE)):
-        found = part if isinstance(part, dict) else {}
-        wrong = [key for key, kind in kinds.items() if not isinstance(found.get(key), kind)]
-        if wrong:
-            raise CheckpointError(
-                f"{path} is damaged: {', '.join(wrong)} missing or of the wrong type"
-            )
-    size = config["backbone"]["image_size"]
-    if len(size) != 2 or not all(isinstance(side, int) for side in size):
-        raise CheckpointError(f"{path} is damaged: image_size is {size}, not height and width")
-    if config["dtype"] not in DTYPES:
-        raise CheckpointError(f"{path} is damaged: {unknown('dtype', config['dtype'], DTYPES)}")
-    return config
-
-
 def rebuild_backbone(
     recorded: dict[str, Any],
     weights: str | PathLike[str] | None,
@@ -218,7 +221,7 @@ def rebuild_backbone(
     opened.mean, opened.std = tuple(recorded["mean"]), tuple(recorded["std"])
     if recorded["weights"] == OWN_WEIGHTS:
         opened.weights, opened.sha256 = OWN_WEIGHTS, recorded["sha256"]
-    elif opened.sha256 != recorded["sha256"]:
+    elif opened.sha256 not in (None, recorded["sha256"]):  # None: of shapes alone
         raise CheckpointError(
             f"{directory} belongs to {recorded['name'] or 'an image model'} with weights "
             f"{recorded['sha256']}, but these are {opened.sha256}. Give the weights that it "
@@ -228,21 +231,21 @@ def rebuild_backbone(
 
 
 def load_tensors(model: VideoClassifier, path: Path) -> None:
-    """Fill the trained tensors, strictly."""
-    found = read_tensors(path)
+    """Fill the trained tensors, strictly.
+
+    Raises:
+        CheckpointError: the file is damaged, or its tensors are not the model's.
+    """
+    fill(model, read_tensors(path), path)
+
+
+def fill(model: VideoClassifier, found: Mapping[str, Tensor], path: Path) -> None:
+    """The same with tensors that were read; on the meta device it only holds them against it."""
     if model.is_self_contained:
         add_biases(model, found)
-    if problem := mismatch(found, model.checkpoint_tensors()):
-        raise CheckpointError(f"{path} does not fit its configuration: {problem}")
-    model.load_state_dict(found, strict=False)
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """A checkpoint's tensors by name."""
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
+    refuse_misfits(path, found, model.checkpoint_tensors())
+    if not model.mean.is_meta:
+        model.load_state_dict(found, strict=False)
 
 
 def add_biases(model: nn.Module, found: Mapping[str, Tensor]) -> None:

@@ -29,8 +29,16 @@ def allows(hint: Any, value: object) -> bool:
         return isinstance(value, tuple) and allows_items(options, value)
     if hint in (int, float):
         kinds = int if hint is int else int | float
-        return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, kinds) and not isinstance(value, bool) and is_finite(value)
     return kind is ClassVar or isinstance(value, kind or hint)
+
+
+def is_finite(value: int | float) -> bool:
+    """Whether it can be computed with: whole numbers beyond the largest float cannot."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def allows_items(hints: tuple[Any, ...], values: tuple[object, ...]) -> bool:

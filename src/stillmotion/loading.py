@@ -38,6 +38,9 @@ USUAL_SECONDS = 4.0
 """Length of a training video where nothing tells it: the usual one of Something-Something (Goyal et
 al., arXiv 1706.04261)."""
 
+MOST = 4096
+"""Clips of a video, and pixels of its shorter side, that a checkpoint may ask for."""
+
 REGION = 2
 """And to so many times that where a region of the frames is used."""
 
@@ -201,20 +204,29 @@ def sampling_of(model: VideoClassifier) -> Sampling:
     Raises:
         CheckpointError: where the checkpoint says what cannot be.
     """
-    told: dict[str, Any] = dict(model.info.get("sampling", {"num_frames": model.num_frames}))
+    told: Any = model.info.get("sampling", {"num_frames": model.num_frames})
     try:
-        return Sampling(**told | {"strides": tuple(told.get("strides", ()))})
-    except (TypeError, ConfigurationError) as error:
+        sampling = Sampling(**told | {"strides": tuple(told.get("strides", ()))})
+    except (AttributeError, TypeError, ConfigurationError) as error:
         raise CheckpointError(f"the checkpoint's sampling is damaged: {told}") from error
+    if sampling.num_frames > model.num_frames:
+        raise CheckpointError(
+            f"the checkpoint's sampling takes {sampling.num_frames} frames: this model was built "
+            f"for 1 to {model.num_frames}"
+        )
+    return sampling
 
 
 def views_of(model: VideoClassifier) -> Views:
     """The views with which a model was scored when it was trained; one where it is not known."""
     told = model.info.get("views", {})
     try:
-        return Views(**told)
+        views = Views(**told)
+        if max(views.clips, views.short_side or 0) > MOST:
+            raise ConfigurationError("no score was ever made so")
     except (TypeError, ConfigurationError) as error:
         raise CheckpointError(f"the checkpoint's views are damaged: {told}") from error
+    return views
 
 
 def usual_seconds_of(model: VideoClassifier) -> tuple[float, bool]:

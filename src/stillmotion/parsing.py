@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
-import yaml
 
 from stillmotion.errors import ConfigurationError
+from stillmotion.given_files import read_yaml
 from stillmotion.methods import METHODS, get_method
 from stillmotion.recipe import Recipe, start_of
 
@@ -157,8 +157,8 @@ def early(arguments: Sequence[str]) -> dict[str, str]:
 def read_config(path: Path) -> dict[str, str]:
     """The method, the preset and the data that a YAML file names."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        values = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot read {path}: {error}") from error
     given = values if isinstance(values, dict) else {}
     return {k: given[k] for k in ("method", "preset", "data") if isinstance(given.get(k), str)}

@@ -13,8 +13,9 @@ import yaml
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError, unknown
-from stillmotion.fields import within
+from stillmotion.fields import check_types, within
 from stillmotion.files import write_text
+from stillmotion.given_files import read_yaml
 from stillmotion.methods import METHODS, AMFlow, Method, get_method
 from stillmotion.settings import Training, Videos, Views
 
@@ -43,6 +44,7 @@ class Recipe:
     views: Views = field(default_factory=Views)
 
     def __post_init__(self) -> None:
+        check_types(self, "recipe")
         within(self, "seed", least=0, most=2**31)
         if self.training.cache_clips and not self.method.reads_frozen_frames:
             can = sorted(name for name, method in METHODS.items() if method().reads_frozen_frames)
@@ -89,9 +91,12 @@ class Recipe:
             name = str(given["method"])
             fields = start_of(get_method(name), given.pop("preset", None)).to_dict()
             del fields["method"]
-            given["method"] = get_method(name).with_fields(fields | (given.pop(name, None) or {}))
+            own = given.pop(name, None) or {}
+            if not isinstance(own, dict):
+                raise ConfigurationError(f"{name} cannot be {own!r}: it is names with values")
+            given["method"] = get_method(name).with_fields(fields | own)
         for name, part in PARTS.items():
-            if isinstance(given.get(name), dict):
+            if name in given and not isinstance(given[name], part):
                 given[name] = _build(part, name, given[name])
         return _build(cls, "recipe", given)
 
@@ -99,8 +104,8 @@ class Recipe:
     def read(cls, path: Path, *, data: str | None = None, out: str | None = None) -> "Recipe":
         """A recipe from a YAML file; ``data`` and ``out`` where it leaves them open, or others."""
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+            values = read_yaml(path)
+        except (OSError, ValueError) as error:
             raise ConfigurationError(f"cannot read the recipe {path}: {error}") from error
         if not isinstance(values, dict):
             raise ConfigurationError(f"{path} is no recipe: it holds no names with values")
@@ -145,6 +150,8 @@ def _plain(value: Any) -> Any:
 
 def _build(part: type, name: str, values: dict[str, Any]) -> Any:
     """A dataclass from plain values; lists become tuples."""
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{name} cannot be {values!r}: it is names with values")
     known = {f.name for f in dataclasses.fields(part)}
     for given in values.keys() - known:
         raise ConfigurationError(unknown(f"setting of {name}", str(given), known))

@@ -22,7 +22,9 @@ from rich.table import Table
 from stillmotion.data.reading import read_videos
 from stillmotion.data.rows import canonical_split
 from stillmotion.errors import ConfigurationError, DataError
+from stillmotion.fields import allows
 from stillmotion.files import write_text
+from stillmotion.given_files import read_json
 from stillmotion.processes import is_main
 from stillmotion.recipe import Recipe
 from stillmotion.training import state, train
@@ -146,12 +148,22 @@ def run_repeats(repeats: Sequence[Repeat], out: Path, *, quiet: bool = False) ->
 
 
 def _finished(recipe: Recipe) -> dict[str, Any] | None:
-    """The evaluation of a run that has been finished with these settings; None: it has not."""
+    """The evaluation of a run that has been finished with these settings; None: it has not.
+
+    Raises:
+        DataError: it is damaged.
+    """
     path = Path(recipe.out, "evaluation.json")
     if not path.is_file():
         return None
     state.earlier(Path(recipe.out), recipe, resume=True)
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        told = read_json(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged: {error}") from error
+    if not isinstance(told, dict) or not all(allows(float | None, told.get(s)) for s in SCORES):
+        raise DataError(f"{path} is damaged: its scores are no numbers")
+    return told
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -8,17 +8,18 @@ were asked about. Where classes are combinations, the columns are those of all p
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from jaxtyping import Float, Int
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, float32, int64
 
 from stillmotion.data.manifest import Metric
 from stillmotion.data.parts import Part, combinations, sizes_of
 from stillmotion.errors import DataError
 from stillmotion.files import write_bytes
+from stillmotion.given_files import from_json, refuse_endless
 from stillmotion.metrics import softmax
 
 FORMAT = "stillmotion scores 1"
@@ -92,34 +93,51 @@ def read_scores(path: Path) -> SavedScores:
         DataError: the file is missing, damaged, or another kind of file.
     """
     try:
+        refuse_endless(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise DataError(
             f"cannot read {path} as a run, an evaluation (.json) or a file of scores: {error}"
         ) from error
     if metadata.get("format") != FORMAT:
         raise DataError(f"{path} holds no scores: `stillmotion evaluate` writes them")
     try:
-        described = json.loads(metadata["described"])
+        described = from_json(metadata["described"])
         scores = SavedScores(
-            videos=tuple((str(p), start, end) for p, start, end in described["videos"]),
-            parts=tuple(Part(n, tuple(names)) for n, names in described["parts"].items()),
-            classes=tuple(described["classes"]),
+            videos=tuple((str(p), moment(s), moment(e)) for p, s, e in described["videos"]),
+            parts=tuple(Part(n, tuple(map(str, c))) for n, c in described["parts"].items()),
+            classes=tuple(map(str, described["classes"])),
             average=described["average"],
             metric=described["metric"],
             told=dict(described["told"]),
             **tensors,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{path} is damaged: {error}") from error
     check(scores, path)
     return scores
 
 
+def moment(told: Any) -> float | None:
+    """Seconds, or nothing."""
+    return None if told is None else float(told)
+
+
 def check(scores: SavedScores, path: Path) -> None:
-    """Refuse a file whose pieces do not fit each other."""
+    """Refuse a file whose pieces do not fit each other.
+
+    Raises:
+        DataError: with what does not fit.
+    """
+    if scores.average not in ("probabilities", "logits") or scores.metric not in get_args(Metric):
+        raise DataError(f"{path} is damaged: {scores.average} and {scores.metric} are no scores")
+    numbers = (scores.probabilities, scores.logits)
+    if scores.labels.dtype != int64 or not all(x.dtype == float32 for x in numbers):
+        raise DataError(f"{path} is damaged: scores are float32, and labels int64")
+    if not all(bool(x.isfinite().all()) for x in numbers):
+        raise DataError(f"{path} is damaged: some scores are not finite")
     n, width = len(scores.videos), sum(scores.sizes) or len(scores.classes)
     shapes = [tuple(t.shape) for t in (scores.probabilities, scores.logits, scores.labels)]
     labels = scores.labels.tolist()

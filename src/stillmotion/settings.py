@@ -63,6 +63,7 @@ class Videos:
     """Stop where more than this part of the videos cannot be read; fewer are counted and listed."""
 
     def __post_init__(self) -> None:
+        check_types(self, "videos")
         within(self, "val_fraction", "max_unreadable", least=0, most=1)
         counts = ("keep_frames", "keep_gib", "cache_gib", "workers", "shots", "ways", "episode")
         within(self, *counts, least=0)

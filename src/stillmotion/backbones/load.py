@@ -2,6 +2,8 @@
 
 import importlib
 import logging
+import zipfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -192,10 +194,44 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"there are no weights at {path}; weights is 'pretrained', 'none', or the path of a "
             "safetensors file or of a directory that holds model.safetensors"
         )
+    refuse_packed(path)
     try:
-        return timm.models.load_state_dict(str(path), weights_only=True)
+        found = timm.models.load_state_dict(str(path), weights_only=True)
     except Exception as error:
         raise WeightsError(f"cannot read weights from {path}: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(x, Tensor) for x in found.values()):
+        raise WeightsError(f"cannot read weights from {path}: it holds more than tensors by name")
+    refuse_unheld(found)
+    return {str(name): tensor for name, tensor in found.items()}
+
+
+def refuse_packed(path: Path) -> None:
+    """Refuse a `.pth` whose content is larger than the file: torch.save never packs any.
+
+    Raises:
+        WeightsError: a kilobyte may unpack to any size.
+    """
+    with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+        if size > path.stat().st_size:
+            raise WeightsError(f"{path} unpacks to {size:,} bytes; torch.save writes none such")
+
+
+def refuse_unheld(tensors: Mapping[Any, Tensor]) -> None:
+    """Refuse tensors of which a file holds less than they have: one number, repeated without end.
+
+    Raises:
+        WeightsError: with their names.
+    """
+    if unheld := [str(name) for name, tensor in tensors.items() if not is_held(tensor)]:
+        raise WeightsError(f"the file does not hold all numbers of {some(unheld)}")
+
+
+def is_held(tensor: Tensor) -> bool:
+    """Whether a tensor has no more numbers than there are in memory."""
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def filter_for(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -5,7 +5,6 @@ later passes over the files that are there: after a crash, the same command goes
 that answer the same videos write the same file.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from stillmotion.collection.plan import Plan
 from stillmotion.data.dataset import Batch
 from stillmotion.errors import ConfigurationError
 from stillmotion.files import as_json, is_partial, write_text
+from stillmotion.given_files import read_json
 from stillmotion.identity import model_sha256
 from stillmotion.loading import sampling_of, view_loader
 from stillmotion.prediction import Predictor
@@ -131,15 +131,17 @@ def begin(out: Path, described: dict[str, Any]) -> None:
     # Listed before the plan is read: another process may write it in between.
     there = list(out.iterdir()) if out.is_dir() else []
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = read_json(path)
     except FileNotFoundError:
         if not all(other.name == PLAN or is_partial(other) for other in there):
             told = f"{out} holds files that are no answers: choose another --out"
             raise ConfigurationError(told) from None
         write_text(path, as_json(described))
         return
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} is damaged: choose another --out") from error
+    if not isinstance(earlier, dict):
+        raise ConfigurationError(f"{path} is damaged: choose another --out")
     changed = sorted(k for k in {*earlier, *described} if earlier.get(k) != described.get(k))
     if changed:
         raise ConfigurationError(

@@ -105,7 +105,7 @@ def seconds(told: object, what: str) -> float:
     """
     try:
         moment = float(told)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         moment = nan
     if not isfinite(moment):
         raise DataError(f"{what} {told!r} is no number of seconds")

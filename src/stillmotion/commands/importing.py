@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import yaml
-
 from stillmotion.commands import importing_peft
 from stillmotion.commands.shared import Arguments
 from stillmotion.errors import ConfigurationError
+from stillmotion.given_files import from_yaml
 from stillmotion.parsing import Parser
 
 FIELDS = (
@@ -74,8 +73,8 @@ def parsed(option: str, value: str) -> Any:
         ConfigurationError: where there is none, or it cannot be read.
     """
     try:
-        found = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        found = from_yaml(value)
+    except ValueError as error:
         raise ConfigurationError(f"{option} {value}: {' '.join(str(error).split())}") from error
     if found is None:
         raise ConfigurationError(f"{option} needs a value: {option}=VALUE")

@@ -20,12 +20,12 @@ order: UCF101's file has `Hammering` before `HammerThrow`, as a sort without reg
                   the 19 of the cross-view protocols
 """
 
-import json
 from collections.abc import Iterable
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from stillmotion.errors import DataError, unknown
+from stillmotion.given_files import from_json, read_text
 
 CLASS_LISTS = (
     "diving48", "hmdb51", "jester", "kinetics400", "kinetics700", "smarthome", "smarthome_cv",
@@ -68,10 +68,12 @@ def distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 def _read_file(path: Path) -> tuple[str, ...]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        told = json.loads(text) if path.suffix.lower() == ".json" else text.splitlines()
+        text = read_text(path)
+        told = from_json(text) if path.suffix.lower() == ".json" else text.splitlines()
         lines = _by_index(told) if isinstance(told, dict) else list(told)
-    except (OSError, ValueError, TypeError) as error:
+        if not all(isinstance(line, str | int | float) for line in lines):
+            raise ValueError("not all are names")
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{path}: class names cannot be read: {error}") from error
     names = distinct(str(line).strip() for line in lines if str(line).strip())
     if not names:

@@ -1,7 +1,6 @@
 """The records of a list file, as it writes them: JSON, JSON lines, or text in columns."""
 
 import csv
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from reprlib import repr as shortened
 from typing import Any
 
 from stillmotion.errors import DataError
+from stillmotion.given_files import from_json, read_text
 
 COLUMNS = {
     "path": ("path", "video", "file_name", "filename", "video_path", "file"),
@@ -37,8 +37,8 @@ def list_text(path: Path) -> str:
         DataError: it is no text, or cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
+        return read_text(path)
+    except ValueError as error:
         raise DataError(f"{path}: not a list file: its bytes are not UTF-8 text") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
@@ -80,9 +80,8 @@ def json_records(path: Path, text: str, columns: Mapping[str, str]) -> Records:
 
 def _from_json(text: str, *, place: str) -> Any:
     try:
-        return json.loads(text)
-    # Also numbers of thousands of digits, and brackets nested as deeply.
-    except (ValueError, RecursionError) as error:
+        return from_json(text)
+    except ValueError as error:
         raise DataError(f"{place}: not valid JSON: {error}") from error
 
 

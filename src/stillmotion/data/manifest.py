@@ -19,6 +19,7 @@ from stillmotion.data.list_files import MANIFEST
 from stillmotion.data.parts import Part, combinations
 from stillmotion.errors import DataError
 from stillmotion.files import writing
+from stillmotion.given_files import from_json
 
 if TYPE_CHECKING:
     from stillmotion.data.annotations import VideoList
@@ -73,10 +74,10 @@ def read_header(path: Path) -> Header | None:
         DataError: a manifest of another version, or one whose first line is damaged.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            told = json.loads(file.readline())
+        with path.open(encoding="utf-8-sig") as file:
+            told = from_json(file.readline())
     # No JSON lines, or no text, or a text of brackets: whoever reads the list says so.
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     if not isinstance(told, dict) or MANIFEST not in told:
         return None

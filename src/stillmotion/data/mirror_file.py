@@ -17,9 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stillmotion.errors import DataError, unknown
+from stillmotion.given_files import from_yaml, read_text
 
 
 def read_pairs(path: Path, classes: Sequence[str]) -> dict[int, int | None]:
@@ -46,13 +45,13 @@ def read_pairs(path: Path, classes: Sequence[str]) -> dict[int, int | None]:
 
 def _rows(path: Path) -> list[list[Any]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
         if path.suffix.lower() not in (".yaml", ".yml", ".json"):
             delimiter = "\t" if "\t" in text else ","
             rows = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
             return [[cell.strip() for cell in row] for row in rows if row]
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, csv.Error, yaml.YAMLError) as error:
+        content = from_yaml(text)
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"cannot read the classes that a mirror swaps: {error}") from error
     if isinstance(content, dict):
         return [[name] if other is None else [name, other] for name, other in content.items()]

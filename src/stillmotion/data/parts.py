@@ -7,8 +7,9 @@ one fastest: with 300 nouns, verb 2 and noun 5 are class 605.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
-from stillmotion.errors import DataError
+from stillmotion.errors import DataError, some
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,22 @@ def sizes_of(parts: Iterable[Part]) -> tuple[int, ...]:
     return tuple(len(part.classes) for part in parts)
 
 
+MOST = 2**18
+"""Combinations at most; EPIC-KITCHENS has 29,100."""
+
+
 def combinations(parts: Iterable[Part]) -> tuple[str, ...]:
     """The names of all classes, in the order of their indices.
 
     >>> combinations([Part("verb", ("take", "put")), Part("noun", ("cup", "pan"))])
     ('take cup', 'take pan', 'put cup', 'put pan')
+
+    Raises:
+        DataError: there are too many: three lists of a thousand names would fill any memory.
     """
+    parts = tuple(parts)
+    if (count := prod(sizes_of(parts))) > MOST:
+        raise DataError(f"{some([part.name for part in parts])} combine to {count:,} classes")
     return tuple(" ".join(names) for names in product(*(part.classes for part in parts)))
 
 

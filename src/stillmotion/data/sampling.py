@@ -15,6 +15,7 @@ from stillmotion.data.indices import (
     uniform_indices,
 )
 from stillmotion.errors import ConfigurationError, unknown
+from stillmotion.fields import check_types
 
 Kind = Literal["uniform", "frame_uniform", "dense"]
 Region = Literal["frame", "motion", "boxes"]
@@ -52,7 +53,8 @@ class Sampling:
         }
         for what, (given, possible) in choices.items():
             if given not in get_args(possible):
-                raise ConfigurationError(unknown(what, given, get_args(possible)))
+                raise ConfigurationError(unknown(what, str(given), get_args(possible)))
+        check_types(self, "sampling")
         if min(self.num_frames, self.stride, *self.strides) < 1:
             raise ConfigurationError(
                 "a clip needs at least one frame and a stride of at least one, got "

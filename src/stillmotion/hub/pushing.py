@@ -23,6 +23,7 @@ from stillmotion.checkpoint import (
 from stillmotion.data.parts import Part, combinations
 from stillmotion.errors import CheckpointError, ConfigurationError, ExportError
 from stillmotion.files import write_text, writing_folder
+from stillmotion.given_files import read_json
 from stillmotion.hub.card import model_card
 from stillmotion.identity import checkpoint_sha256
 
@@ -136,7 +137,7 @@ def evaluation_of(config: dict[str, Any], directory: Path, path: Path) -> dict[s
     if not path.is_file():
         return None
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = read_json(path)
         known = told.get("model_sha256"), told.get("fewer_bits")
     except (ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error

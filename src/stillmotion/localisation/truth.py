@@ -1,7 +1,7 @@
 """Reading what is known of videos: files that say when what happens in which."""
 
 import csv
-import json
+import io
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,10 +10,14 @@ from typing import Any
 
 from stillmotion.errors import DataError, Problem, ProblemsError, some, unknown
 from stillmotion.files import readable
+from stillmotion.given_files import read_json, read_text
 from stillmotion.localisation.segment import Segment
 
 COLUMNS = ("video", "start", "end", "label")
 """Of a CSV file of segments."""
+
+MOST_BYTES = 2**28
+"""Of annotations in JSON; ActivityNet's own are a twentieth of it."""
 
 Row = tuple[str, str, Any, Any, Any]
 """Where it stands; then video, start, end and label as they are written."""
@@ -45,7 +49,7 @@ def read_truth(path: Path, *, classes: Sequence[str]) -> dict[str, list[Segment]
             f"{path}: cannot be read: it is no text in UTF-8. Known segments are CSV "
             f"({','.join(COLUMNS)}) or ActivityNet's JSON"
         ) from error
-    except (OSError, csv.Error, json.JSONDecodeError) as error:
+    except (OSError, csv.Error, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"{path}: cannot be read: {why}") from error
     if problems:
@@ -55,8 +59,8 @@ def read_truth(path: Path, *, classes: Sequence[str]) -> dict[str, list[Segment]
 
 def csv_rows(path: Path) -> Iterator[Row]:
     """The rows of a CSV file."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+    with io.StringIO(read_text(path), newline="") as file:
+        reader = csv.DictReader(file, restval="")
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
             raise DataError(
@@ -70,7 +74,7 @@ def csv_rows(path: Path) -> Iterator[Row]:
 
 def activitynet_rows(path: Path) -> Iterator[Row]:
     """The annotations of an ActivityNet file."""
-    told = json.loads(path.read_text(encoding="utf-8"))
+    told = read_json(path, most=MOST_BYTES)
     try:
         for video, entry in told["database"].items():
             for place, row in enumerate(entry["annotations"]):
@@ -91,7 +95,7 @@ def segment_from(start: Any, end: Any, label: Any, *, classes: Sequence[str]) ->
     """
     try:
         begin, stop = float(start), float(end)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"start {start!r} and end {end!r}: give seconds, two numbers") from error
     if not (math.isfinite(begin) and math.isfinite(stop)):
         raise DataError(f"start {start!r} and end {end!r}: give seconds, two numbers")

@@ -136,7 +136,7 @@ class Method:
         """
         known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         for name in fields.keys() - known:
-            raise ConfigurationError(unknown(f"field of {cls.name}", name, known))
+            raise ConfigurationError(unknown(f"field of {cls.name}", str(name), known))
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from stillmotion.backbones.load import refuse_packed, refuse_unheld
 from stillmotion.errors import WeightsError
 
 Source = str | PathLike[str] | Mapping[str, Any]
@@ -72,6 +73,7 @@ def read_contents(source: Source) -> Contents:
         beside = dict.fromkeys(map(str, entries.keys() - {wrapper}), f"beside {wrapper!r}")
         entries = entries[wrapper]
     tensors = {str(key): x for key, x in entries.items() if isinstance(x, Tensor)}
+    refuse_unheld(tensors)
     beside |= dict.fromkeys(map(str, entries.keys() - tensors.keys()), "no tensor")
     if not tensors:
         raise WeightsError(f"there are no tensors here, only {', '.join(list(beside)[:8])}")
@@ -92,6 +94,7 @@ def read_file(path: Path) -> Mapping[str, Any]:
         except (OSError, SafetensorError) as error:
             raise WeightsError(f"cannot read {path}: {error}") from error
     refuse_torchscript(path)
+    refuse_packed(path)
     try:
         # Training scripts store their options so; it holds attributes and runs nothing.
         with torch.serialization.safe_globals([argparse.Namespace]):

@@ -15,6 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from stillmotion.errors import WeightsError
+from stillmotion.given_files import from_json, refuse_endless
 from stillmotion.model import VideoClassifier
 from stillmotion.official.scheme import Fields, MethodScheme, Pixels, plain
 
@@ -60,11 +61,12 @@ def read_settings(source: str | PathLike[str] | Mapping[str, Any]) -> Settings:
     if isinstance(source, Mapping) or Path(source).suffix != ".safetensors":
         return Settings()
     try:
+        refuse_endless(Path(source))
         with safe_open(source, framework="pt") as file:
             told = (file.metadata() or {}).get(KEY)
         if told is None:
             return Settings()
-        given = json.loads(told)
+        given = from_json(told)
         mean, std = given["pixels"]
         return Settings(
             {name: plain(value) for name, value in given["fields"].items()},

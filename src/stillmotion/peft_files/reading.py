@@ -1,6 +1,5 @@
 """From an adapter of PEFT to our LoRA."""
 
-import json
 import logging
 import math
 import re
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from stillmotion.backbones import Role
 from stillmotion.checkpoint import CONFIG, TENSORS
 from stillmotion.errors import CheckpointError, ConfigurationError, some
+from stillmotion.given_files import read_json, refuse_endless
 from stillmotion.methods import LoRA
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.nn.state import mismatch
@@ -131,7 +131,8 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         CheckpointError: where they cannot be read, or something is missing or of another kind.
     """
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
+        refuse_endless(folder / TENSORS)
         found = load_file(folder / TENSORS)
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no readable PEFT adapter: {error}") from error
@@ -146,12 +147,13 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     ]
     if wrong := wrong or ([f"r={config['r']}"] if config["r"] < 1 else []):
         raise CheckpointError(f"{folder / CONFIG} is damaged: {', '.join(wrong)}")
-    refuse_incomplete(found, folder / TENSORS)
+    refuse_incomplete(found, folder / TENSORS, rank=config["r"])
     return config, found
 
 
-def refuse_incomplete(found: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse tensors without a low-rank change, halves of one, and half a classifier.
+def refuse_incomplete(found: Mapping[str, Tensor], path: Path, *, rank: int) -> None:
+    """Refuse tensors without a low-rank change, halves of one or others than of this rank, half a
+    classifier, and what is no number.
 
     Raises:
         CheckpointError: with the keys that are missing.
@@ -166,6 +168,15 @@ def refuse_incomplete(found: Mapping[str, Tensor], path: Path) -> None:
         raise CheckpointError(f"{path} is damaged: {some(missing)} missing")
     if HEAD + "weight" in found and found[HEAD + "weight"].ndim != 2:
         raise CheckpointError(f"{path} is damaged: its classifier's weights are no matrix")
+    if odd := [key for key, x in found.items() if not (x.is_floating_point() and finite(x))]:
+        raise CheckpointError(f"{path} is damaged: {some(odd)}: no floats, or not finite ones")
+    if other := [key for key in both if rank not in found[key].shape]:
+        raise CheckpointError(f"{path} is damaged: {some(sorted(other))} not of rank {rank}")
+
+
+def finite(tensor: Tensor) -> bool:
+    """Whether all numbers are, of any width."""
+    return bool(tensor.to(torch.float32).isfinite().all())
 
 
 def method_of(config: Mapping[str, Any], found: Mapping[str, Tensor]) -> LoRA:

@@ -21,7 +21,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from stillmotion.errors import CheckpointError, ConfigurationError
+from stillmotion.fields import allows
 from stillmotion.files import refuse_vanished, write_bytes
+from stillmotion.given_files import from_json, refuse_endless
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
 from stillmotion.training.position import Position
@@ -57,6 +59,13 @@ class Progress:
             self.best_epoch, self.best_score = self.epoch, score
         self.epoch += 1
         return is_best
+
+    def is_possible(self) -> bool:
+        """Whether every value is of its kind, and there is a row for every epoch."""
+        counts = allows(int, self.epoch) and allows(int, self.best_epoch)
+        sums = allows(float, self.seconds) and isinstance(self.best_score, float)
+        rows = isinstance(self.history, list) and all(isinstance(r, dict) for r in self.history)
+        return counts and sums and rows and len(self.history) == self.epoch
 
     def is_stalled(self, patience: int) -> bool:
         """Whether the last ``patience`` epochs brought nothing better."""
@@ -116,7 +125,17 @@ class SavedState:
     """Of each process inside an epoch; none between two epochs."""
 
     def restore(self, model: VideoClassifier, optimizer: Optimizer, schedule: LambdaLR) -> None:
-        """Put everything back where it was."""
+        """Put everything back where it was.
+
+        Raises:
+            CheckpointError: the state is not of such a run.
+        """
+        try:
+            self._restore(model, optimizer, schedule)
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(f"the saved state does not fit this run: {error}") from error
+
+    def _restore(self, model: VideoClassifier, optimizer: Optimizer, schedule: LambdaLR) -> None:
         weights = {
             k.removeprefix("model."): t for k, t in self.tensors.items() if k.startswith("model.")
         }
@@ -144,11 +163,15 @@ def read_state(path: Path) -> SavedState:
         CheckpointError: where it is missing or damaged.
     """
     try:
+        refuse_endless(path)
         with safe_open(path, framework="pt") as file:
-            told = json.loads(file.metadata()["stillmotion"])
+            told = from_json(file.metadata()["stillmotion"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        progress = Progress(**told["progress"])
+        if not progress.is_possible() or not allows(int, told["steps"]):
+            raise ValueError("it counts what cannot be")
         return SavedState(
-            progress=Progress(**told["progress"]),
+            progress=progress,
             recipe=told["recipe"],
             videos=told["videos"],
             steps=told["steps"],
@@ -159,7 +182,8 @@ def read_state(path: Path) -> SavedState:
                 for number, position in enumerate(told["positions"])
             ],
         )
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    # What is missing or of another kind fails in whatever way Python has.
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"cannot resume from {path}: {error}") from error
 
 

@@ -5,6 +5,7 @@ Paths may hold blanks, so lines are parted from the right.
 
 import os
 import re
+import string
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,9 @@ from stillmotion.data.suffixes import VIDEO_SUFFIXES
 from stillmotion.errors import DataError, Problem
 
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|val|validation|valid|test)(?![a-z])")
-_LABEL = re.compile(r"(\S.*?)[\s,]+(\d+)")
+_SEPARATORS = " \t\r\f\v,"
+_LONGEST = 8192
+"""Characters of a line: no path has more than half of them."""
 _ENDING = "|".join(suffix[1:] for suffix in VIDEO_SUFFIXES)
 _LABELS = re.compile(rf"\S.*?\.(?:{_ENDING})(?:[\s,]+\d+){{2,}}", re.IGNORECASE)
 
@@ -54,12 +57,23 @@ def parse_line(line: str, *, numbers: int) -> tuple[str, tuple[int, ...]]:
     """
     video, found = line, list[int]()
     for _ in range(numbers):
-        match = _LABEL.fullmatch(video)
-        if match is None:
+        ended = last_number(video)
+        if ended is None:
             raise ValueError(f"expected a path and {numbers} whole number(s), got {line!r}")
-        video, number = match[1], int(match[2])
+        video, number = ended
         found.insert(0, number)
     return video, tuple(found)
+
+
+def last_number(line: str) -> tuple[str, int] | None:
+    """What stands before the whole number that a line ends with, and the number.
+
+    >>> last_number("a b, 12")
+    ('a b', 12)
+    """
+    before = line.rstrip(string.digits)
+    video = before.rstrip(_SEPARATORS)
+    return (video, int(line[len(before) :])) if video and video != before != line else None
 
 
 def read_lines(lists: Sequence[Path], *, numbers: int) -> list[Line | Problem]:
@@ -84,6 +98,9 @@ def read_lines(lists: Sequence[Path], *, numbers: int) -> list[Line | Problem]:
 
 def _read(path: Path, split: str, *, numbers: int) -> Iterator[Line | Problem]:
     for place, line in text_lines(path):
+        if len(line) > _LONGEST:
+            yield Problem(place, "line", f"{len(line):,} characters, where paths are shorter")
+            continue
         if numbers == 1 and _LABELS.fullmatch(line):
             raise _several_labels(f"{path}: {place}", line)
         try:
@@ -100,8 +117,8 @@ def video_entry(line: Line, roots: Sequence[Path]) -> Entry:
     """
     path = find_video(roots, line.video)
     bare = line.video
-    while path is None and (found := _LABEL.fullmatch(bare)):
-        bare = found[1]
+    while path is None and (found := last_number(bare)):
+        bare, _ = found
         if find_video(roots, bare):
             raise _several_labels(line.place, f"{line.video} {line.numbers[-1]}")
     return Entry(

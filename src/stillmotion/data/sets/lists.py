@@ -2,11 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stillmotion import given_files
 from stillmotion.errors import DataError
 
 
@@ -17,8 +17,8 @@ def read_text(path: Path) -> str:
         DataError: it cannot be read, or is no UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
+        return given_files.read_text(path)
+    except ValueError as error:
         raise DataError(f"{path}: not a list: its bytes are not UTF-8 text") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
@@ -64,8 +64,8 @@ def read_json(path: Path) -> Any:
         DataError: it is no JSON.
     """
     try:
-        return json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+        return given_files.from_json(read_text(path))
+    except ValueError as error:
         raise DataError(f"{path}: not valid JSON: {error}") from error
 
 

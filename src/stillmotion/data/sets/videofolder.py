@@ -1,7 +1,6 @@
 """Hugging Face's videofolder: a folder a class, perhaps in train, validation and test; or files
 whose labels stand in metadata.csv or metadata.jsonl beside them, in a column file_name."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from stillmotion.data.sets.entries import Entry, listing
 from stillmotion.data.sets.lists import csv_records, text_lines
 from stillmotion.data.sets.tree import Tree
 from stillmotion.errors import DataError, Problem
+from stillmotion.given_files import from_json
 
 _LABELS = ("label", "labels", "class", "action")
 
@@ -58,8 +58,8 @@ def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         return
     for place, line in text_lines(path):
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            record = from_json(line)
+        except ValueError as error:
             raise DataError(f"{path}: {place}: not valid JSON: {error}") from error
         if not isinstance(record, dict) or "file_name" not in record:
             raise DataError(f"{path}: {place}: expected an object with file_name and label")
