@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[type, ...]] = {
 }
 """What the values that are read may be; those that are not None must be there."""
 
-OTHERWISE = {"lora_dropout": 0.0}
+OTHERWISE: dict[str, Any] = {"lora_dropout": 0.0}
 """What PEFT takes where nothing is said."""
 
 READ = {"r", "lora_alpha", "lora_dropout", "use_rslora", "peft_type"}
