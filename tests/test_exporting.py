@@ -139,7 +139,7 @@ def test_what_is_there_is_not_written_over(tmp_path):
 
 def test_a_region_of_the_frames_is_refused(tmp_path):
     model = trained(VARIANTS["linear_probe"])
-    model.info["sampling"] = Sampling(region="motion").to_dict()
+    model.info["sampling"] = Sampling(num_frames=4, region="motion").to_dict()
     with pytest.raises(ConfigurationError, match=r"sampling\.region=motion"):
         to_onnx(model, tmp_path / "onnx")
 
