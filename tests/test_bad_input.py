@@ -417,3 +417,21 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr("stillmotion.commands.predict.run", lambda arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         stillmotion("predict")
+
+
+def test_what_holds_no_video_keeps_no_other_file_from_its_answer(finished_run, few_videos, capfd):
+    folder = few_videos.parent / "empty"
+    folder.mkdir(exist_ok=True)
+    video = next(few_videos.rglob("*.mp4"))
+    assert stillmotion("predict", finished_run, folder, video, "/dev/null") == 2
+    told, wrong = capfd.readouterr()
+    assert told.startswith(str(video))
+    assert "there are no videos in" in wrong
+    assert "/dev/null: a pipe or a device, not a file" in wrong
+    assert wrong.endswith("stillmotion: 2 not read\n")
+
+
+def test_addresses_are_not_taken_for_files(told, finished_run):
+    assert "https://host/door.mp4: addresses are not fetched" in told(
+        "predict", finished_run, "https://host/door.mp4"
+    )

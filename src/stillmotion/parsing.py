@@ -45,8 +45,11 @@ class Parser(jsonargparse.ArgumentParser):
         """Raise what argparse would print and exit with."""
         told = plainly(" ".join(re.sub(r'Parser key "(.*?)":', r"--\1:", str(message)).split()))
         told = re.sub(r"Expected a typing\.Literal\[(.*?)\]\.", r"Possible: \1.", told)
-        told = told.replace("Expected a <class 'tuple'>.", "It is a list, such as [1, 2].")
+        told = re.sub(r"Expected a <class '(tuple|list)'>\.", "It is a list, such as [1,2].", told)
         options = [o for action in self._actions for o in action.option_strings]
+        if lacking := re.fullmatch("the following arguments are required: (.+)", told):
+            names = lacking[1].split(", ")
+            told = f"give {' and '.join(f'--{n}' if f'--{n}' in options else n for n in names)}"
         for word in told.split():
             word = word.split("=")[0].rstrip(":")
             near = difflib.get_close_matches(word, options, n=1, cutoff=0.7)

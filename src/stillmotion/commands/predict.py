@@ -15,7 +15,7 @@ from stillmotion.commands.shared import (
     add_views,
     views_from,
 )
-from stillmotion.errors import ConfigurationError, VideoError
+from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.parsing import Parser
 
 if TYPE_CHECKING:
@@ -32,13 +32,10 @@ def run(arguments: Arguments) -> int:
 
         collection = read_collection(values["manifest"], split=values["split"])
         return answer_all(collection, predictor_from(values), values)
-    from stillmotion.prediction import video_files
-
-    paths = list(video_files([Path(f) for f in values["files"]]))
+    paths, unreadable = files_of(values["files"])
     predictor = predictor_from(values)
     if values["precision"] != "fp32":
         print(predictor.quantise(values["precision"], paths).line(), file=sys.stderr)
-    unreadable = 0
     for path in paths:
         try:
             prediction = predictor(path)
@@ -51,8 +48,35 @@ def run(arguments: Arguments) -> int:
         else:
             print(prediction.line(top=values["top"]))
     if unreadable and len(paths) > 1:
-        print(f"stillmotion: {unreadable} of {len(paths)} not read", file=sys.stderr)
+        print(f"stillmotion: {unreadable} not read", file=sys.stderr)
     return 2 if unreadable else 0
+
+
+def files_of(given: list[str]) -> tuple[list[Path], int]:
+    """All files, and how many folders had none, each of which is said.
+
+    Raises:
+        ConfigurationError: for an address.
+        DataError: where there is no file at all.
+    """
+    from stillmotion.prediction import video_files
+
+    found: list[Path] = []
+    empty: list[DataError] = []
+    for name in given:
+        if "://" in name:
+            raise ConfigurationError(
+                f"{name}: addresses are not fetched; download the file, or see stillmotion watch"
+            )
+        try:
+            found += video_files([Path(name)])
+        except DataError as error:
+            empty.append(error)
+    if not found:
+        raise empty[0]
+    for error in empty:
+        print(f"stillmotion: {error}", file=sys.stderr)
+    return found, len(empty)
 
 
 def predictor_from(values: dict[str, Any]) -> "Predictor":

@@ -111,7 +111,8 @@ def open_member(path: Path) -> Window:
     """
     found = split_member(path)
     if found is None:
-        raise VideoError(f"{path}: no such file")
+        what = "a pipe or a device, not a file" if os.path.exists(path) else "no such file"
+        raise VideoError(f"{path}: {what}")
     tar, name = found
     return Window(tar, extent_of(tar, name), name=name)
 
