@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from io import BufferedReader, RawIOBase
 from itertools import groupby
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def claimed_samples(file: RawIOBase) -> int:
         reader.detach()
 
 
-def _leaves(file: BufferedReader) -> Iterator[Leaf]:
+def _leaves(file: BinaryIO) -> Iterator[Leaf]:
     """The boxes that tell something, in the order of the file."""
     begin, end, track, tracks = 0, file.seek(0, os.SEEK_END), 0, 0
     outer: list[tuple[int, int, int]] = []
@@ -94,7 +94,7 @@ def _leaves(file: BufferedReader) -> Iterator[Leaf]:
     raise ValueError(f"its header has more than {MAX_BOXES} boxes")
 
 
-def _claims(file: BufferedReader, leaves: Iterable[Leaf]) -> int:
+def _claims(file: BinaryIO, leaves: Iterable[Leaf]) -> int:
     """What the boxes of a track claim, or those outside of all."""
     claimed = 0
     found: dict[bytes, list[int]] = defaultdict(list)
@@ -116,14 +116,12 @@ def _claims(file: BufferedReader, leaves: Iterable[Leaf]) -> int:
     return claimed - _number(file, found[b"stsz"][0] + 8) + packets
 
 
-def _may_tick(file: BufferedReader, stts: int) -> bool:
+def _may_tick(file: BinaryIO, stts: int) -> bool:
     """Whether FFmpeg may find one tick a sample: it takes impossible durations for that."""
     return not 2 <= _number(file, stts + 12) < 2**31
 
 
-def _is_old_sound(
-    file: BufferedReader, found: dict[bytes, list[int]], handlers: set[bytes]
-) -> bool:
+def _is_old_sound(file: BinaryIO, found: dict[bytes, list[int]], handlers: set[bytes]) -> bool:
     """Whether FFmpeg surely looks at the chunks alone, and not at the number of samples."""
     return (
         handlers == {b"soun"}
@@ -135,26 +133,27 @@ def _is_old_sound(
     )
 
 
-def _packets(file: BufferedReader, found: dict[bytes, list[int]]) -> int:
+def _packets(file: BinaryIO, found: dict[bytes, list[int]]) -> int:
     """How many packets FFmpeg makes of the chunks of old sound, at most."""
     chunks = sum(_number(file, place + 4) for place in found[b"stco"] + found[b"co64"])
     if not chunks or not found[b"stsc"]:
         return 0
     runs = _number(file, found[b"stsc"][0] + 4)
     table = file.read(12 * runs)
-    first, samples, _ = np.frombuffer(table[: len(table) // 12 * 12], ">u4").reshape(-1, 3).T
-    packets = -(-samples.astype(np.int64) // SOUND_PACKET)
-    lengths = np.diff(first.astype(np.int64), append=chunks + 1)
+    numbers = np.frombuffer(table[: len(table) // 12 * 12], ">u4").astype(np.int64)
+    first, samples, _ = numbers.reshape(-1, 3).T
+    packets = -(-samples // SOUND_PACKET)
+    lengths = np.append(first[1:], chunks + 1) - first
     if packets.size and first[0] == 1 and (lengths > 0).all():
         return int(lengths @ packets)
     return chunks * int(packets.max(initial=0))
 
 
-def _number(file: BufferedReader, place: int) -> int:
+def _number(file: BinaryIO, place: int) -> int:
     return int.from_bytes(_word(file, place), "big")
 
 
-def _word(file: BufferedReader, place: int) -> bytes:
+def _word(file: BinaryIO, place: int) -> bytes:
     file.seek(place)
     return file.read(4)
 
