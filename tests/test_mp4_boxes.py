@@ -1,9 +1,11 @@
 """How many samples a header claims is known, and refused, before FFmpeg takes memory for them."""
 
+import os
 import struct
 import sys
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 
 import av
 import numpy as np
@@ -184,6 +186,24 @@ def test_four_kilobytes_that_claim_many_samples_take_no_memory(tmp_path, name, t
     with pytest.raises(VideoError, match=r"claims 671088\d\d samples in \d+ bytes"):
         open_video(path)
     assert highest_mib() - before < 64
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds memory so")
+def test_a_lack_of_memory_is_no_damage(tmp_path):
+    path = tmp_path / "a.mp4"
+    open_ended = (struct.pack(">I4s", 0, kind) for kind in (b"moov", b"trak", b"stbl", b"stsz"))
+    count = 2**24
+    path.write_bytes(b"".join([*open_ended, struct.pack(">III", 0, 0, count)]))
+    os.truncate(path, 4 * count + 100)  # zeros, which take no place: what is claimed is there
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 2**25, before[1]))
+    try:
+        with pytest.raises(VideoError, match=r"a.mp4: there is too little memory to read it"):
+            open_video(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_a_compressed_header_is_refused(tmp_path):
