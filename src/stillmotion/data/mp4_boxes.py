@@ -12,9 +12,9 @@ import os
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from io import BufferedReader, RawIOBase
+from io import BufferedIOBase, BufferedReader, RawIOBase
 from itertools import groupby
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def claimed_samples(file: RawIOBase) -> int:
         reader.detach()
 
 
-def _leaves(file: BinaryIO) -> Iterator[Leaf]:
+def _leaves(file: BufferedIOBase) -> Iterator[Leaf]:
     """The boxes that tell something, in the order of the file."""
     begin, end, track, tracks = 0, file.seek(0, os.SEEK_END), 0, 0
     outer: list[tuple[int, int, int]] = []
@@ -94,7 +94,7 @@ def _leaves(file: BinaryIO) -> Iterator[Leaf]:
     raise ValueError(f"its header has more than {MAX_BOXES} boxes")
 
 
-def _claims(file: BinaryIO, leaves: Iterable[Leaf]) -> int:
+def _claims(file: BufferedIOBase, leaves: Iterable[Leaf]) -> int:
     """What the boxes of a track claim, or those outside of all."""
     claimed = 0
     found: dict[bytes, list[int]] = defaultdict(list)
@@ -116,12 +116,14 @@ def _claims(file: BinaryIO, leaves: Iterable[Leaf]) -> int:
     return claimed - _number(file, found[b"stsz"][0] + 8) + packets
 
 
-def _may_tick(file: BinaryIO, stts: int) -> bool:
+def _may_tick(file: BufferedIOBase, stts: int) -> bool:
     """Whether FFmpeg may find one tick a sample: it takes impossible durations for that."""
     return not 2 <= _number(file, stts + 12) < 2**31
 
 
-def _is_old_sound(file: BinaryIO, found: dict[bytes, list[int]], handlers: set[bytes]) -> bool:
+def _is_old_sound(
+    file: BufferedIOBase, found: dict[bytes, list[int]], handlers: set[bytes]
+) -> bool:
     """Whether FFmpeg surely looks at the chunks alone, and not at the number of samples."""
     return (
         handlers == {b"soun"}
@@ -133,7 +135,7 @@ def _is_old_sound(file: BinaryIO, found: dict[bytes, list[int]], handlers: set[b
     )
 
 
-def _packets(file: BinaryIO, found: dict[bytes, list[int]]) -> int:
+def _packets(file: BufferedIOBase, found: dict[bytes, list[int]]) -> int:
     """How many packets FFmpeg makes of the chunks of old sound, at most."""
     chunks = sum(_number(file, place + 4) for place in found[b"stco"] + found[b"co64"])
     if not chunks or not found[b"stsc"]:
@@ -149,11 +151,11 @@ def _packets(file: BinaryIO, found: dict[bytes, list[int]]) -> int:
     return chunks * int(packets.max(initial=0))
 
 
-def _number(file: BinaryIO, place: int) -> int:
+def _number(file: BufferedIOBase, place: int) -> int:
     return int.from_bytes(_word(file, place), "big")
 
 
-def _word(file: BinaryIO, place: int) -> bytes:
+def _word(file: BufferedIOBase, place: int) -> bytes:
     file.seek(place)
     return file.read(4)
 
