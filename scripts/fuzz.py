@@ -32,6 +32,8 @@ def main() -> int:
     parser.add_argument("--largest", type=int, default=200_000, help="bytes of a source")
     parser.add_argument("--out", type=Path, required=True, help="the log, JSON lines")
     options = parser.parse_args()
+    if options.mutants < 1:
+        parser.error("--mutants: give 1 or more")
     with tempfile.TemporaryDirectory() as made:
         if options.sources is None:
             write_sources(Path(made))
@@ -42,6 +44,8 @@ def main() -> int:
             for path in files
             if path.stat().st_size <= options.largest
         ]
+        if not names:
+            parser.error(f"{sources} has no files of up to {options.largest} bytes")
         judge_all(sources, names, mutants=options.mutants, out=options.out)
     return report(options.out)
 
@@ -49,20 +53,27 @@ def main() -> int:
 def judge_all(sources: Path, names: list[str], *, mutants: int, out: Path) -> None:
     """Adds to the log whatever it lacks."""
     done = {(verdict.name, verdict.seed) for verdict in verdicts(out)}
-    with Judge(sources) as judge, out.open("a", encoding="utf-8") as log:
+    with Judge(sources) as judge, out.open("ab") as log:
+        log.truncate(end_of_lines(out))
         for number in range(mutants):
             name, seed = names[number % len(names)], number // len(names)
             if (name, seed) not in done:
                 verdict = judge(name, seed)
-                print(json.dumps(asdict(verdict)), file=log, flush=True)
+                log.write(json.dumps(asdict(verdict)).encode() + b"\n")
+                log.flush()
                 if verdict.faults:
                     print(verdict, flush=True)
 
 
 def verdicts(log: Path) -> list[Verdict]:
-    """What the log holds so far."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    return [Verdict(**json.loads(line)) for line in lines]
+    """What the log holds so far; a last line that a kill cut short is not looked at."""
+    text = log.read_text(encoding="utf-8") if log.exists() else ""
+    return [Verdict(**json.loads(line)) for line in text.split("\n")[:-1]]
+
+
+def end_of_lines(log: Path) -> int:
+    """Bytes of the lines that are whole."""
+    return log.read_bytes().rfind(b"\n") + 1
 
 
 def report(log: Path) -> int:

@@ -46,6 +46,8 @@ SECONDS = 120.0
 """In which a mutant must have gone all roads, on however busy a machine."""
 MEMORY_MIB = 1024
 """That one mutant may take for itself."""
+BROKEN = ("decoder_died", "too_slow")
+"""Codes of the service that hide a crash or a hang of its decoding process."""
 LIMITS = Limits(time_limit_seconds=20.0, open_seconds=60.0)
 LOOK = Look(sampling=Sampling(num_frames=4), image_size=32, views=Views(), window=1.0, stride=0.5)
 
@@ -158,6 +160,8 @@ def judge(verdict: Verdict, path: Path, *, roads: Sequence[Road], said: Path) ->
             verdict.ends[name] = told(error, path)
         except RefusalError as error:
             verdict.ends[name] = f"{error.status}: {error.fault.reason}"
+            if error.fault.code in BROKEN:
+                verdict.faults.append(f"{name}: {error.fault.code}: {error.fault.reason}")
         except Exception:
             verdict.faults.append(f"{name}: {traceback.format_exc(limit=-3)}")
     verdict.seconds = round(time.process_time() - begun, 3)

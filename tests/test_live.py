@@ -1,5 +1,6 @@
 """Frames as they come: queues that forget, clocks that go on, sources that come back."""
 
+import gc
 import socket
 from collections import deque
 from itertools import pairwise
@@ -167,6 +168,18 @@ def test_a_file_gives_the_frames_that_it_gives_elsewhere(rotation, tmp_path):
     got = torch.stack([frame.pixels(short_side=32) for frame in frames])
     assert torch.equal(got, want.data)
     assert (live.read, live.dropped, live.damaged, live.has_end) == (12, 0, 0, True)
+
+
+def test_no_frame_waits_for_pythons_search_for_circles(tmp_path):
+    path = write_video(tmp_path / "a.mp4", num_frames=24, rotation=90)
+    with Live(path, fast=True, buffer=1) as live:
+        gc.collect()
+        gc.disable()
+        try:
+            assert sum(frame.pixels().shape == (3, 64, 48) for frame in live) == 24
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
 
 
 def test_a_file_is_never_ahead_of_its_own_speed(tmp_path):

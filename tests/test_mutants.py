@@ -23,6 +23,7 @@ from stillmotion.data.probe import probe
 from stillmotion.data.video import open_video
 from stillmotion.errors import VideoError
 from stillmotion.web.process import warm_up
+from stillmotion.web.refusal import refuse
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells what is held")
 
@@ -94,6 +95,10 @@ def takes_memory(path):
     assert len(b"\xff" * (48 * 2**20))
 
 
+def hides_a_crash(path):
+    refuse(422, "decoder_died", "it ended with status -11")
+
+
 def crashes(path):
     os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -112,6 +117,7 @@ HELD = []
         (leaves_open, "1 descriptors are left open"),
         (talks, "noise: moov atom not found"),
         (takes_memory, "it takes 4"),
+        (hides_a_crash, "decoder_died: it ended with status -11"),
     ],
 )
 def test_a_road_that_does_what_none_may_is_found_out(road, fault, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Frames come out as they were put in, whatever the container, the order or the damage."""
 
+import gc
+import runpy
 import sys
 from itertools import pairwise
 
@@ -14,6 +16,7 @@ from stillmotion.data.orientation import Orientation
 from stillmotion.data.timeline import Timeline, timeline_from_pts
 from stillmotion.data.video import available_decoders, open_video
 from stillmotion.errors import ConfigurationError, VideoError
+from stillmotion.exporting.runner import video as runner_video
 from videos import levels, write_sound, write_video
 
 OPEN_GOP = {"x264-params": "open-gop=1:bframes=3:b-adapt=0:scenecut=0"}
@@ -88,6 +91,21 @@ def test_scaling_while_converting_keeps_the_aspect_and_never_enlarges(tmp_path):
 
 
 # A white corner at the upper left goes where a player that turns the frame would show it.
+def test_no_frame_waits_for_pythons_search_for_circles(tmp_path):
+    path = write_video(tmp_path / "a.mp4", num_frames=2, rotation=90)
+    runner = runpy.run_path(runner_video.__file__)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            with open_video(path) as video:
+                assert (video.height, video.width) == (64, 48)
+        assert runner["decoded"](path, [0, 1], None, None).shape == (2, 64, 48, 3)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize(
     ("rotation", "corner"), [(0, (0, 0)), (90, (1, 0)), (180, (1, 1)), (-90, (0, 1))]
 )

@@ -86,7 +86,7 @@ def test_clips_arrive_as_they_were_said():
 
 
 def test_a_crash_is_the_files_fault():
-    assert code_of(crash) == "unreadable"
+    assert code_of(crash) == "decoder_died"
 
 
 def test_a_process_that_hangs_is_killed_in_time():
@@ -124,7 +124,7 @@ def test_other_mistakes_of_the_process_are_no_lack_of_memory():
 
 @pytest.mark.skipif(os.name != "posix", reason="the system bounds no computing time")
 def test_computing_time_is_bounded():
-    assert code_of(spin, limits=Limits(time_limit_seconds=0.01)) == "unreadable"
+    assert code_of(spin, limits=Limits(time_limit_seconds=0.01)) == "decoder_died"
 
 
 def test_a_process_waits_for_whoever_listens(tmp_path):

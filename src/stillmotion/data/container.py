@@ -1,5 +1,6 @@
 """Opening a video file with FFmpeg, and what is refused."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ def describe(error: BaseException) -> str:
         return "it ends too early"
     if isinstance(error, av.PatchWelcomeError):
         return "FFmpeg does not know this form of it"
+    if isinstance(error, MemoryError):
+        return "there is too little memory to read it"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
@@ -68,8 +71,12 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
         source = _source(path)
         try:
             container = av.open(source, "r", metadata_errors="replace", options=options)
-        # The bytes can be read, so whatever it is that FFmpeg calls "busy" is what they say.
         except av.FFmpegError as error:
+            if error.errno in (errno.ENOMEM, errno.ESTALE):
+                raise
+            if error.errno == errno.EIO:  # of the disk, or of bytes that lead nowhere
+                _read_through(path)
+            # The bytes can be read, so whatever it is that FFmpeg calls "busy" is what they say.
             raise VideoError(f"{path}: the file is damaged, or not a video") from error
         try:
             stream = video_stream(container, path)
@@ -88,6 +95,13 @@ def open_bytes(path: Path) -> RawIOBase:
         VideoError: as `tar_member.open_member`.
     """
     return path.open("rb", buffering=0) if path.is_file() else open_member(path)
+
+
+def _read_through(path: Path) -> None:
+    """Meets whatever stands in the way of reading a file: OSError."""
+    with open_bytes(path) as file:
+        while file.read(2**20):
+            pass
 
 
 def _source(path: Path) -> str | Window:

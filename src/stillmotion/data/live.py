@@ -66,7 +66,7 @@ class LiveFrame:
         """
         stored = self.picture.height, self.picture.width
         height, width = scaled_size(*stored, short_side=short_side)
-        # FFmpeg's own threads would be started for each frame, and end only with it.
+        # FFmpeg's own threads would be started anew for each frame.
         rgb = self.picture.reformat(width=width, height=height, format="rgb24", threads=1)
         return orientation_of(self.picture).apply(
             torch.from_numpy(rgb.to_ndarray()).permute(2, 0, 1)

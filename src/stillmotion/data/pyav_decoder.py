@@ -9,7 +9,7 @@ from statistics import median
 import av
 import torch
 from av.container import InputContainer
-from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -231,7 +231,9 @@ def _usual_step(stamps: list[int]) -> int:
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """How its file wants a frame to be turned."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    # `frame.side_data` would be kept by the frame, and keep it in turn: the two would stay until
+    # Python looks for such circles, which it does by counting objects, never by their megabytes.
+    matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if not isinstance(matrix, SideData):
         return Orientation()
     return orientation_from_matrix(bytes(matrix))

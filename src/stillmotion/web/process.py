@@ -117,4 +117,4 @@ def receive(
     except (EOFError, OSError):
         child.join(timeout=1)
         text = f"the file broke the decoder (it ended with status {child.exitcode})"
-        refuse(422, "unreadable", text)
+        refuse(422, "decoder_died", text)

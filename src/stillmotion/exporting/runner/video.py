@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 
 OPTIONS = {
     "protocol_whitelist": "file",  # a playlist must not make the decoder open something else
@@ -151,7 +152,8 @@ def upright(frame: Any, side: int | None) -> Any:
         scale = side / min(height, width)
         height, width = max(1, round(height * scale)), max(1, round(width * scale))
     pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    # `frame.side_data` and the frame would hold each other until Python looks for such circles.
+    matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if matrix is None:
         return pixels
     a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).astype(np.int64)

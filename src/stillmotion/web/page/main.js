@@ -9,7 +9,8 @@ import { counted } from "./words.js";
 
 const PARTS = ["question", "waiting", "answer"];
 const HOPELESS = [ // to ask again about such a video can only fail
-  "unreadable", "not_a_video", "too_large", "too_long", "too_many_frames", "too_many_pixels",
+  "unreadable", "decoder_died", "not_a_video", "too_large", "too_long", "too_many_frames",
+  "too_many_pixels",
 ];
 const service = new Service();
 const sources = new Map(); // addresses of videos that were asked about here, by job
