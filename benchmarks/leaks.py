@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,8 +42,8 @@ from stillmotion.watching import Pace, Watcher, watch
 
 CLIPS, HOUR, LOOKS = 10_000, 3600 * FPS, 40
 QUICK = 80
-TINY = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "num_heads": 3, "depth": 4}
-SIZE = 64
+TINY = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "num_heads": 3, "depth": 1}
+SIZE = 48
 """Pixels of a clip, each way."""
 
 
@@ -68,23 +68,37 @@ def held() -> Held:
     )
 
 
-def looked_at(steps: Iterator[object], *, number: int) -> list[Held]:
-    """What is held in the course of so many steps, `LOOKS` times, evenly."""
+@dataclass(frozen=True)
+class Growth:
+    """What is held in the first quarter of so many steps, and in the last."""
+
+    first: Held
+    last: Held
+    number: int
+
+    @property
+    def bytes_each(self) -> float:
+        """What each step left behind."""
+        return 1e6 * (self.last.megabytes - self.first.megabytes) / (0.75 * self.number)
+
+
+def growth(steps: Iterator[object], *, number: int) -> Growth:
+    """What is held in the course of so many steps, looked at `LOOKS` times, evenly."""
     seen: list[Held] = []
     for step in range(1, number + 1):
         next(steps)
         if step * LOOKS // number > len(seen):
             seen.append(held())
-    return seen
+    return Growth(together(seen[: LOOKS // 4]), together(seen[-(LOOKS // 4) :]), number)
 
 
-def more_each(seen: Sequence[Held], *, number: int) -> float:
-    """Bytes that each of so many steps left behind, from the first quarter to the last."""
-    quarter = len(seen) // 4
-    before, after = (
-        median(one.megabytes for one in part) for part in (seen[:quarter], seen[-quarter:])
+def together(seen: Sequence[Held]) -> Held:
+    """The median of memory, and the most files and threads."""
+    return Held(
+        megabytes=median(one.megabytes for one in seen),
+        files=max(one.files for one in seen),
+        threads=max(one.threads for one in seen),
     )
-    return 1e6 * (after - before) / (0.75 * number)
 
 
 def grown(what: str, number: int) -> dict[str, object]:
@@ -92,18 +106,15 @@ def grown(what: str, number: int) -> dict[str, object]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        seen = looked_at(WHAT[what](Path(folder), number), number=number)
-    quarter = len(seen) // 4
-    first, last = seen[:quarter], seen[-quarter:]
-    before, after = (median(one.megabytes for one in part) for part in (first, last))
+        told = growth(WHAT[what](Path(folder), number), number=number)
     return {
         "what": what,
         "how often": number,
-        "MB, first quarter": before,
-        "MB, last quarter": after,
-        "bytes more each time": more_each(seen, number=number),
-        "open files": f"{max(one.files for one in first)}, {max(one.files for one in last)}",
-        "threads": f"{max(one.threads for one in first)}, {max(one.threads for one in last)}",
+        "MB, first quarter": told.first.megabytes,
+        "MB, last quarter": told.last.megabytes,
+        "bytes more each time": told.bytes_each,
+        "open files": f"{told.first.files}, {told.last.files}",
+        "threads": f"{told.first.threads}, {told.last.threads}",
     }
 
 
@@ -170,7 +181,8 @@ def model_of(method: Method) -> VideoClassifier:
 
 def streamed(folder: Path, number: int) -> Iterator[object]:
     """Frame by frame through `Stream`."""
-    return map(Stream(model_of(AMFlow.small(streaming=True))), noise())
+    method = replace(AMFlow.small(streaming=True), flow_blocks=(0,), adapter_blocks=(0,))
+    return map(Stream(model_of(method)), noise())
 
 
 def slid(folder: Path, number: int) -> Iterator[object]:

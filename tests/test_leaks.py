@@ -1,19 +1,24 @@
 """What is read or shown again and again leaves nothing; `benchmarks/leaks.py` takes longer."""
 
+import gc
 import importlib
 import os
-from itertools import count
+from collections import deque
+from itertools import count, islice
 from pathlib import Path
+from threading import Event, Thread
 
+import av
 import numpy as np
 import pytest
+import torch
 
 from stillmotion.data.reading import read_videos
 from videos import write_video
 
 HEIGHT, WIDTH = 240, 320
 FRAME = HEIGHT * WIDTH * 3
-CLIPS = 120
+CLIPS, FRAMES = 120, 30
 
 
 @pytest.fixture
@@ -28,36 +33,62 @@ def few_in(folder):
     return read_videos(folder).samples
 
 
-def left_behind(leaks, steps):
-    """Bytes and open files that each of `CLIPS` steps leaves."""
-    seen = leaks.looked_at(steps, number=CLIPS)
-    return leaks.more_each(seen, number=CLIPS), seen[-1].files - seen[len(seen) // 4].files
+def test_a_clip_leaves_no_frame_no_open_file_and_no_thread(leaks, tmp_path):
+    growth = leaks.growth(leaks.clips(few_in(tmp_path), size=224), number=CLIPS)
+    assert growth.bytes_each < FRAME / 2
+    assert growth.last.files <= growth.first.files
+    assert growth.last.threads <= growth.first.threads
 
 
-def test_a_clip_leaves_no_frame_and_no_open_file(leaks, tmp_path):
-    bytes_left, files_left = left_behind(leaks, leaks.clips(few_in(tmp_path), size=224))
-    assert bytes_left < FRAME / 2
-    assert files_left == 0
+def pictures():
+    """How many tensors and decoded frames there are: few are too small for resident memory."""
+    return sum(issubclass(type(one), (torch.Tensor, av.VideoFrame)) for one in gc.get_objects())
+
+
+def more_after(leaks, steps):
+    """Pictures, open files and threads that `FRAMES` steps leave, after as many others.
+
+    Circles of references count: they wait until Python looks for them, however large they are.
+    """
+    deque(islice(steps, FRAMES), maxlen=0)
+    gc.collect()
+    gc.disable()
+    try:
+        before, first = leaks.held(), pictures()
+        deque(islice(steps, FRAMES), maxlen=0)
+        after, last = leaks.held(), pictures()
+    finally:
+        gc.enable()
+    return last - first, after.files - before.files, after.threads - before.threads
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_a_frame_leaves_no_frame(leaks, tmp_path):
-    bytes_left, files_left = left_behind(leaks, leaks.slid(tmp_path, CLIPS))
-    assert bytes_left < FRAME / 2
-    assert files_left == 0
+@pytest.mark.parametrize("what", ["frames, Stream", "frames, SlidingWindow", "frames, watch"])
+def test_a_frame_leaves_nothing(leaks, tmp_path, what):
+    pictures, *others = more_after(leaks, leaks.WHAT[what](tmp_path, 3 * FRAMES))
+    assert pictures < FRAMES / 2  # some wait to be watched
+    assert max(others) <= 0
 
 
-def test_a_frame_or_a_file_that_each_clip_left_would_be_seen(leaks, tmp_path):
-    frames, files = [], []
+def test_what_each_step_left_would_be_seen(leaks, tmp_path):
+    kept, files, threads, over = [], [], [], Event()
 
     def keep():
-        frames.append(np.ones(FRAME, np.uint8))
+        kept.append([np.ones(FRAME, np.uint8), torch.zeros(1)])
         files.append(os.open(tmp_path, os.O_RDONLY))
+        threads.append(Thread(target=over.wait))
+        threads[-1].start()
 
     try:
-        bytes_left, files_left = left_behind(leaks, (keep() for _ in count()))
+        growth = leaks.growth((keep() for _ in count()), number=CLIPS)
+        more = more_after(leaks, (keep() for _ in count()))
     finally:
+        over.set()
         for file in files:
             os.close(file)
-    assert bytes_left > FRAME / 2
-    assert files_left > CLIPS / 2
+        for thread in threads:
+            thread.join()
+    assert growth.bytes_each > FRAME / 2
+    assert growth.last.files - growth.first.files > CLIPS / 2
+    assert growth.last.threads - growth.first.threads > CLIPS / 2
+    assert more == (FRAMES, FRAMES, FRAMES)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import httpx
@@ -25,7 +26,8 @@ class Known:
     """A video, and what `Predictor` says of it."""
 
     content: bytes
-    probabilities: tuple[float, ...]
+    probabilities: Mapping[str, float]
+    """By class."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,16 @@ async def ask(client: httpx.AsyncClient, video: Known) -> Fate:
     told = await ended(client, posted.json()["id"])
     if told["state"] != "done":
         return Fate(f"good, but {told['error']}")
-    said = [share["probability"] for share in told["results"][0]["top"]]
-    pairs = zip(said, video.probabilities, strict=True)
-    right = all(abs(one - other) < ALIKE for one, other in pairs)
-    what = "answered" if right else "another's answer"
+    said = {share["label"]: share["probability"] for share in told["results"][0]["top"]}
+    what = "answered" if difference(said, video.probabilities) < ALIKE else "another's answer"
     return Fate(what, time.monotonic() - began, turned_away)
+
+
+def difference(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """The largest, of two answers; infinite where they name different classes."""
+    if one.keys() != other.keys():
+        return inf
+    return max(abs(share - other[label]) for label, share in one.items())
 
 
 async def ended(client: httpx.AsyncClient, job: str) -> dict[str, Any]:

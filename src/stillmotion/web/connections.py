@@ -1,6 +1,8 @@
 """One connection: it ends where nothing moves on it, and there are only so many of them."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -27,20 +29,42 @@ class Connection(H11Protocol):
         """Whether a request is there that is not answered yet."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The first request is waited for.
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for whoever is at its other end."""
+        return not self.is_asking or self.flow.write_paused
 
-        Where there are too many, one goes that never asked, else whoever waits longest.
-        """
+    @property
+    def address(self) -> str:
+        """Of its other end."""
+        return self.client[0] if self.client else ""
+
+    def patience(self) -> tuple[bool, bool, float]:
+        """Less than another's: it never asked, else asks nothing just now, else waits longest."""
+        return self.cycle is not None, self.flow.write_paused, self.waits_since
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The first request is waited for; where there are too many connections, one goes."""
         super().connection_made(transport)
         self._await_request()
         there = [one for one in self.connections if isinstance(one, Connection)]
-        # Those that are on their way out are still there, where many come in at once.
-        there = [one for one in there if not one.transport.is_closing()]
         if len(there) > self.limits.connections:
-            waiting = [one for one in there if not one.is_asking]
-            least = min(waiting, key=lambda one: (one.cycle is not None, one.waits_since))
+            least = self.least(there)
             least.transport.abort()
+            self.connections.discard(least)  # it is lost only when the loop comes to it
+
+    def least(self, there: Sequence["Connection"]) -> "Connection":
+        """The one to close where this one is too many: of the address that has the most.
+
+        One that waits for its other end. Where none does, this one, if its own address has the
+        most, else one that is worked for.
+        """
+        counts = Counter(one.address for one in there)
+        most = max(counts.values())
+        is_own = counts[self.address] == most
+        crowd = [one for one in there if counts[one.address] == most and one is not self]
+        waiting = [one for one in crowd if one.waits]
+        return min(waiting or ([self] if is_own else crowd), key=Connection.patience)
 
     def on_response_complete(self) -> None:
         """The next request is waited for."""
@@ -72,15 +96,15 @@ class Connection(H11Protocol):
         super().shutdown()
 
     def _await_request(self) -> None:
-        self.waits_since = self.loop.time()
         self._wait_at_most(self.limits.request_seconds)
 
     def _wait_at_most(self, seconds: float) -> None:
         self._forget_wait()
+        self.waits_since = self.loop.time()
         self._wait = self.loop.call_later(seconds, self._give_up)
 
     def _give_up(self) -> None:
-        if self.flow.write_paused or not self.is_asking:
+        if self.waits:
             self.transport.abort()
 
     def _forget_wait(self) -> None:

@@ -46,7 +46,7 @@ class Job:
     ended_at: float = 0.0
     """On the monotonic clock."""
     turn: int = 0
-    """Which of all jobs it was that were taken, from 1; 0: it was not."""
+    """At which its client was served last, or came: how many jobs were taken until then."""
 
     @property
     def has_ended(self) -> bool:
@@ -54,19 +54,16 @@ class Job:
         return self.state in ENDED
 
 
-def in_turn(jobs: Sequence[Job]) -> list[Job]:
-    """Those that wait, a round of one job of each client after the other.
+def in_turn(waiting: Sequence[Job]) -> list[Job]:
+    """A round of one job of each client after the other.
 
-    In a round that client comes first whose last job was taken the longest ago.
+    In a round that client comes first that was served the longest ago.
 
     Args:
-        jobs: of any state, the first that came first.
+        waiting: the first that came first; those of one client have one turn.
     """
-    last: dict[str, int] = {}
-    for job in jobs:
-        last[job.client] = max(job.turn, last.get(job.client, 0))
-    waiting = [job for job in jobs if job.state == "queued"]
-    clients = sorted(dict.fromkeys(job.client for job in waiting), key=lambda one: last[one])
+    turns = {job.client: job.turn for job in waiting}
+    clients = sorted(turns, key=lambda client: turns[client])
     lines = [[job for job in waiting if job.client == client] for client in clients]
     return [job for a_round in zip_longest(*lines) for job in a_round if job is not None]
 

@@ -27,6 +27,7 @@ class Book:
         self._arriving: list[str] = []
         """Whose videos do."""
         self._turns = 0
+        """How many jobs were taken."""
         self._changed = threading.Condition()
 
     @contextmanager
@@ -42,8 +43,7 @@ class Book:
                 refuse_stopping()
             if self.under_way() >= self.limits.queue:
                 refuse_more(f"{self.limits.queue} jobs")
-            own = [job for job in self.unfinished() if job.client == client]
-            if self._arriving.count(client) + len(own) >= self.limits.queue_each:
+            if self._arriving.count(client) + len(self._of(client)) >= self.limits.queue_each:
                 refuse_more(f"{self.limits.queue_each} jobs of yours")
             self._arriving.append(client)
         try:
@@ -62,6 +62,8 @@ class Book:
         with self._changed:
             if self.over.is_set():
                 refuse_stopping()
+            # Who comes, or comes again, is served after all that wait: not before, as if never.
+            job.turn = max((own.turn for own in self._of(job.client)), default=self._turns)
             self._jobs[job.id] = job
             self._changed.notify_all()
 
@@ -123,7 +125,9 @@ class Book:
             job = next(iter(self._waiting()), None)
             if job is not None:
                 self._turns += 1
-                job.state, job.turn = "reading", self._turns
+                for own in self._of(job.client):
+                    own.turn = self._turns
+                job.state = "reading"
             return job
 
     def scoring(self, job: Job) -> None:
@@ -189,7 +193,11 @@ class Book:
 
     def _waiting(self) -> list[Job]:
         """Jobs in the order in which they are taken, if no others come."""
-        return in_turn(list(self._jobs.values()))
+        return in_turn([job for job in self._jobs.values() if job.state == "queued"])
+
+    def _of(self, client: str) -> list[Job]:
+        """A client's jobs that wait or run."""
+        return [job for job in self.unfinished() if job.client == client]
 
     def _forget(self, job: Job) -> None:
         with self._changed:

@@ -22,14 +22,14 @@ class Limits:
     max_frames: int = 100_000
     """In a video."""
     connections: int = 256
-    """Open at once; for one more, one is closed that asks for nothing."""
+    """Open at once; for one more, one of the address that has the most is closed."""
     request_seconds: float = 10.0
     """In which a connection must say what it asks for."""
     answer_seconds: float = 60.0
     """In which it must take more of an answer that does not fit the network."""
     queue: int = 16
     """Jobs that wait or run at once, uploads in progress among them; more are turned away."""
-    queue_each: int = 8
+    queue_each: int = 4
     """Of these, jobs of one client, known by its address."""
     at_once: int = 2
     """Jobs whose videos are decoded at the same time, in a process each."""

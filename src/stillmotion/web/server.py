@@ -54,6 +54,7 @@ class Server(uvicorn.Server):
         threading.Thread(target=self._drain, name="draining", daemon=True).start()
 
     def _drain(self) -> None:
+        self.service.book.close()
         waiting = self.service.book.under_way()
         if waiting:
             jobs = "1 job" if waiting == 1 else f"{waiting} jobs"
