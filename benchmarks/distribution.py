@@ -32,7 +32,7 @@ FRAMES, CLASSES = 2, 400
 
 
 class Sent(TorchDispatchMode):
-    """Counts the bytes of what processes gather and average while it is entered."""
+    """Counts the bytes that this process gathers of others, and averages, while it is entered."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,8 @@ class Sent(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.c10d._allgather_base_.default:
-            self.gathered += args[0].nbytes
+            whole, own = args[:2]
+            self.gathered += whole.nbytes - own.nbytes
         elif func is torch.ops.c10d.allreduce_.default:
             self.averaged += sum(tensor.nbytes for tensor in args[0])
         return func(*args, **(kwargs or {}))
@@ -144,13 +145,14 @@ def main(given: Sequence[str] | None = None) -> None:
                     "MB resident": found["resident"] / 1e6,
                     "MB at the peak": found["peak"] / 1e6,
                     "MB gathered a step": found["gathered"] / 1e6,
-                    "MB of gradients a step": found["averaged"] / 1e6,
+                    "MB averaged a step": found["averaged"] / 1e6,
                     "seconds a step": found["seconds"],
                 }
             )
     note = (
-        "One process divides nothing. Each figure is of the process with the most of it; seconds "
-        f"are the quickest of {options.rounds} steps."
+        "One process divides nothing. Each figure is of the process with the most of it; gathered "
+        "is what it receives of the others, averaged are gradients and the statistics of "
+        f"AdaptFormer's norm; seconds are the quickest of {options.rounds} steps."
     )
     report("distribution", rows, notes=[note], out=options.out)
 

@@ -9,7 +9,7 @@ frozen weights that each holds where they are divided. Measured: the clips that 
 second (`input_pipeline.py`). Assumed: the peak of the GPU's data sheet, the share of it that a step
 reaches, cores and network as below. Seconds of a step with n GPUs:
 
-    max(computing, decoding) + exchange that the backward does not hide
+    max(computing, decoding) + exchange that the backward does not hide + a message before it
 """
 
 import json
@@ -38,6 +38,8 @@ LATENCY = 10e-6
 """Seconds of a message; assumed."""
 BUCKET = 25 * 2**20
 """Bytes of gradients that torch averages at once, as soon as they are there (its default)."""
+WEIGHTS = 16
+"""Bytes that processes send before each step: clips, their weights, and who was asked to stop."""
 KEPT = 6.14
 """Clips from kept frames, to those from files (docs/big-data.md, `data_reading.py`)."""
 MANY = ("amflow", "aim", "full")
@@ -98,11 +100,11 @@ def exchange(num_bytes: int, gpus: int) -> float:
 
 
 def waited_for(work: Work, gpus: int, *, backward: float) -> float:
-    """Seconds of the exchange that the backward does not hide: the last bucket has nothing left to
-    hide behind, and the others no more than the backward."""
+    """Seconds of exchange that the backward does not hide: the weights are told before it, the last
+    bucket has nothing left to hide behind, and the others no more than the backward."""
     *early, last = [BUCKET] * (work.gradients // BUCKET) + [work.gradients % BUCKET]
     hidden = sum(exchange(bucket, gpus) for bucket in early)
-    return exchange(last, gpus) + max(0.0, hidden - backward)
+    return exchange(WEIGHTS, gpus) + exchange(last, gpus) + max(0.0, hidden - backward)
 
 
 def many_gpus(name: str, work: Work, options: Namespace) -> Iterator[dict[str, object]]:
@@ -211,7 +213,10 @@ def main(given: Sequence[str] | None = None) -> None:
     report("estimate-gpus", rows, notes=[assumed(options)], counted=True, out=options.out)
     large = ["vit_base_patch16_224"] if options.quick else LARGE
     rows = [row for backbone in large for row in divided(backbone, options)]
-    note = "Arithmetic. AdaptFormer; a step gathers each block for the forward and the backward."
+    note = (
+        "Arithmetic. AdaptFormer; a step gathers each block for the forward and the backward, "
+        "and what a process gathers is what it receives of the others."
+    )
     report("estimate-divided", rows, notes=[note], counted=True, out=options.out)
 
 

@@ -8,9 +8,11 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,19 +20,34 @@ from launching import (
     LIMIT,
     Launched,
     command_line,
+    normalise,
+    resume_quietly,
     together,
     torchrun,
     train_and_die,
     train_counting,
+    train_quietly,
+    train_until,
 )
+from models import VARIANTS
 from runs import TINY, stillmotion, tiny
+from stillmotion import processes
 from stillmotion.data.orders import EpochOrder, shuffled
 from stillmotion.dealing import Dealt
-from stillmotion.methods import AIM, AMFlow, LinearProbe, STAdapter, ZeroI2V
-from stillmotion.processes import LOST
+from stillmotion.methods import (
+    AIM,
+    AdaptFormer,
+    AMFlow,
+    LinearProbe,
+    STAdapter,
+    TemporalProbe,
+    ZeroI2V,
+)
+from stillmotion.processes import LOST, count, first_to_tell, is_main
 from stillmotion.training import train
 from stillmotion.training.state import FILE, read_state
 from test_resume import assert_same, without_speed
+from test_resume import train_until as stop_in_epoch
 from videos import write_classes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gloo is tried on POSIX systems")
@@ -107,13 +124,15 @@ def assert_same_run(one, other):
 
 
 def assert_sent_what_trains(folder):
-    """Each process sent four bytes a trained parameter in each step."""
+    """Each process sent four bytes a trained parameter in each step, and four a tensor where some
+    get no gradient; sixteen for each batch; and once, in which order gradients come."""
     for path in folder.glob("*.out"):
         told = json.loads(path.read_text().splitlines()[-1])
-        bytes_of_a_step = 4 * told["trained"]
-        assert told["sent"] != []
-        assert sum(told["sent"]) % bytes_of_a_step == 0
-        assert sum(told["sent"]) // bytes_of_a_step == told["steps"]
+        assert told["steps"] > 0
+        bytes_of_a_step = 4 * told["trained"] + (4 * told["tensors"] if told["idle"] else 0)
+        assert told["sent"].pop("broadcast_.default", 0) in (0, 4 * (told["tensors"] + 2))
+        assert told["sent"] == {"allreduce_.default": told["steps"] * bytes_of_a_step}
+        assert told["told"] == {"allreduce_.default": told["batches"] * 16}
 
 
 def test_two_processes_train_as_one_does_and_one_of_them_writes(damaged, tmp_path):
@@ -153,6 +172,36 @@ def test_a_mistake_that_all_processes_meet_is_said_once(tmp_path):
     assert "no such file or folder" in launched.said()
 
 
+def test_without_a_place_on_its_machine_a_process_is_alone(monkeypatch):
+    """So Accelerate has it, and so whoever computes also writes."""
+    told = {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert (count(), is_main(), first_to_tell()) == (1, True, True)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU they would find each other")
+def test_processes_that_cannot_find_each_other_are_refused(
+    few_videos, tmp_path, monkeypatch, capsys
+):
+    told = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert stillmotion("train", few_videos, "--out", tmp_path / "run", *TINY) == 2
+    assert "set ACCELERATE_USE_CPU=true" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_word_that_is_no_command_is_refused_without_waiting_for_others(rank, monkeypatch, capsys):
+    monkeypatch.setattr(processes, "_common_store", None)
+    for name, value in {"WORLD_SIZE": 2, "RANK": rank, "LOCAL_RANK": rank}.items():
+        monkeypatch.setenv(name, str(value))
+    assert stillmotion("trian") == 2
+    assert ("did you mean 'train'" in capsys.readouterr().err) == (rank == 0)
+
+
 def test_a_mistake_that_one_process_meets_ends_the_others(few_videos, tmp_path):
     shutil.copytree(few_videos, tmp_path / "videos0")
     command = (command_line, "train", tmp_path / "videos{rank}", "--out", tmp_path / "run", *TINY)
@@ -187,6 +236,69 @@ def test_only_gradients_of_what_trains_are_sent(method, damaged, tmp_path):
     recipe = recipe_of(damaged, tmp_path / "run", processes=2, method=method, accumulate=1)
     together(train_counting, recipe, processes=2, folder=tmp_path / "told")
     assert_sent_what_trains(tmp_path / "told")
+
+
+CALM = {
+    "adaptformer": AdaptFormer(adapter_dropout=0.0),
+    "adaptformer.video": AdaptFormer.video(),
+    "temporal_probe": TemporalProbe(dropout=0.0),
+}
+"""Methods that draw at random, without that."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in VARIANTS if not n.startswith("amflow")])
+def test_every_method_trains_over_two_processes_as_over_one(name, damaged, tmp_path):
+    method = CALM.get(name, VARIANTS[name])
+    train(recipe_of(damaged, tmp_path / "one", processes=1, method=method), quiet=True)
+    recipe = recipe_of(damaged, tmp_path / "two", processes=2, method=method)
+    together(train_quietly, recipe, processes=2, folder=tmp_path / "told")
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+
+
+def test_features_are_normalised_over_all_processes_but_for_blank_clips(tmp_path):
+    """Clips of two processes, of a third the only one, and none of a fourth."""
+    x, weights = torch.randn(6, 3, requires_grad=True), torch.randn(3, 3)
+    parts = [x[:3], x[3:5], x[5:], None]
+    given = [None if part is None else part.detach().clone() for part in parts]
+    told = together(normalise, given, weights, processes=4, folder=tmp_path)
+    found = [json.loads(line) for line in told.splitlines()]
+    whole = torch.nn.BatchNorm1d(3, affine=False)
+    said = whole(x)
+    (said * torch.cat([weights, weights[:2], weights[:1]])).sum().backward()
+    close = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-5)
+    close(torch.tensor([row for own in found[:3] for row in own[0]]), said.detach())
+    close(torch.tensor([row for own in found[:3] for row in own[1]]), x.grad)
+    statistics = [own[2] for own in found]
+    assert statistics == statistics[:1] * 4
+    close(torch.tensor(statistics[0]), torch.stack([whole.running_mean, whole.running_var]))
+
+
+@pytest.mark.slow
+def test_between_epochs_another_number_of_processes_goes_on(damaged, tmp_path, monkeypatch):
+    """At the rate that as many would have had all along."""
+    options = {"method": LinearProbe(), "epochs": 6, "batch_size": 2, "accumulate": 1}
+    recipe = recipe_of(damaged, tmp_path / "whole", processes=2, **options)
+    together(train_quietly, recipe, processes=2, folder=tmp_path / "told whole")
+    recipe = replace(recipe, out=str(tmp_path / "again"))
+    stop_in_epoch(recipe, 3, monkeypatch)
+    together(resume_quietly, recipe, processes=2, folder=tmp_path / "told again")
+    rates = [[r["learning_rate"] for r in rows_of(tmp_path / n)] for n in ("whole", "again")]
+    assert rates[0][3:] == rates[1][3:]
+    assert rates[1][3] > 0
+
+
+@pytest.mark.slow
+def test_statistics_of_all_processes_are_resumed(damaged, tmp_path):
+    method = AdaptFormer(adapter_dropout=0.1)
+    for name in ("whole", "again"):
+        recipe = recipe_of(damaged, tmp_path / name, processes=2, method=method)
+        folder = tmp_path / f"told {name}"
+        if name == "whole":
+            together(train_quietly, recipe, processes=2, folder=folder)
+    together(train_until, recipe, 1, processes=2, folder=folder)
+    together(resume_quietly, recipe, processes=2, folder=folder)
+    assert_same(tmp_path / "whole", tmp_path / "again")
 
 
 @pytest.mark.slow

@@ -10,15 +10,21 @@ import time
 from dataclasses import replace
 
 import pytest
-from safetensors.torch import load_file
+import timm
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
+from models import classifier, moving
 from runs import files_below, stillmotion, tiny
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import CheckpointError, ConfigurationError
-from stillmotion.methods import AMFlow, TemporalProbe
+from stillmotion.methods import AMFlow, LinearProbe, TemporalProbe
+from stillmotion.settings import Training
 from stillmotion.training import train
+from stillmotion.training.optimisation import build_optimizer, warm_cosine
 from stillmotion.training.splits import read_splits
-from stillmotion.training.state import FILE, Progress, read_state, same_videos
+from stillmotion.training.state import FILE, Progress, read_state, same_videos, save_state
 
 ADAPTER = "adapter_model.safetensors"
 
@@ -216,6 +222,83 @@ def test_other_videos_and_other_settings_are_not_resumed(finished_run, few_video
     with pytest.raises(ConfigurationError, match="not those that this run began with"):
         same_videos(saved, read_splits(changed).fingerprint)
     same_videos(saved, read_splits(recipe).fingerprint)
+
+
+def test_another_image_model_is_not_resumed(few_videos, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        image_model = timm.create_model("test_vit", num_classes=0, img_size=64)
+        save_file(image_model.state_dict(), weights)
+        options = {"backbone": "test_vit", "weights": str(weights), "method": LinearProbe()}
+        recipe = tiny(few_videos, tmp_path / "run", **options)
+        if seed == 0:
+            train(recipe, quiet=True)
+    with pytest.raises(ConfigurationError, match="weights are not those that this run began with"):
+        train(recipe, resume=True, quiet=True)
+
+
+def begun(optimizer="adamw", *, of_steps):
+    """A model, its optimizer and its schedule; the model as it was, whatever was trained."""
+    model = classifier(LinearProbe())
+    made = build_optimizer(model, Training(optimizer=optimizer), processes=1)
+    return model, made, warm_cosine(made, steps=of_steps, warmup=0.25)
+
+
+def saved_after(steps, path, optimizer="adamw", *, of_steps):
+    """Train a little, and save."""
+    model, made, schedule = begun(optimizer, of_steps=of_steps)
+    for _ in range(steps):
+        model(moving()).square().sum().backward()
+        made.step()
+        schedule.step()
+    parts = {"model": model, "optimizer": made, "schedule": schedule}
+    save_state(path, Progress(), recipe={}, videos="", of_steps=of_steps, **parts)
+
+
+@pytest.mark.parametrize(("done", "of_steps", "then"), [(8, 16, 4), (4, 16, 2), (5, 8, 5)])
+def test_a_schedule_goes_on_at_the_same_part_of_its_steps(done, of_steps, then, tmp_path):
+    saved_after(done, tmp_path / FILE, of_steps=of_steps)
+    model, optimizer, schedule = begun(of_steps=8)
+    read_state(tmp_path / FILE).restore(model, optimizer, schedule, of_steps=8)
+    assert schedule.last_epoch == then
+    _, _, whole = begun(of_steps=8)
+    for _ in range(then):
+        whole.optimizer.step()
+        whole.step()
+    assert schedule.get_last_lr() == whole.get_last_lr() != [0.0]
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+@pytest.mark.parametrize(
+    ("prefix", "change", "reason"),
+    [
+        ("model.", lambda t: t[:1], "of another shape"),
+        ("model.", None, "1 missing"),
+        ("model.", lambda t: t / 0, "not finite"),
+        ("optimizer.", lambda t: t.reshape(-1)[:1].repeat(2), "of another shape"),
+        ("optimizer.", None, "1 missing"),
+    ],
+)
+def test_a_state_with_other_tensors_changes_nothing(kind, prefix, change, reason, tmp_path):
+    path = tmp_path / FILE
+    saved_after(1, path, kind, of_steps=8)
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata()
+    tensors = load_file(path)
+    if kind == "sgd" and prefix == "optimizer.":
+        tensors["optimizer.0.other"] = tensors.pop("optimizer.0.momentum_buffer")
+        reason = "1 missing"
+    else:
+        name = next(name for name in tensors if name.startswith(prefix))
+        tensor = tensors.pop(name)
+        tensors |= {} if change is None else {name: change(tensor).contiguous()}
+    save_file(tensors, path, metadata=about)
+    model, optimizer, schedule = begun(kind, of_steps=8)
+    before = {name: tensor.clone() for name, tensor in model.adapter_tensors().items()}
+    with pytest.raises(CheckpointError, match=reason):
+        read_state(path).restore(model, optimizer, schedule, of_steps=8)
+    assert all(torch.equal(before[n], t) for n, t in model.adapter_tensors().items())
 
 
 def test_resuming_takes_no_other_settings(finished_run, capsys):

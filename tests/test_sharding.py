@@ -1,19 +1,19 @@
 """Frozen weights that are divided among processes change what a process holds, and nothing else."""
 
 import json
-import socket
-import subprocess
 import sys
 
 import pytest
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
+from safetensors.torch import load_file
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
+from launching import together, train_whole_and_divided
 from models import VARIANTS, classifier, moving, trained
-from plain import environment
+from runs import tiny
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AdaptFormer, FullFineTuning
 from stillmotion.methods.parts import Trunk
@@ -30,76 +30,39 @@ from videos import write_classes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gloo is tried on POSIX alone")
 
-RUNS = """
-import json, sys
-from pathlib import Path
-import torch
-from runs import tiny
-from stillmotion.answering import answer
-from stillmotion.data.dataset import collate
-from stillmotion.methods import AdaptFormer
-from stillmotion.training import train
-from stillmotion.training.session import start
-from stillmotion.training.sharding import frozen_bytes, in_step
 
-data, out, rank = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-held = {}
-for name, shard in {"whole": False, "divided": True}.items():
+def recipe_of(data, out, *, shard):
     training = {"epochs": 2, "batch_size": 2, "shard_backbone": shard, "precision": "fp32"}
-    videos = {"workers": 0, "val_fraction": 0.34, "max_unreadable": 0.5}
-    recipe = tiny(data, out / name, videos=videos, training=training, method=AdaptFormer(), seed=1)
-    model = train(recipe, quiet=True).model
-    held[name] = frozen_bytes(model)
-
-views = torch.zeros(1, 2, 3, 64, 64, dtype=torch.uint8)
-own = [{"clip": views, "label": 0, "index": 10 * rank + i} for i in range(1 + 2 * rank)]
-batches = [collate([item]) for item in own]
-accelerator = start(recipe.training)
-answers = answer(model, in_step(batches, model, accelerator), accelerator=accelerator)
-held["answered"] = answers.index
-(out / f"{rank}.json").write_text(json.dumps(held))
-"""
-
-
-def run_on(processes, data, out):
-    """What each of so many processes holds after a run with whole weights, and one with parts."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    everyone = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "localhost", "MASTER_PORT": port}
-    started = []
-    for rank in map(str, range(processes)):
-        own = {"RANK": rank, "LOCAL_RANK": rank, "ACCELERATE_USE_CPU": "true"}
-        command = [sys.executable, "-c", RUNS, str(data), str(out), rank]
-        started.append(subprocess.Popen(command, env=environment(**everyone, **own)))
-    try:
-        assert {process.wait(timeout=240) for process in started} == {0}
-    finally:
-        for process in started:
-            process.kill()
-    return [json.loads((out / f"{rank}.json").read_text()) for rank in range(processes)]
+    videos = {"val_fraction": 0.34, "max_unreadable": 0.5}
+    return tiny(data, out, videos=videos, training=training, method=AdaptFormer(), seed=1)
 
 
 @pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_run_with_divided_weights_is_the_same_run(processes, tmp_path):
     data = write_classes(tmp_path / "videos", videos_each=5)
     (data / "jump/0.mp4").write_bytes((data / "jump/0.mp4").read_bytes()[:400])
+    whole, divided = ((tmp_path / name) for name in ("whole", "divided"))
+    recipes = (recipe_of(data, whole, shard=False), recipe_of(data, divided, shard=True))
+    told = together(
+        train_whole_and_divided, *recipes, processes=processes, folder=tmp_path / "told"
+    )
     uneven = [10 * rank + i for rank in range(processes) for i in range(1 + 2 * rank)]
-    for held in run_on(processes, data, tmp_path):
+    for held in map(json.loads, told.splitlines()):
         saved = held["whole"] - held["divided"]
         assert saved > 0.9 * (1 - 1 / processes) * held["whole"]
         assert held["answered"] == uneven  # some have more batches than others
-    whole, divided = ((tmp_path / name) for name in ("whole", "divided"))
-    for name in ("best/adapter_model.safetensors", "last/adapter_model.safetensors"):
+    weights = "adapter_model.safetensors"
+    for name in (f"best/{weights}", f"last/{weights}", "evaluation_predictions.jsonl"):
         assert (whole / name).read_bytes() == (divided / name).read_bytes()
+    one, other = (load_file(run / "evaluation_scores.safetensors") for run in (whole, divided))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
     rows = [(run / "metrics.jsonl").read_text().splitlines() for run in (whole, divided)]
     assert len(rows[0]) == 2
     for one, other in zip(*(map(json.loads, each) for each in rows), strict=True):
         speeds = one.pop("clips_per_second"), other.pop("clips_per_second")
         assert min(speeds) > 0
         assert one == other
-    one, other = (json.loads((run / "evaluation.json").read_text()) for run in (whole, divided))
-    assert one["top1"] == other["top1"]
     files = [{str(p.relative_to(run)) for p in run.rglob("*.*")} for run in (whole, divided)]
     boards = [{name for name in each if "tfevents" not in name} for each in files]
     assert boards[0] == boards[1]
@@ -146,11 +109,11 @@ def test_a_state_of_whole_weights_goes_on_with_divided_ones(mesh, tmp_path):
     model, optimizer, schedule = parts[0]
     optimizer.step()
     schedule.step()
-    about = {"recipe": {}, "videos": "", "model": model}
+    about = {"recipe": {}, "videos": "", "model": model, "of_steps": 4}
     state.save_state(
         tmp_path / state.FILE, state.Progress(), optimizer=optimizer, schedule=schedule, **about
     )
-    state.read_state(tmp_path / state.FILE).restore(*parts[1])
+    state.read_state(tmp_path / state.FILE).restore(*parts[1], of_steps=4)
     kept, own = whole.adapter_tensors(), divided.adapter_tensors()
     assert all(torch.equal(own[name], tensor) for name, tensor in kept.items())
 

@@ -144,9 +144,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         top_parser().parse_args([command])
         return 0
     if command.startswith("-"):
-        return fail(unknown("option", command, OPTIONS))
+        return refuse(unknown("option", command, OPTIONS))
     if command not in COMMANDS:
-        return fail(unknown("command", command, COMMANDS))
+        return refuse(unknown("command", command, COMMANDS))
     least = logging.WARNING if processes.is_main() else logging.ERROR
     logging.basicConfig(format="%(message)s", level=least)
     try:
@@ -213,9 +213,21 @@ def fail(message: str, *tables: "Table") -> int:
             from rich.console import Console
 
             Console(stderr=True).print(*tables)
-        line = " ".join(part.strip() for part in message.splitlines())
-        print(f"stillmotion: {line}", file=sys.stderr)
+        tell(message)
     return 2
+
+
+def refuse(message: str) -> int:
+    """The same of no command at all, which every process was given: none waits for the others."""
+    if processes.is_main():
+        tell(message)
+    return 2
+
+
+def tell(message: str) -> None:
+    """One line for the user."""
+    line = " ".join(part.strip() for part in message.splitlines())
+    print(f"stillmotion: {line}", file=sys.stderr)
 
 
 def show_problems(error: ProblemsError) -> int:

@@ -26,8 +26,10 @@ LOST = (
 
 
 def count() -> int:
-    """How many processes the run has, as its launcher says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """How many processes the run has, as its launcher says and Accelerate reads it: whoever has no
+    LOCAL_RANK is alone."""
+    has_place = os.environ.get("LOCAL_RANK", "-1") != "-1"
+    return int(os.environ.get("WORLD_SIZE", "1")) if has_place else 1
 
 
 def is_main() -> bool:
@@ -54,9 +56,10 @@ def first_to_tell() -> bool:
     try:
         store = _common_store()
         first = store.add("stillmotion/told", 1) == 1
-        _leave(store)
-    except RuntimeError:
+    except (RuntimeError, ValueError):  # the second: no group was made, or its address is none
         return True
+    with suppress(RuntimeError):
+        _leave(store)
     return first
 
 
@@ -77,7 +80,7 @@ def _leave(store: "Store") -> None:
     with suppress(RuntimeError):
         torch.distributed.destroy_process_group()
     gone, last = store.add("stillmotion/gone", 1), time.monotonic() + LINGER
-    is_keeper = is_main() and "TORCHELASTIC_USE_AGENT_STORE" not in os.environ
+    is_keeper = is_main() and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     while is_keeper and gone < count() and time.monotonic() < last:
         time.sleep(0.05)
         gone = store.add("stillmotion/gone", 0)

@@ -20,6 +20,7 @@ from stillmotion.fields import within
 from stillmotion.methods.base import Method, register
 from stillmotion.methods.parts import MeanFrameReadout, Readout, Stem
 from stillmotion.nn.bottleneck import Bottleneck
+from stillmotion.nn.feature_norm import FeatureNorm
 from stillmotion.nn.head import normal_linear
 from stillmotion.nn.sincos import sincos
 from stillmotion.shapes import NormalisedClip, Reach, Tokens
@@ -148,21 +149,6 @@ class SinCosStem(Stem):
     def forward(self, backbone: OpenBackbone, clip: NormalisedClip) -> Float[Tensor, "B steps N C"]:
         x = backbone.tokens(clip)
         return backbone.enter(x + self.position[: x.shape[1]])
-
-
-class FeatureNorm(nn.BatchNorm1d):
-    """Features to mean 0 and variance 1 over the batch; in evaluation by the statistics so far.
-
-    These also serve one clip alone in training, which has no variance and which PyTorch refuses.
-    """
-
-    running_mean: Float[Tensor, " D"]
-    running_var: Float[Tensor, " D"]
-
-    def forward(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
-        if self.training and len(x) > 1:
-            return super().forward(x)
-        return (x - self.running_mean) / (self.running_var + self.eps).sqrt()
 
 
 def normalised_linear(dim: int, num_classes: int) -> nn.Sequential:

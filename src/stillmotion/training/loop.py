@@ -65,6 +65,7 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
         state.same_videos(saved, splits.fingerprint)
         set_seed(recipe.seed)
         model = build_model(recipe, splits.train)
+        state.same_weights(saved, model.backbone.sha256)
         if accelerator.is_main_process:
             clear_partial(out)
             recipe.write(out / "recipe.yaml")
@@ -101,7 +102,7 @@ def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.
     progress = state.Progress()
     begun: Position | None = None
     if saved is not None:
-        saved.restore(session.model, session.optimizer, session.schedule)
+        saved.restore(session.model, session.optimizer, session.schedule, of_steps=session.steps)
         progress, processes = saved.progress, session.accelerator
         begun = of_this_process(
             saved.positions, process=processes.process_index, processes=processes.num_processes
@@ -144,6 +145,7 @@ def save(session: Session, progress: state.Progress, position: Position | None =
             model=session.model,
             optimizer=session.optimizer,
             schedule=session.schedule,
+            of_steps=session.steps,
             positions=positions,
         )
 
@@ -175,14 +177,14 @@ def train_epoch(
     for number, batch in enumerate(log.batches(batches, meter, title), start=done + 1):
         failures |= dict(batch.failures)
         is_due |= options.save_every > 0 and number % options.save_every == 0
-        part = ready(session, batch)
+        part = ready(session, batch, stop)
         if part is None:
             continue
         loss, logits = take_step(session, part)
         if len(batch) > 0:
             meter.add(loss, logits, strongest(part.label), clips=part.clips)
         # Gradients that wait for others are not saved.
-        if (is_due or stop.asked()) and accelerator.sync_gradients:
+        if (is_due or stop.is_agreed) and accelerator.sync_gradients:
             save(session, progress, Position.now(number, meter, failures))
             is_due = False
             stop.raise_if_asked()

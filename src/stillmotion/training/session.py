@@ -20,6 +20,7 @@ from stillmotion.data.mixing import mix
 from stillmotion.dealing import deal
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
+from stillmotion.processes import count
 from stillmotion.recipe import Recipe
 from stillmotion.settings import Training
 from stillmotion.shapes import Clip, FrameFeatures, Labels, SoftLabels
@@ -47,10 +48,16 @@ def start(options: Training) -> Accelerator:
     if precision == "fp16" and not torch.cuda.is_available():
         raise ConfigurationError("training.precision=fp16 needs a GPU; here: auto, fp32 or bf16")
     AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
-    return Accelerator(
+    accelerator = Accelerator(
         mixed_precision="no" if precision == "fp32" else precision,
         gradient_accumulation_steps=options.accumulate,
     )
+    if accelerator.num_processes < count():
+        raise ConfigurationError(
+            f"{count()} processes were launched, and torch finds no GPU for them: set "
+            "ACCELERATE_USE_CPU=true to train on the CPU"
+        )
+    return accelerator
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,8 @@ class Session:
     val_batches: Iterable[Batch] | None
     optimizer: AcceleratedOptimizer
     schedule: LambdaLR
+    steps: int
+    """Of the optimizer, in all epochs."""
 
     def mix(
         self, clip: Clip | FrameFeatures, label: Labels
@@ -114,18 +123,19 @@ def prepare(
     steps = options.epochs * -(-len(batches) // options.accumulate)
     schedule = warm_cosine(plain, steps=steps, warmup=options.warmup, start=options.warmup_start)
     return Session(
-        recipe,
-        model,
-        learner,
-        splits,
-        loaders,
-        accelerator,
-        objective,
-        step,
-        batches,
-        val_batches,
-        optimizer,
-        schedule,
+        recipe=recipe,
+        model=model,
+        learner=learner,
+        splits=splits,
+        loaders=loaders,
+        accelerator=accelerator,
+        objective=objective,
+        step=step,
+        batches=batches,
+        val_batches=val_batches,
+        optimizer=optimizer,
+        schedule=schedule,
+        steps=steps,
     )
 
 
@@ -142,7 +152,8 @@ def share_gradients(
 
 
 class GradientsAlone(DistributedDataParallelKwargs):
-    """What `DistributedDataParallel` is told: buffers never change, so nobody sends them."""
+    """What `DistributedDataParallel` is told: nobody sends buffers. They never change, or in all
+    processes alike (`stillmotion.nn.feature_norm`)."""
 
     def to_kwargs(self) -> dict[str, bool]:
         """Newer versions of torch have a name for it that accelerate 1.15 does not know."""

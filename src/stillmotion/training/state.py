@@ -8,7 +8,8 @@ stopped one would have done.
 
 import json
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from stillmotion.checkpoint_files import refuse_misfits
 from stillmotion.errors import CheckpointError, ConfigurationError
 from stillmotion.fields import allows
 from stillmotion.files import refuse_vanished, write_bytes
@@ -81,11 +83,13 @@ def save_state(
     model: VideoClassifier,
     optimizer: Optimizer,
     schedule: LambdaLR,
+    of_steps: int,
     positions: Sequence[Position] = (),
 ) -> None:
     """Write all of a run's state as one file, whole or not at all.
 
     Args:
+        of_steps: how many the optimizer takes in the whole run.
         positions: of each process inside the epoch; none between two epochs.
 
     Raises:
@@ -102,7 +106,8 @@ def save_state(
         "progress": asdict(progress),
         "recipe": recipe,
         "videos": videos,
-        "steps": schedule.last_epoch,
+        "weights": model.backbone.sha256,
+        "steps": {"done": schedule.last_epoch, "of": of_steps},
         "positions": [told for told, _ in parts],
         "scaler": scaler.state_dict() if (scaler := getattr(optimizer, "scaler", None)) else None,
     }
@@ -114,46 +119,78 @@ def save_state(
 class SavedState:
     """A state as it was read."""
 
+    path: Path
     progress: Progress
     recipe: dict[str, Any]
     videos: str
     """The fingerprint of the videos it was trained and validated on."""
+    weights: str | None
+    """The hash of the image model's weights that it began with."""
     steps: int
+    """That the optimizer has taken."""
+    of_steps: int
+    """In the whole run, over as many processes."""
     scaler: dict[str, Any] | None
     tensors: dict[str, Tensor]
     positions: list[Position]
     """Of each process inside an epoch; none between two epochs."""
 
-    def restore(self, model: VideoClassifier, optimizer: Optimizer, schedule: LambdaLR) -> None:
+    def restore(
+        self, model: VideoClassifier, optimizer: Optimizer, schedule: LambdaLR, *, of_steps: int
+    ) -> None:
         """Put everything back where it was.
+
+        Args:
+            of_steps: how many the optimizer takes in the whole run. Over another number of
+                processes they are others: the schedule goes on at the same part of them.
 
         Raises:
             CheckpointError: the state is not of such a run.
         """
         try:
-            self._restore(model, optimizer, schedule)
-        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            self._restore(model, optimizer, schedule, done=self.steps * of_steps // self.of_steps)
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(f"the saved state does not fit this run: {error}") from error
 
-    def _restore(self, model: VideoClassifier, optimizer: Optimizer, schedule: LambdaLR) -> None:
-        weights = {
-            k.removeprefix("model."): t for k, t in self.tensors.items() if k.startswith("model.")
-        }
-        own = model.state_dict()
+    def _restore(
+        self, model: VideoClassifier, optimizer: Optimizer, schedule: LambdaLR, *, done: int
+    ) -> None:
+        weights, own = self.named("model."), model.adapter_tensors()
+        refuse_misfits(self.path, weights, own)
+        state: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        for name, tensor in self.named("optimizer.").items():
+            number, key = name.split(".")
+            state[int(number)][key] = tensor
+        refuse_misfits(self.path, self.named("optimizer."), kept_by(optimizer, state))
         with torch.no_grad():
             for name, tensor in weights.items():
                 own[name].copy_(tensor)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in self.tensors.items():
-            kind, number, *key = name.split(".")
-            if kind == "optimizer":
-                state.setdefault(int(number), {})[".".join(key)] = tensor
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-        begun = {"last_epoch": self.steps - 1, "_step_count": self.steps + 1}
+        begun = {"last_epoch": done - 1, "_step_count": done + 1}
         schedule.load_state_dict(schedule.state_dict() | begun)
         schedule.step()
         if (scaler := getattr(optimizer, "scaler", None)) and self.scaler:
             scaler.load_state_dict(self.scaler)
+
+    def named(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin so, without it."""
+        found = {k: t for k, t in self.tensors.items() if k.startswith(prefix)}
+        return {k.removeprefix(prefix): t for k, t in found.items()}
+
+
+def kept_by(optimizer: Optimizer, numbers: Iterable[int]) -> dict[str, Tensor]:
+    """The tensors that AdamW or SGD keeps of the parameters with these numbers; of others, which
+    never had a gradient, it keeps none."""
+    keys = (
+        ("exp_avg", "exp_avg_sq", "step") if "betas" in optimizer.defaults else ("momentum_buffer",)
+    )
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    one = torch.zeros(())
+    return {
+        f"{number}.{key}": one if key == "step" else parameters[number]
+        for number in numbers
+        for key in keys
+    }
 
 
 def read_state(path: Path) -> SavedState:
@@ -168,13 +205,17 @@ def read_state(path: Path) -> SavedState:
             told = from_json(file.metadata()["stillmotion"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         progress = Progress(**told["progress"])
-        if not progress.is_possible() or not allows(int, told["steps"]):
+        steps, of_steps = told["steps"]["done"], told["steps"]["of"]
+        if not (progress.is_possible() and allows(int, steps) and allows(int, of_steps)):
             raise ValueError("it counts what cannot be")
         return SavedState(
+            path=path,
             progress=progress,
             recipe=told["recipe"],
             videos=told["videos"],
-            steps=told["steps"],
+            weights=told["weights"],
+            steps=steps,
+            of_steps=of_steps,
             scaler=told["scaler"],
             tensors=tensors,
             positions=[
@@ -228,4 +269,17 @@ def same_videos(saved: SavedState | None, fingerprint: str) -> None:
         raise ConfigurationError(
             "the videos, their labels or their splits are not those that this run began with: put "
             "them back, or begin anew with another --out"
+        )
+
+
+def same_weights(saved: SavedState | None, sha256: str | None) -> None:
+    """Refuse to go on with another image model than the run began with.
+
+    Raises:
+        ConfigurationError: where its weights have changed.
+    """
+    if saved is not None and saved.weights != sha256:
+        raise ConfigurationError(
+            f"the image model's weights are not those that this run began with (SHA-256 {sha256}, "
+            f"not {saved.weights}): put them back, or begin anew with another --out"
         )

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from stillmotion.data.dataset import Batch
+from stillmotion.nn.feature_norm import count_clips
 from stillmotion.training.session import Session
+from stillmotion.training.stopping import StopRequest
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,15 @@ class Part:
     """Of the weight of all processes; their shares add up to 1."""
 
 
-def ready(session: Session, batch: Batch) -> Part | None:
-    """This process's part of a batch, mixed as the recipe wants.
+def ready(session: Session, batch: Batch, stop: StopRequest) -> Part | None:
+    """This process's part of a batch, mixed as the recipe wants; in the same message processes
+    tell each other who was asked to stop.
 
     None where no process could read anything. Where only this one could not, its part becomes two
     blank clips that weigh nothing: the others wait for its gradients.
     """
     accelerator, weight = session.accelerator, 0.0
+    count_clips(session.model, counted=len(batch) > 0)
     if len(batch) == 0:
         clip = torch.zeros(2, *session.loaders.clip_shape, device=accelerator.device)
         label = torch.zeros(2, dtype=torch.long, device=accelerator.device)
@@ -37,8 +41,9 @@ def ready(session: Session, batch: Batch) -> Part | None:
         weight = session.objective.weight(label)
     clips, whole = len(batch), weight
     if accelerator.num_processes > 1:
-        sums = torch.tensor([clips, weight], device=accelerator.device)
-        clips, whole = accelerator.reduce(sums, reduction="sum").tolist()
+        sums = torch.tensor([clips, weight, *stop.flags], device=accelerator.device)
+        clips, whole, *flags = accelerator.reduce(sums, reduction="sum").tolist()
+        stop.agree(flags)
     return Part(clip, label, int(clips), weight / whole) if whole > 0 else None
 
 

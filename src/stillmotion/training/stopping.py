@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
 
 import torch
@@ -69,20 +69,32 @@ class StopRequest:
             told = "stopping after this step, and saving; again: stop at once"
             print(f"\n{self.received.name}: {told}", file=sys.stderr, flush=True)
 
+    @property
+    def flags(self) -> list[float]:
+        """Of each of `SIGNALS`, 1 where it came to this process."""
+        return [float(self.received == kind) for kind in SIGNALS]
+
+    def agree(self, flags: Sequence[float]) -> None:
+        """Take note of the flags of all processes, added up."""
+        came = [kind for kind, count in zip(SIGNALS, flags, strict=True) if count > 0]
+        self.agreed = max(came, default=None)
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether any process was asked to stop, as far as all of them know."""
+        if self.accelerator.num_processes == 1:
+            self.agree(self.flags)
+        return self.agreed is not None
+
     def asked(self) -> bool:
-        """Whether any process was asked to stop.
+        """Whether any process was asked to stop by now.
 
         All of them must ask, as often, and get the same answer.
         """
-        alone = self.accelerator.num_processes == 1
-        self.agreed = self.received if alone else self._highest()
-        return self.agreed is not None
-
-    def _highest(self) -> signal.Signals | None:
-        """What came to any process."""
-        own = torch.tensor([self.received or 0], device=self.accelerator.device)
-        highest = int(self.accelerator.gather(own).max())
-        return signal.Signals(highest) if highest else None
+        if self.accelerator.num_processes > 1:
+            flags = torch.tensor(self.flags, device=self.accelerator.device)
+            self.agree(self.accelerator.reduce(flags, reduction="sum").tolist())
+        return self.is_agreed
 
     def raise_if_asked(self) -> None:
         """Stop here.
