@@ -61,6 +61,12 @@ def test_any_text_is_yaml_or_one_kind_of_error(text):
         return
 
 
+def test_a_name_stands_twice_only_where_it_is_of_one_kind():
+    assert from_yaml("1: a\n'1': b\n") == {1: "a", "1": "b"}
+    with pytest.raises(ValueError, match="'1' stands there twice"):
+        from_yaml("1: a\n1: b\n")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -57,8 +57,8 @@ def run(arguments: Arguments) -> int:
 
 def predictor_from(values: dict[str, Any]) -> "Predictor":
     """The model, as it is asked for."""
+    from stillmotion.as_trained import views_of
     from stillmotion.checkpoint import load
-    from stillmotion.loading import views_of
     from stillmotion.prediction import Predictor
 
     model = load(values["run"], values["weights"])
