@@ -47,15 +47,15 @@ COMMANDS = {
     "compare": (2, "compare RUN AGAIN --out DISK/c.json", ()),
     "predict": (2, "predict RUN --manifest VIDEOS --out DISK/a --rows 3 --workers 0", ()),
     "shard": (6, "shard VIDEOS DISK/shards --shard_gb 2e-6", ()),
-    "export": (9, "export LORA DISK/peft --to peft", ()),
     "push": (99, "push RUN me/doors --license mit --dry_run DISK/card", ()),
-    "watch": (0, "watch RUN VIDEO --fast --draw DISK/a.mp4", ()),
     "prepare": (1, "prepare ucf101 UCF DISK/u.jsonl --allow_missing --json DISK/r.json", ()),
     "recipes": (0, "recipes copy amflow_k400 DISK/r.yaml", ()),
 }
 """Each command that writes, and for how many pages there is room: fewer than it needs."""
 
 LONG = {
+    "export": (9, "export LORA DISK/peft --to peft", ()),
+    "watch": (0, "watch RUN VIDEO --fast --draw DISK/a.mp4", ()),
     "merge": (500, "merge LORA DISK/merged", ()),
     "import": (3, "import --peft PEFT --num_frames 2 --out DISK/run --backbone", (DEMO_BACKBONE,)),
     "repeat": (3, "repeat VIDEOS --out DISK/runs --seeds [0]", TINY),
