@@ -23,6 +23,7 @@ LAYERS = (
     {"backbones"},
     {"methods"},
     {"model"},
+    {"checkpoint_model", "as_trained"},
     {"checkpoint", "merging", "recipe", "official"},
     {"sharing", "peft_files", "identity"},
     {"recipes", "visualise", "metrics", "accounting", "doctor"},

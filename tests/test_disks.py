@@ -7,11 +7,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections import deque
+from itertools import count
 from pathlib import Path
 
 import pytest
 import yaml
 from safetensors import safe_open
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 import stillmotion as library
 from disks import leave_room, make_read_only, make_room, mounting, small_disk
@@ -29,6 +32,7 @@ from stillmotion.files import is_partial
 from stillmotion.loading import view_loader
 from stillmotion.model import adapt
 from stillmotion.settings import Views
+from stillmotion.training.board import Board
 from stillmotion.training.log import RunLog
 from test_resume import assert_same
 from trees import frames as write_frames
@@ -43,15 +47,15 @@ COMMANDS = {
     "compare": (2, "compare RUN AGAIN --out DISK/c.json", ()),
     "predict": (2, "predict RUN --manifest VIDEOS --out DISK/a --rows 3 --workers 0", ()),
     "shard": (6, "shard VIDEOS DISK/shards --shard_gb 2e-6", ()),
-    "export": (9, "export LORA DISK/peft --to peft", ()),
     "push": (99, "push RUN me/doors --license mit --dry_run DISK/card", ()),
-    "watch": (0, "watch RUN VIDEO --fast --draw DISK/a.mp4", ()),
     "prepare": (1, "prepare ucf101 UCF DISK/u.jsonl --allow_missing --json DISK/r.json", ()),
     "recipes": (0, "recipes copy amflow_k400 DISK/r.yaml", ()),
 }
 """Each command that writes, and for how many pages there is room: fewer than it needs."""
 
 LONG = {
+    "export": (9, "export LORA DISK/peft --to peft", ()),
+    "watch": (0, "watch RUN VIDEO --fast --draw DISK/a.mp4", ()),
     "merge": (500, "merge LORA DISK/merged", ()),
     "import": (3, "import --peft PEFT --num_frames 2 --out DISK/run --backbone", (DEMO_BACKBONE,)),
     "repeat": (3, "repeat VIDEOS --out DISK/runs --seeds [0]", TINY),
@@ -182,14 +186,25 @@ def test_a_run_goes_on_once_there_is_room(pages, whole, few_videos, tmp_path):
         assert_same(whole, out)
 
 
-def test_a_full_standard_output_is_said_once():
+PRINTING = """
+import sys, types
+from stillmotion import cli
+sys.modules["printing"] = types.SimpleNamespace(run=lambda words: print("x") or 0)
+cli.COMMANDS["recipes"] = cli.Command("", "printing")
+sys.exit(cli.main(["recipes"]))
+"""
+"""A command that needs nothing."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-c", PRINTING), pytest.param(("-m", "stillmotion", "recipes"), marks=pytest.mark.slow)],
+    ids=["light", "real"],
+)
+def test_a_full_standard_output_is_said_once(words):
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(
-            [sys.executable, "-m", "stillmotion", "recipes"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
+            [sys.executable, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (result.returncode, result.stderr) == (
         2,
@@ -206,6 +221,24 @@ def test_a_run_whose_directory_vanishes_does_not_begin_another(tmp_path):
         with pytest.raises(StorageError, match="run is gone: it was removed or unmounted"):
             log.epoch([row, row])
     assert not (tmp_path / "run").exists()
+
+
+@mounting
+def test_a_board_stays_whole_wherever_the_disk_ends(tmp_path):
+    """A disk that is nearly full takes a part of what is written."""
+    with small_disk(tmp_path / "disk") as disk:
+        board = Board(disk)
+        leave_room(disk, pages=1)
+        steps = count()
+        with pytest.raises(StorageError, match=r"tfevents\.00000: No space left on device"):
+            deque(board.add({"loss": 1.0}, step=step) for step in steps)
+        taken = next(steps) - 1
+        assert taken > 10
+        make_room(disk)
+        board.add({"loss": 1.0}, step=999)
+        board.close()
+        events = EventFileLoader(str(board.path)).Load()
+        assert [event.step for event in events] == [0, *range(taken), 999]
 
 
 def removed(path):

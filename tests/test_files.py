@@ -85,6 +85,56 @@ def test_of_files_that_belong_together_none_is_new_where_one_fails(failure, tmp_
     assert contents(tmp_path) == {"a.csv": "old"}
 
 
+@pytest.mark.parametrize("taken", ["a_0", "a_5", "a_9"])
+def test_nothing_is_replaced_where_a_file_that_belongs_to_it_cannot_be(taken, tmp_path):
+    files = [*(f"a_{number}" for number in range(10)), "a.json"]
+    for name in files:
+        write_text(tmp_path / name, "old")
+    (tmp_path / taken).unlink()
+    (tmp_path / taken).mkdir()
+
+    def replace():
+        with writing_together(tmp_path / "a.json") as path:
+            for name in files:
+                write_text(path.with_name(name), "new")
+
+    with pytest.raises(StorageError, match=f"^cannot write {tmp_path / taken}: it is a directory"):
+        replace()
+    (tmp_path / taken).rmdir()
+    assert set(contents(tmp_path).values()) == {"old"}
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """Files and folders that were brought to the disk, in order."""
+    done, fsync = [], os.fsync
+
+    def watched(descriptor):
+        fsync(descriptor)
+        done.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    return done
+
+
+def test_the_names_of_new_folders_are_brought_to_the_disk(synced, tmp_path):
+    write_text(tmp_path / "a/b/c", "")
+    folder, a, c, b = ((tmp_path / place).stat().st_ino for place in (".", "a", "a/b/c", "a/b"))
+    assert set(synced[:2]) == {folder, a}
+    assert synced[2:] == [c, b]
+
+
+def test_a_folder_is_on_the_disk_with_all_in_it_before_it_has_its_name(synced, tmp_path):
+    with writing_folder(tmp_path / "new/model") as folder:
+        (folder / "deep/deeper").mkdir(parents=True)
+        (folder / "deep/deeper/a").write_text("")
+        assert (tmp_path / "new").exists()
+        synced.clear()
+    inside = [tmp_path / "new/model", *(tmp_path / "new/model").rglob("*")]
+    assert sorted(synced[:-1]) == sorted(path.stat().st_ino for path in inside)
+    assert synced[-1] == (tmp_path / "new").stat().st_ino
+
+
 def test_what_is_met_inside_a_folder_is_said_of_the_folder(tmp_path):
     def fill():
         with writing_folder(tmp_path / "a") as folder:

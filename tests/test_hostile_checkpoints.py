@@ -2,8 +2,10 @@
 
 import json
 import os
+import resource
 import struct
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from stillmotion.as_trained import sampling_of, usual_seconds_of, views_of
 from stillmotion.checkpoint import CONFIG, TENSORS, load, refuse_path
 from stillmotion.data.parts import Part, combinations
 from stillmotion.errors import CheckpointError, DataError, StillmotionError
-from stillmotion.loading import sampling_of, usual_seconds_of, views_of
 from stillmotion.methods import LinearProbe
 from stillmotion.model import adapt
 from stillmotion.saved_scores import read_scores
@@ -70,6 +72,23 @@ def test_sizes_are_refused_before_they_take_memory(place, value, reason, saved):
     say(saved, place, value)
     with pytest.raises(StillmotionError, match=reason):
         load(saved)
+
+
+@pytest.mark.parametrize("weights", ["nowhere", "folder"])
+def test_a_large_model_is_not_built_before_its_weights_are_found(weights, saved, monkeypatch):
+    monkeypatch.chdir(saved)
+    Path("folder").mkdir()
+    save_file({"a": torch.zeros(1)}, "folder/model.safetensors")
+    say(saved, "backbone.name", "vit_base_patch16_224")
+    say(saved, "backbone.weights", weights)
+    say(saved, "backbone.image_size", [224, 224])
+    say(saved, "backbone.arguments", {"embed_dim": 2048, "depth": 8, "num_heads": 32})
+    head = {"weight": torch.zeros(3, 2048), "bias": torch.zeros(3)}
+    save_file({f"head.classifiers.0.{name}": x for name, x in head.items()}, TENSORS)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(StillmotionError, match=r"no weights at nowhere|a model of 1,6\d\d,"):
+        load(saved)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**18  # KiB
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 from stillmotion.collection import read_collection
 from stillmotion.collection.answering import begin
 from stillmotion.data.class_lists import read_class_names
+from stillmotion.data.list_files import list_text
 from stillmotion.data.mirror_file import read_pairs
 from stillmotion.data.reading import read_videos
 from stillmotion.data.sets.index_lists import last_number, read_lines
 from stillmotion.data.sets.lists import csv_records, json_records, text_lines
+from stillmotion.data.sets.slowfast import read_slowfast
 from stillmotion.errors import DataError, StillmotionError
 from stillmotion.localisation.truth import read_truth
 
@@ -110,6 +113,19 @@ def test_the_last_number_of_a_line_is_what_it_ends_with(line):
     assert not between.strip(", \t")
     assert between
     assert int(digits) == number
+
+
+@pytest.mark.parametrize("line", ["v " + "5" * 5000, "v " + "5" * 5000 + " 1"])
+def test_numbers_without_end_are_said_with_their_line(line, tmp_path):
+    (tmp_path / "train.csv").write_text(f"{line}\nv.mp4 1\n")
+    told = read_slowfast(tmp_path, "")
+    assert not told.samples
+    assert [problem.place for problem in told.problems] == ["train.csv line 1", "train.csv line 2"]
+
+
+def test_a_name_that_no_file_can_have_is_not_said_to_be_text():
+    with pytest.raises(DataError, match=r"a.*\.csv: cannot be read: embedded null byte"):
+        list_text(Path("a\0.csv"))
 
 
 @pytest.mark.parametrize("line", ["a" + " " * 10**6 + "x", "a" + " 1" * 10**6, ".mp4 1" * 10**5])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import stillmotion as sm
 from models import SIZE, image_model
+from stillmotion.as_trained import views_of
 from stillmotion.data.annotations import Sample
 from stillmotion.data.lengths import usual_seconds
 from stillmotion.data.parts import Part
@@ -18,7 +19,7 @@ from stillmotion.data.sampling import Sampling
 from stillmotion.data.timeline import Timeline
 from stillmotion.data.video import Video, open_video
 from stillmotion.errors import CheckpointError, ConfigurationError, VideoError
-from stillmotion.loading import view_dataset, views_of
+from stillmotion.loading import view_dataset
 from stillmotion.localisation import follow, window_clips, windows
 from stillmotion.localisation.following import usual_window
 from stillmotion.prediction import Predictor

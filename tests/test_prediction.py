@@ -9,11 +9,11 @@ import torch
 
 import stillmotion as sm
 from runs import stillmotion, tiny
+from stillmotion.as_trained import mirror_of
 from stillmotion.data.reading import read_videos
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import CheckpointError, ConfigurationError, DataError, VideoError
 from stillmotion.evaluation import evaluate
-from stillmotion.loading import mirror_of
 from stillmotion.prediction import Prediction, Predictor, video_files
 from stillmotion.settings import Views
 from stillmotion.training import train

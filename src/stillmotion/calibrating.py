@@ -7,12 +7,13 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from stillmotion.answering import Answers, answer
+from stillmotion.as_trained import views_of
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.parts import sizes_of
 from stillmotion.dealing import deal
 from stillmotion.errors import ConfigurationError, DataError
 from stillmotion.evaluation import views_for
-from stillmotion.loading import refuse_too_many, views_of
+from stillmotion.loading import refuse_too_many
 from stillmotion.model import VideoClassifier
 from stillmotion.rejection import KEEP, Rejection, calibrate_rejection
 from stillmotion.selection import read_known

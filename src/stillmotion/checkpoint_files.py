@@ -1,7 +1,8 @@
 """The two files of an adapter checkpoint, read as what they may be: somebody else's.
 
 `adapter_config.json` decides what is built, so all that it says is held against what is possible
-before anything is: no number of it takes memory, and nothing in it leads to other files.
+before anything is: no number of it takes memory. One thing in it leads to another file: the path of
+the image model's weights, which is followed for a local checkpoint and never for one of the hub.
 """
 
 import math

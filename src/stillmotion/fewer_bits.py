@@ -7,9 +7,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
+from stillmotion.as_trained import sampling_of
 from stillmotion.data.annotations import Sample
 from stillmotion.errors import DataError
-from stillmotion.loading import sampling_of, view_dataset
+from stillmotion.loading import view_dataset
 from stillmotion.model import VideoClassifier
 from stillmotion.quantising import CHECKED, Agreement, quantise
 from stillmotion.settings import Precision, Views

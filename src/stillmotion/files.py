@@ -31,13 +31,12 @@ def writing(path: Path, mode: str = "wb") -> Iterator[IO]:
     """An open file that becomes ``path`` when the block ends well, and vanishes when it does not.
 
     Raises:
-        StorageError: where the disk is full, the directory cannot be written to, or a directory or
-            a device is there.
+        StorageError: the disk is full, its directory takes nothing, or what is there is no file.
     """
     temporary = path.with_name(f".{path.name}.{token_hex(4)}{PARTIAL}")
     with storing(path):
         refuse_other_kind(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             encoding = None if "b" in mode else "utf-8"
             with temporary.open(mode.replace("w", "x"), encoding=encoding) as file:
@@ -64,9 +63,11 @@ def writing_folder(path: Path) -> Iterator[Path]:
         folder = place / path.name
         folder.mkdir()  # with the mode of any new folder
         yield folder
-        for file in folder.rglob("*"):
-            if file.is_file():
-                keep_contents(file)
+        for inside in (folder, *folder.rglob("*")):
+            if inside.is_dir():
+                keep_names(inside)
+            elif inside.is_file():
+                keep_contents(inside)
         folder.replace(path)
         keep_names(path.parent)
 
@@ -76,7 +77,8 @@ def writing_together(path: Path) -> Iterator[Path]:
     """Where to write ``path`` and the files beside it, which all take their places at the end.
 
     All of them are on the disk before the first replaces what was there, ``path`` the last of all:
-    whoever finds it finds the others. Where one cannot be written, none is.
+    whoever finds it finds the others. Where one cannot be written, none is. Each takes its place in
+    a step of its own, so a kill between two of them leaves new files beside the old ``path``.
 
     Raises:
         StorageError: where one cannot be written.
@@ -84,7 +86,10 @@ def writing_together(path: Path) -> Iterator[Path]:
     with storing(path), partial_folder(path) as place:
         refuse_other_kind(path)
         yield place / path.name
-        for file in sorted(place.iterdir(), key=lambda file: file.name == path.name):
+        files = sorted(place.iterdir(), key=lambda file: file.name == path.name)
+        for file in files:
+            refuse_other_kind(path.with_name(file.name))
+        for file in files:
             file.replace(path.with_name(file.name))
         keep_names(path.parent)
 
@@ -92,7 +97,7 @@ def writing_together(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def partial_folder(path: Path) -> Iterator[Path]:
     """An empty folder beside ``path``, for a while."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with tempfile.TemporaryDirectory(
         dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL, ignore_cleanup_errors=True
     ) as folder:
@@ -114,6 +119,14 @@ def storing(path: Path) -> Iterator[None]:
         if isinstance(met, StorageError):
             raise
         raise StorageError(f"cannot write {path}: {met.strerror or met}") from met
+
+
+def make_folder(path: Path) -> None:
+    """A folder and those above it, where they are not there; their names are on the disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        keep_names(folder.parent)
 
 
 def keep_contents(file: Path) -> None:
@@ -143,10 +156,7 @@ def is_partial(path: Path) -> bool:
 
 
 def clear_partial(folder: Path) -> None:
-    """Remove, in a folder and below it, what a killed process left half written.
-
-    Only where nothing else writes there.
-    """
+    """Remove, in a folder and below it where nothing else writes, what a killed process left."""
     for path in list(folder.rglob(f".*{PARTIAL}")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -168,8 +178,7 @@ def refuse_unwritable(path: Path) -> None:
     """Refuse, before any work, a file that could not be written after it.
 
     Raises:
-        StorageError: where a directory or a device is there, or the nearest folder above takes
-            nothing, or is none.
+        StorageError: what is there is no file, or the nearest folder above it takes nothing.
     """
     refuse_other_kind(path)
     folder = next(folder for folder in path.absolute().parents if os.path.exists(folder))
@@ -193,10 +202,9 @@ def refuse_other_kind(path: Path) -> None:
     Raises:
         StorageError: where that is at ``path``.
     """
-    if path.is_dir():
-        raise StorageError(f"cannot write {path}: it is a directory; name a file")
     if path.exists() and not path.is_file():
-        raise StorageError(f"cannot write {path}: it is no file; name one")
+        told = "it is a directory; name a file" if path.is_dir() else "it is no file; name one"
+        raise StorageError(f"cannot write {path}: {told}")
 
 
 def readable(path: str | os.PathLike[str]) -> str:

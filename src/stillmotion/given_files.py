@@ -20,7 +20,7 @@ MOST_YAML = 2**17
 YAML takes seconds where JSON takes milliseconds."""
 
 MOST_DIGITS = 640
-"""Of a whole number in YAML, where JSON's have a limit of Python's."""
+"""Of a whole number in YAML or a list, where JSON's have a limit of Python's."""
 
 
 def refuse_endless(path: Path) -> None:
@@ -115,11 +115,11 @@ class _Loader(yaml.SafeLoader):
         return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
+                if (key.tag, key.value) in seen:
                     told = f"{key.value!r} stands there twice"
                     raise yaml.MarkedYAMLError(problem=told, problem_mark=key.start_mark)
-                seen.add(key.value)
+                seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)

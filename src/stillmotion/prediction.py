@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from stillmotion.answering import average_of_views, logits_of_views
+from stillmotion.as_trained import mirror_of, sampling_of, views_of
 from stillmotion.chunking import Chunked
 from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_folder import is_frame_folder
@@ -21,7 +22,7 @@ from stillmotion.data.sampling import Sampling
 from stillmotion.errors import ConfigurationError, DataError, VideoError
 from stillmotion.fewer_bits import in_fewer_bits
 from stillmotion.files import readable
-from stillmotion.loading import mirror_of, refuse_mirrored, sampling_of, view_dataset, views_of
+from stillmotion.loading import refuse_mirrored, view_dataset
 from stillmotion.metrics import most_probable
 from stillmotion.model import VideoClassifier
 from stillmotion.quantising import Agreement

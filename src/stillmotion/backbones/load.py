@@ -2,8 +2,6 @@
 
 import importlib
 import logging
-import zipfile
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -17,13 +15,11 @@ from stillmotion.backbones import demo
 from stillmotion.backbones.foreign import read_image
 from stillmotion.backbones.open_backbone import OpenBackbone, is_clip
 from stillmotion.backbones.opening import open_backbone
+from stillmotion.backbones.weights import read_state, weights_file
 from stillmotion.errors import BackboneError, ConfigurationError, WeightsError, some, unknown
 from stillmotion.nn.state import mismatch
 
 log = logging.getLogger("stillmotion")
-
-OWN_WEIGHTS = "checkpoint"
-"""Where an image model's weights are, whose checkpoint holds all of them."""
 
 
 def load_backbone(
@@ -49,6 +45,7 @@ def load_backbone(
         WeightsError: where the weights cannot be had or do not fit; every key is named.
         BackboneError: where the image model cannot be opened.
     """
+    file = weights_file(weights)
     pretrained = weights == "pretrained"
     model = build(name, pretrained=pretrained, image_size=image_size, arguments=arguments)
     if weights == "none":
@@ -56,8 +53,8 @@ def load_backbone(
             "%s has RANDOM weights (weights='none'): good for counting and tests, not for results",
             name,
         )
-    elif weights not in ("pretrained", OWN_WEIGHTS):
-        load_weights(model, Path(weights))
+    elif file:
+        load_weights(model, file)
     opened = open_backbone(model, name=name, weights=str(weights))
     opened.arguments = dict(arguments or {})
     return opened
@@ -143,7 +140,6 @@ def load_weights(model: nn.Module, path: Path) -> None:
 OTHERS = ("openai_clip", "hf_vit", "hf_clip", "hf_dinov2")
 """Key schemes that timm does not convert, or only where the file holds the whole of CLIP."""
 
-
 PROJECTION = {"head.weight", "head.bias"}
 """CLIP's projection in timm's models, which a file may lack."""
 
@@ -183,55 +179,6 @@ def as_others_have_it(
         state["head.weight"] = image.projection
         state["head.bias"] = torch.zeros_like(image.projection[:, 0])
     return state, sorted(found.keys() - set(used))
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weights file or directory. Pickled code is never run."""
-    if path.is_dir():
-        path = path / "model.safetensors"
-    if not path.is_file():
-        raise WeightsError(
-            f"there are no weights at {path}; weights is 'pretrained', 'none', or the path of a "
-            "safetensors file or of a directory that holds model.safetensors"
-        )
-    refuse_packed(path)
-    try:
-        found = timm.models.load_state_dict(str(path), weights_only=True)
-    except Exception as error:
-        raise WeightsError(f"cannot read weights from {path}: {error}") from error
-    if not isinstance(found, dict) or not all(isinstance(x, Tensor) for x in found.values()):
-        raise WeightsError(f"cannot read weights from {path}: it holds more than tensors by name")
-    refuse_unheld(found)
-    return {str(name): tensor for name, tensor in found.items()}
-
-
-def refuse_packed(path: Path) -> None:
-    """Refuse a `.pth` whose content is larger than the file: torch.save never packs any.
-
-    Raises:
-        WeightsError: a kilobyte may unpack to any size.
-    """
-    with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
-        if size > path.stat().st_size:
-            raise WeightsError(f"{path} unpacks to {size:,} bytes; torch.save writes none such")
-
-
-def refuse_unheld(tensors: Mapping[Any, Tensor]) -> None:
-    """Refuse tensors of which a file holds less than they have: one number, repeated without end.
-
-    Raises:
-        WeightsError: with their names.
-    """
-    if unheld := [str(name) for name, tensor in tensors.items() if not is_held(tensor)]:
-        raise WeightsError(f"the file does not hold all numbers of {some(unheld)}")
-
-
-def is_held(tensor: Tensor) -> bool:
-    """Whether a tensor has no more numbers than there are in memory."""
-    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
-        return False
-    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def filter_for(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stillmotion.as_trained import sampling_of
 from stillmotion.collection.files import Form, Row, refuse_without_library, write_answers
 from stillmotion.collection.listing import Collection
 from stillmotion.collection.plan import Plan
@@ -18,7 +19,7 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.files import as_json, is_partial, write_text
 from stillmotion.given_files import read_json
 from stillmotion.identity import model_sha256
-from stillmotion.loading import sampling_of, view_loader
+from stillmotion.loading import view_loader
 from stillmotion.prediction import Predictor
 
 PLAN = "collection.json"

@@ -21,10 +21,10 @@ from stillmotion.settings import Videos
 def run(arguments: Arguments) -> int:
     """Choose the threshold, and write it into the checkpoint."""
     values = options().parse(arguments)
+    from stillmotion.as_trained import views_of
     from stillmotion.calibrating import calibrate, known_and_none
     from stillmotion.checkpoint import CONFIG, find, load, update_info
     from stillmotion.files import refuse_unwritable
-    from stillmotion.loading import views_of
     from stillmotion.rejection import KEY
     from stillmotion.selection import refuse_trained_on
 

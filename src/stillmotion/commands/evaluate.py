@@ -27,9 +27,9 @@ def run(arguments: Arguments) -> int:
     values = options().parse(arguments)
     keep_apart(inputs=[values["data"]], outputs={"--out": values["out"]})
     refuse_other_file(Path(values["out"]), ".json")
+    from stillmotion.as_trained import views_of
     from stillmotion.checkpoint import load
     from stillmotion.evaluation import evaluate as run_evaluation
-    from stillmotion.loading import views_of
     from stillmotion.selection import choose_split, refuse_trained_on
 
     model = load(values["run"], values["weights"])

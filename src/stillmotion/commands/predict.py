@@ -81,8 +81,8 @@ def files_of(given: list[str]) -> tuple[list[Path], int]:
 
 def predictor_from(values: dict[str, Any]) -> "Predictor":
     """The model, as it is asked for."""
+    from stillmotion.as_trained import views_of
     from stillmotion.checkpoint import load
-    from stillmotion.loading import views_of
     from stillmotion.prediction import Predictor
 
     model = load(values["run"], values["weights"])

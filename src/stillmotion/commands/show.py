@@ -98,9 +98,9 @@ def write(explanation: "Explanation", out: Path) -> None:
 def choose(values: dict[str, Any]) -> int:
     """Rank blocks by how well their flow follows motion."""
     videos = asked_about(values)
+    from stillmotion.as_trained import views_of
     from stillmotion.explaining import rank_blocks
     from stillmotion.explaining.ranking_tables import ONE_VIDEO, ranking_table, ranking_told
-    from stillmotion.loading import views_of
     from stillmotion.prediction import Predictor, video_files
 
     paths = list(video_files([Path(name) for name in videos]))

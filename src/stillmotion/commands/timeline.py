@@ -63,7 +63,7 @@ def assumed(model: "VideoClassifier", values: dict[str, Any]) -> str:
     Raises:
         CheckpointError: the checkpoint says what cannot be.
     """
-    from stillmotion.loading import sampling_of, usual_seconds_of
+    from stillmotion.as_trained import sampling_of, usual_seconds_of
     from stillmotion.localisation.locating import usual_threshold
 
     window, stride, threshold = (values[name] for name in ("window", "stride", "threshold"))

@@ -89,7 +89,7 @@ def watch_on(
 
 def watcher_for(model: Any, live: "Live", values: dict[str, Any]) -> "Watcher":
     """The model with what was asked for."""
-    from stillmotion.loading import views_of
+    from stillmotion.as_trained import views_of
     from stillmotion.watching import Watcher, usual_context
 
     context, crops, views = values["context"], values["crops"], views_of(model)

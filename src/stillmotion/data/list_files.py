@@ -31,17 +31,19 @@ Records = Iterator[tuple[str, dict[str, Any]]]
 
 
 def list_text(path: Path) -> str:
-    """The text of a list file.
+    """The text of a list, of ours or of a data set's owners.
 
     Raises:
         DataError: it is no text, or cannot be read.
     """
     try:
         return read_text(path)
-    except ValueError as error:
-        raise DataError(f"{path}: not a list file: its bytes are not UTF-8 text") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a list: its bytes are not UTF-8 text") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # no file can have such a name
+        raise DataError(f"{path}: cannot be read: {error}") from error
 
 
 def records_of(

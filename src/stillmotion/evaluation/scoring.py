@@ -7,6 +7,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from stillmotion.answering import ORDERS, answer
+from stillmotion.as_trained import mirror_of, sampling_of, views_of
 from stillmotion.data.annotations import VideoList
 from stillmotion.data.parts import sizes_of
 from stillmotion.dealing import deal
@@ -14,13 +15,7 @@ from stillmotion.errors import DataError
 from stillmotion.evaluation.result import Evaluation
 from stillmotion.evaluation.summary import summarise
 from stillmotion.fewer_bits import in_fewer_bits
-from stillmotion.loading import (
-    mirror_of,
-    refuse_mirrored,
-    sampling_of,
-    view_loader,
-    views_of,
-)
+from stillmotion.loading import refuse_mirrored, view_loader
 from stillmotion.model import VideoClassifier
 from stillmotion.quantising import Agreement
 from stillmotion.selection import different_classes

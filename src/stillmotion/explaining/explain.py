@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stillmotion.as_trained import sampling_of, views_of
 from stillmotion.data.sampling import view_indices
 from stillmotion.data.video import open_video
 from stillmotion.errors import ConfigurationError, unknown
 from stillmotion.explaining.flow import numbered_blocks, shown_flow
 from stillmotion.explaining.frames import answers_so_far, frame_importance
 from stillmotion.explaining.rollout import attention_rollout
-from stillmotion.loading import sampling_of, views_of
 from stillmotion.model import VideoClassifier
 from stillmotion.prediction import Predictor
 from stillmotion.settings import MEMORY_GIB

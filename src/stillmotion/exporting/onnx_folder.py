@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from stillmotion.as_trained import mirror_of, sampling_of, views_of
 from stillmotion.errors import ConfigurationError
 from stillmotion.exporting.checking import (
     TOLERANCE,
@@ -14,7 +15,7 @@ from stillmotion.exporting.checking import (
     refuse_difference,
 )
 from stillmotion.files import as_json, write_text, writing_folder
-from stillmotion.loading import mirror_of, refuse_mirrored, sampling_of, views_of
+from stillmotion.loading import refuse_mirrored
 from stillmotion.model import VideoClassifier
 from stillmotion.onnx_graph import Session, onnx_program, refuse_missing
 from stillmotion.rejection import KEY, rejection_of

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from stillmotion.as_trained import sampling_of, usual_seconds_of, views_of
 from stillmotion.data.parts import sizes_of
 from stillmotion.data.video import Video, open_video
 from stillmotion.errors import VideoError
-from stillmotion.loading import sampling_of, usual_seconds_of, views_of
 from stillmotion.localisation.track import Track
 from stillmotion.localisation.windows import Span, window_clips, windows
 from stillmotion.metrics import in_parts, most_probable

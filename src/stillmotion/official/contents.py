@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from stillmotion.backbones.load import refuse_packed, refuse_unheld
+from stillmotion.backbones.weights import refuse_packed, refuse_unheld
 from stillmotion.errors import WeightsError
 
 Source = str | PathLike[str] | Mapping[str, Any]

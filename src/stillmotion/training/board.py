@@ -13,7 +13,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from stillmotion.files import storing
+from stillmotion.files import make_folder, storing
 
 VERSION = "brain.Event:2"
 """What the first record of a file must say."""
@@ -26,7 +26,7 @@ class Board:
         names = (directory / f"events.out.tfevents.{number:05d}" for number in count())
         self.path = next(path for path in names if not path.exists())
         with storing(self.path):
-            directory.mkdir(parents=True, exist_ok=True)
+            make_folder(directory)
             self._file = self.path.open("xb", buffering=0)
         self._append(Event(file_version=VERSION))
 
@@ -47,5 +47,12 @@ class Board:
         event.wall_time = time.time()  # for people, as an axis; nothing is ordered by it
         record = io.BytesIO()
         RecordWriter(record).write(event.SerializeToString())
+        begun, rest = self._file.tell(), record.getbuffer()
         with storing(self.path):
-            self._file.write(record.getbuffer())
+            try:
+                while rest:  # a disk takes what it has room for
+                    rest = rest[self._file.write(rest) :]
+            except OSError:
+                self._file.seek(begun)
+                self._file.truncate()
+                raise

@@ -2,8 +2,8 @@
 
 from math import floor, isfinite
 
+from stillmotion.as_trained import sampling_of, usual_seconds_of
 from stillmotion.errors import ConfigurationError
-from stillmotion.loading import sampling_of, usual_seconds_of
 from stillmotion.model import VideoClassifier
 
 SLACK = 0.01
@@ -67,7 +67,7 @@ def usual_pace(model: VideoClassifier) -> Pace:
     """As in training: dense clips took every ``sampling.stride``-th frame.
 
     Uniform ones were spread over a whole video. How long those were, a checkpoint tells as
-    ``usual_seconds``, else `loading.USUAL_SECONDS` is taken for it.
+    ``usual_seconds``, else `as_trained.USUAL_SECONDS` is taken for it.
     """
     sampling = sampling_of(model)
     if sampling.kind == "dense":

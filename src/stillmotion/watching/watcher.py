@@ -9,8 +9,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from stillmotion.answering import average_of_views
+from stillmotion.as_trained import sampling_of
 from stillmotion.errors import ConfigurationError
-from stillmotion.loading import sampling_of, view_dataset
+from stillmotion.loading import view_dataset
 from stillmotion.metrics import marginals
 from stillmotion.model import VideoClassifier
 from stillmotion.prediction import Prediction, Predictor

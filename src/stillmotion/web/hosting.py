@@ -13,9 +13,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from stillmotion.answering import logits_of_views
+from stillmotion.as_trained import sampling_of
 from stillmotion.checkpoint import find
 from stillmotion.errors import ConfigurationError
-from stillmotion.loading import sampling_of
 from stillmotion.model import VideoClassifier
 from stillmotion.prediction import Predictor
 from stillmotion.settings import MEMORY_GIB

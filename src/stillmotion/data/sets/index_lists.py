@@ -17,6 +17,7 @@ from stillmotion.data.sets.lists import text_lines
 from stillmotion.data.sets.tree import Tree
 from stillmotion.data.suffixes import VIDEO_SUFFIXES
 from stillmotion.errors import DataError, Problem
+from stillmotion.given_files import MOST_DIGITS
 
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|val|validation|valid|test)(?![a-z])")
 _SEPARATORS = " \t\r\f\v,"
@@ -72,8 +73,10 @@ def last_number(line: str) -> tuple[str, int] | None:
     ('a b', 12)
     """
     before = line.rstrip(string.digits)
-    video = before.rstrip(_SEPARATORS)
-    return (video, int(line[len(before) :])) if video and video != before != line else None
+    video, digits = before.rstrip(_SEPARATORS), line[len(before) :]
+    if not video or video == before or not 0 < len(digits) <= MOST_DIGITS:
+        return None
+    return video, int(digits)
 
 
 def read_lines(lists: Sequence[Path], *, numbers: int) -> list[Line | Problem]:

@@ -6,22 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stillmotion import given_files
+from stillmotion.data.list_files import list_text
 from stillmotion.errors import DataError
-
-
-def read_text(path: Path) -> str:
-    """A list's text.
-
-    Raises:
-        DataError: it cannot be read, or is no UTF-8 text.
-    """
-    try:
-        return given_files.read_text(path)
-    except ValueError as error:
-        raise DataError(f"{path}: not a list: its bytes are not UTF-8 text") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+from stillmotion.given_files import from_json
 
 
 def text_lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -30,7 +17,7 @@ def text_lines(path: Path) -> Iterator[tuple[str, str]]:
     Raises:
         DataError: the file is no text.
     """
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(list_text(path).split("\n"), start=1):
         if line.strip():
             yield f"{path.name} line {number}", line.strip()
 
@@ -41,7 +28,7 @@ def csv_records(path: Path, *, needed: tuple[str, ...]) -> Iterator[tuple[str, d
     Raises:
         DataError: the file is no such table, or a column is not there.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restval="")
+    reader = csv.DictReader(io.StringIO(list_text(path), newline=""), restval="")
     try:
         names = [name.strip() for name in reader.fieldnames or ()]
         if missing := [name for name in needed if name not in names]:
@@ -64,7 +51,7 @@ def read_json(path: Path) -> Any:
         DataError: it is no JSON.
     """
     try:
-        return given_files.from_json(read_text(path))
+        return from_json(list_text(path))
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON: {error}") from error
 
