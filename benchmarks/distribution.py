@@ -106,7 +106,7 @@ def measured(name: str, way: str, *, rounds: int) -> dict[str, float]:
 def one_of(processes: int, port: int, name: str, way: str, rounds: int, rank: int) -> dict:
     """What one process of so many measures."""
     torch.set_num_threads(1)
-    os.environ |= {"ACCELERATE_USE_CPU": "true", "LOCAL_RANK": str(rank)}
+    os.environ |= {"LOCAL_RANK": str(rank)}
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(processes)}
     os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     found = measured(name, way, rounds=rounds)

@@ -47,7 +47,7 @@ class Launched:
         for rank in range(processes):
             told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes}
             told |= {"LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "localhost"}
-            told |= {"MASTER_PORT": port, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+            told |= {"MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
             self.processes.append(
                 context.Process(target=begin, args=(function, arguments, told, folder))
             )
@@ -102,7 +102,7 @@ def torchrun(*arguments, processes=2):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return subprocess.Popen(
         [sys.executable, *launcher, "-m", "stillmotion", *map(str, arguments)],
-        env=environment(ACCELERATE_USE_CPU="true"),
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -130,7 +130,9 @@ def assert_sent_what_trains(folder):
         told = json.loads(path.read_text().splitlines()[-1])
         assert told["steps"] > 0
         bytes_of_a_step = 4 * told["trained"] + (4 * told["tensors"] if told["idle"] else 0)
-        assert told["sent"].pop("broadcast_.default", 0) in (0, 4 * (told["tensors"] + 2))
+        buckets = range(1, 1 + told["tensors"])  # as many as DistributedDataParallel fills
+        orders = {4 * (told["tensors"] + 1 + number) for number in buckets}
+        assert told["sent"].pop("broadcast_.default", 0) in {0} | orders
         assert told["sent"] == {"allreduce_.default": told["steps"] * bytes_of_a_step}
         assert told["told"] == {"allreduce_.default": told["batches"] * 16}
 
@@ -179,18 +181,6 @@ def test_without_a_place_on_its_machine_a_process_is_alone(monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     assert (count(), is_main(), first_to_tell()) == (1, True, True)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU they would find each other")
-def test_processes_that_cannot_find_each_other_are_refused(
-    few_videos, tmp_path, monkeypatch, capsys
-):
-    told = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}
-    for name, value in told.items():
-        monkeypatch.setenv(name, value)
-    assert stillmotion("train", few_videos, "--out", tmp_path / "run", *TINY) == 2
-    assert "set ACCELERATE_USE_CPU=true" in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -15,6 +15,7 @@ from stillmotion.errors import ConfigurationError, DataError
 from stillmotion.evaluation import views_for
 from stillmotion.loading import refuse_too_many
 from stillmotion.model import VideoClassifier
+from stillmotion.processes import join
 from stillmotion.rejection import KEEP, Rejection, calibrate_rejection
 from stillmotion.selection import read_known
 from stillmotion.settings import Videos, Views
@@ -44,7 +45,7 @@ def calibrate(
     Raises:
         DataError: other classes, too many unreadable videos, or no right answer.
     """
-    views, accelerator = views or views_of(model), accelerator or Accelerator()
+    views, accelerator = views or views_of(model), accelerator or join()
     sizes = sizes_of(model.parts)
 
     def said(videos: VideoList) -> Answers:

@@ -9,9 +9,10 @@ import os
 import time
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from accelerate import Accelerator
     from torch.distributed import Store
 
 JOIN = timedelta(seconds=60)
@@ -30,6 +31,25 @@ def count() -> int:
     LOCAL_RANK is alone."""
     has_place = os.environ.get("LOCAL_RANK", "-1") != "-1"
     return int(os.environ.get("WORLD_SIZE", "1")) if has_place else 1
+
+
+def join(**options: Any) -> "Accelerator":
+    """Accelerate's view of this run, with all of its processes, which compute on processors where
+    there are no GPUs: Accelerate itself would then take each process for a run of its own.
+
+    Args:
+        options: of `accelerate.Accelerator`.
+    """
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=without_gpus(), **options)
+
+
+def without_gpus() -> bool:
+    """Whether several processes were begun where torch finds no GPU."""
+    import torch
+
+    return count() > 1 and not (torch.cuda.is_available() or torch.xpu.is_available())
 
 
 def is_main() -> bool:
@@ -69,7 +89,7 @@ def _common_store() -> "Store":
     from accelerate import PartialState
 
     if not torch.distributed.is_initialized():
-        PartialState(timeout=JOIN)
+        PartialState(cpu=without_gpus(), timeout=JOIN)
     return torch.distributed.distributed_c10d._get_default_store()
 
 

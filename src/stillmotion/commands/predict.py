@@ -74,8 +74,7 @@ def files_of(given: list[str]) -> tuple[list[Path], int]:
             empty.append(error)
     if not found:
         raise empty[0]
-    for error in empty:
-        print(f"stillmotion: {error}", file=sys.stderr)
+    print(*(f"stillmotion: {folder}\n" for folder in empty), sep="", end="", file=sys.stderr)
     return found, len(empty)
 
 

@@ -17,6 +17,7 @@ from stillmotion.evaluation.summary import summarise
 from stillmotion.fewer_bits import in_fewer_bits
 from stillmotion.loading import refuse_mirrored, view_loader
 from stillmotion.model import VideoClassifier
+from stillmotion.processes import join
 from stillmotion.quantising import Agreement
 from stillmotion.selection import different_classes
 from stillmotion.settings import MEMORY_GIB, Precision, Views
@@ -54,7 +55,7 @@ def evaluate(
         ConfigurationError: views that these classes do not stand.
         QuantisingError: where fewer bits change too much.
     """
-    views, accelerator = views or views_of(model), accelerator or Accelerator()
+    views, accelerator = views or views_of(model), accelerator or join()
     batches = views_for(model, videos, views=views, workers=workers, batch_size=batch_size)
     model.to("cpu" if precision == "int8" else accelerator.device)
     answering: nn.Module = model

@@ -20,7 +20,7 @@ from stillmotion.data.mixing import mix
 from stillmotion.dealing import deal
 from stillmotion.errors import ConfigurationError
 from stillmotion.model import VideoClassifier
-from stillmotion.processes import count
+from stillmotion.processes import join
 from stillmotion.recipe import Recipe
 from stillmotion.settings import Training
 from stillmotion.shapes import Clip, FrameFeatures, Labels, SoftLabels
@@ -48,16 +48,10 @@ def start(options: Training) -> Accelerator:
     if precision == "fp16" and not torch.cuda.is_available():
         raise ConfigurationError("training.precision=fp16 needs a GPU; here: auto, fp32 or bf16")
     AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
-    accelerator = Accelerator(
+    return join(
         mixed_precision="no" if precision == "fp32" else precision,
         gradient_accumulation_steps=options.accumulate,
     )
-    if accelerator.num_processes < count():
-        raise ConfigurationError(
-            f"{count()} processes were launched, and torch finds no GPU for them: set "
-            "ACCELERATE_USE_CPU=true to train on the CPU"
-        )
-    return accelerator
 
 
 @dataclass(frozen=True)
