@@ -10,9 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +26,7 @@ def main(out: str = "dist") -> int:
     with tempfile.TemporaryDirectory() as folder:
         first, second = map(contents, build_twice(tracked(), Path(folder)))
     if first != second:
-        print("two builds of the same files differ")
+        print("two builds of the same files differ:", *different(first, second), sep="\n")
         return 1
     Path(out).mkdir(parents=True, exist_ok=True)
     for name, held in first.items():
@@ -76,6 +79,29 @@ def build(folder: Path, *, umask: int, zone: str) -> Path:
 def contents(folder: Path) -> dict[str, bytes]:
     """The files of a folder by name."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def different(first: dict[str, bytes], second: dict[str, bytes]) -> Iterator[str]:
+    """A line for each archive that differs, with the names of what differs in it."""
+    for name in sorted(first.keys() | second.keys()):
+        if name not in first or name not in second:
+            yield f"{name}: built once only"
+        elif first[name] != second[name]:
+            one, other = held_in(first[name]), held_in(second[name])
+            inside = sorted(
+                held for held in one.keys() | other.keys() if one.get(held) != other.get(held)
+            )
+            yield f"{name}: {', '.join(inside) or 'the order or the headers of what it holds'}"
+
+
+def held_in(archive: bytes) -> dict[str, bytes]:
+    """The files of a wheel or an sdist by name."""
+    if zipfile.is_zipfile(BytesIO(archive)):
+        with zipfile.ZipFile(BytesIO(archive)) as wheel:
+            return {name: wheel.read(name) for name in wheel.namelist()}
+    with tarfile.open(fileobj=BytesIO(archive)) as sdist:
+        files = {held.name: sdist.extractfile(held) for held in sdist.getmembers()}
+        return {name: file.read() for name, file in files.items() if file is not None}
 
 
 if __name__ == "__main__":

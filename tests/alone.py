@@ -1,4 +1,4 @@
-"""A network that nobody else is in, for the tests and all that they start."""
+"""A network that nobody else is in, for a thread and all that it starts."""
 
 import ctypes
 import socket
@@ -12,7 +12,9 @@ SET_FLAGS, UP = 0x8914, 1
 
 
 def leave_the_network() -> bool:
-    """Leave this process, and every one that it starts from now on, the loopback device alone.
+    """Leave this thread, and all that it starts from now on, the loopback device alone.
+
+    Threads that are there already, such as a library's pool, stay on the network: call it first.
 
     Returns:
         Whether the system allows it: Linux does to root, as which CI runs.

@@ -1,5 +1,10 @@
 """Every test: one thread, the same random numbers, no network; slow machines get no deadlines."""
 
+from alone import leave_the_network
+
+ALONE = leave_the_network()  # first: threads that imports start would stay
+"""Whether processes that a test starts, and libraries that are not Python, are kept here, too."""
+
 import os
 import signal
 import sys
@@ -10,7 +15,6 @@ import pytest
 import torch
 from hypothesis import settings
 
-from alone import leave_the_network
 from runs import tiny
 from stillmotion.data.synthetic import write_motion_videos
 from stillmotion.training import train
@@ -22,8 +26,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("quiet", deadline=None, derandomize=True)
 settings.load_profile("quiet")
 
-ALONE = leave_the_network()
-"""Whether processes that a test starts, and libraries that are not Python, are kept here, too."""
 AT_HOME = {"localhost", "127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::", "", None}
 BEYOND = []
 """Addresses outside this machine that a test tried to reach."""

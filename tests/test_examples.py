@@ -15,6 +15,8 @@ EXAMPLES = sorted(
     path for path in ROOT.glob("examples/*.py") if path.read_text("utf-8").startswith("# %%")
 )
 """Scripts of cells; others are files to copy."""
+QUICK = {"explaining", "several_adapters"}
+"""Run by default, as in most changes; `scripts/docs` runs them all in the site, `slow` all here."""
 
 
 def named(path):
@@ -30,7 +32,11 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=named)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=[] if named(p) in QUICK else pytest.mark.slow) for p in EXAMPLES],
+    ids=named,
+)
 @pytest.mark.usefixtures("one_thread")
 def test_it_runs_and_leaves_pictures(path, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -46,6 +52,10 @@ def test_it_runs_and_leaves_pictures(path, tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", EXAMPLES, ids=named)
 def test_it_is_short(path):
     assert len(path.read_text("utf-8").splitlines()) <= 60
+
+
+def test_quick_ones_are_there():
+    assert set(map(named, EXAMPLES)) >= QUICK
 
 
 def test_each_has_a_page():

@@ -193,10 +193,11 @@ def check_traced(pairs):
     assert run_plain(TRACED, *pairs).split() == list(pairs)
 
 
-def test_every_method_exports_and_compiles_whole():
-    """Each on one family, and every family at least once; `slow`: all with all."""
-    families = itertools.cycle(["vit", "hiera", "dinov3", "siglip", "clip", "eva02"])
-    check_traced([f"{name}:{family}" for name, family in zip(METHODS, families, strict=False)])
+def test_every_second_method_exports_and_compiles_whole():
+    """Each on a family of its own; `slow`: every method on every family."""
+    methods = itertools.islice(METHODS, 0, None, 2)
+    families = itertools.cycle(["vit", "dinov3", "hiera", "siglip", "clip", "eva02"])
+    check_traced([f"{name}:{family}" for name, family in zip(methods, families, strict=False)])
 
 
 @pytest.mark.slow

@@ -32,6 +32,12 @@ def bits(request):
     return request.param
 
 
+int8_slowly = pytest.mark.parametrize(
+    "bits", ["bf16", pytest.param("int8", marks=pytest.mark.slow)], indirect=True
+)
+"""For what takes as many exports as tests, of which others keep one by default."""
+
+
 def pixels(batch, *, size=SIZE, seed=0):
     generator = torch.Generator().manual_seed(seed)
     shape = (batch, FRAMES, 3, size, size)
@@ -73,6 +79,7 @@ def test_answers_are_nearly_the_same_and_the_model_stays_as_it_is(bits, model):
     torch.testing.assert_close(model(clips), want, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_int8_goes_with_a_method_that_looks_over_time():
     pytest.importorskip("onnxruntime")
@@ -82,11 +89,13 @@ def test_int8_goes_with_a_method_that_looks_over_time():
     assert 0 < difference < 0.1
 
 
+@int8_slowly
 def test_a_difference_above_what_is_allowed_is_refused(bits, model):
     with pytest.raises(QuantisingError, match=rf"{bits}: 3 of 3 clips .* and 0% is allowed"):
         quantise(model, bits, pixels(3), tolerance=1e-6)
 
 
+@int8_slowly
 def test_another_class_is_refused(bits):
     """Two classes that a hair's breadth lies between: fewer bits cannot keep them apart."""
     model = classifier(VARIANTS["linear_probe"])
@@ -149,6 +158,7 @@ def test_without_a_readable_video_the_first_reason_is_told(sure_run, tmp_path, c
     assert "0.mp4: the file is empty" in told
 
 
+@int8_slowly
 def test_a_predictor_answers_in_fewer_bits_from_then_on(bits, sure_run, few_videos, tmp_path):
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     path = few_videos / "jump/0.mp4"

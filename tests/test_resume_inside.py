@@ -67,10 +67,10 @@ def random_recipe(source, out, *, workers, accumulate=1, save_every=3, cache=Non
 @pytest.mark.parametrize(
     ("kind", "workers", "options"),
     [
-        ("files", 0, {}),
+        pytest.param("files", 0, {}, marks=pytest.mark.slow),
         ("files", 1, {}),
         ("shards", 0, {"accumulate": 2}),
-        ("shards", 1, {"cache": "frames"}),
+        pytest.param("shards", 1, {"cache": "frames"}, marks=pytest.mark.slow),
     ],
 )
 def test_the_rest_of_an_epoch_is_the_same_to_the_last_bit(

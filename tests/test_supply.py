@@ -1,6 +1,7 @@
 """What we are built of, and what is built of us: bounds, known weaknesses, the same bytes twice."""
 
 import importlib.util
+import io
 import json
 import runpy
 import tarfile
@@ -89,6 +90,38 @@ def test_the_sdist_makes_the_same_wheel(built, tmp_path):
     assert again.read_bytes() == wheel.read_bytes()
 
 
+def zipped(**files):
+    """A wheel's bytes."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as wheel:
+        for name, text in files.items():
+            wheel.writestr(zipfile.ZipInfo(name), text)
+    return whole.getvalue()
+
+
+def tarred(text, *, modified=0):
+    """An sdist's bytes."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as sdist:
+        about = tarfile.TarInfo("a/README")
+        about.size, about.mtime = len(text), modified
+        sdist.addfile(about, io.BytesIO(text))
+    return whole.getvalue()
+
+
+def test_builds_that_differ_are_told_with_what_differs():
+    different = runpy.run_path(str(ROOT / "scripts/wheel.py"))["different"]
+    first = {"a.whl": zipped(same="1", other="2", gone="3"), "a.tar.gz": tarred(b"1")}
+    second = {"a.whl": zipped(same="1", other="3"), "a.tar.gz": tarred(b"1", modified=1)}
+    assert list(different(first, second)) == [
+        "a.tar.gz: the order or the headers of what it holds",
+        "a.whl: gone, other",
+    ]
+    assert list(different(first, {"a.whl": first["a.whl"]})) == ["a.tar.gz: built once only"]
+    second["a.tar.gz"] = tarred(b"2")
+    assert next(different(first, second)) == "a.tar.gz: a/README"
+
+
 class Advisories(BaseHTTPRequestHandler):
     """A service that knows one weakness, in the form of the Open Source Vulnerabilities project."""
 
@@ -112,8 +145,8 @@ class Advisories(BaseHTTPRequestHandler):
     ("names", "status", "told"),
     [
         (["sound", "weak"], 1, "weak 1.0: PYSEC-0, mended in 1.1"),
-        (["sound"], 0, "1 packages, 0 not looked at, 0 known weaknesses"),
-        ([], 0, "did not answer"),
+        pytest.param(["sound"], 0, "1 packages, 0 not looked at, 0 known", marks=pytest.mark.slow),
+        pytest.param([], 0, "did not answer", marks=pytest.mark.slow),
     ],
 )
 def test_a_known_weakness_fails_and_a_service_that_does_not_answer_is_told(
@@ -135,3 +168,38 @@ def test_a_known_weakness_fails_and_a_service_that_does_not_answer_is_told(
         if names:
             server.shutdown()
     assert told in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "passes"),
+    [
+        ("urllib3 ...\nrequests.exceptions.ConnectionError: refused\n", 1, True),
+        ("requests.exceptions.ProxyError: 403\n", 1, True),
+        ("requests.exceptions.ReadTimeout: 15\n", 1, True),
+        (
+            "ERROR:pip_audit._cli:Could not connect to OSV's ... feed\nERROR:pip_audit._cli:Tip",
+            1,
+            True,
+        ),
+        ("requests.exceptions.HTTPError: 500\n", 1, False),
+        ("requests.exceptions.ConnectionError: refused\n", 0, False),
+        ("pip-audit: error: unrecognized arguments: --nonsense\n", 2, False),
+        ("MemoryError\n", 1, False),
+        ("", -9, False),
+        ("", 0, False),
+    ],
+)
+def test_only_a_service_out_of_reach_passes(told, status, passes, capfd):
+    pytest.importorskip("pip_audit", reason="needs pip-audit: pip install -e '.[dev]'")
+    unanswered = runpy.run_path(str(ROOT / "scripts/audit.py"))["unanswered"]
+    assert unanswered(told, status) == (0 if passes else status or 1)
+    out, err = capfd.readouterr()
+    assert ("did not answer" in out) == passes
+    assert passes or (told or "said nothing") in err
+
+
+@pytest.mark.slow
+def test_an_option_that_pip_audit_does_not_know_fails_with_its_words(capfd):
+    pytest.importorskip("pip_audit", reason="needs pip-audit: pip install -e '.[dev]'")
+    assert runpy.run_path(str(ROOT / "scripts/audit.py"))["main"]("--nonsense") == 2
+    assert "unrecognized arguments: --nonsense" in capfd.readouterr().err
