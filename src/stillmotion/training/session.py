@@ -106,8 +106,7 @@ def prepare(
     objective.to(accelerator.device)
     whole: Objective | CompiledStep = objective
     if options.compile:
-        log.say("compiling the step: this can take minutes, and is quick the next time")
-        whole = CompiledStep(objective, num_clips=options.batch_size)
+        whole = compiled(objective, num_clips=options.batch_size, log=log)
     batches = deal(loaders.train, accelerator)
     val_batches = None if loaders.val is None else deal(loaders.val, accelerator)
     trial = try_step(recipe, whole, loaders, accelerator)
@@ -143,6 +142,12 @@ def share_gradients(
     """
     accelerator.ddp_handler = GradientsAlone(find_unused_parameters=idle > 0)
     return prepare_objective(objective, accelerator), accelerator.prepare(plain)
+
+
+def compiled(objective: Objective, *, num_clips: int, log: RunLog) -> CompiledStep:
+    """The objective as one graph for full batches."""
+    log.say("compiling the step: this can take minutes, and is quick the next time")
+    return CompiledStep(objective, num_clips=num_clips)
 
 
 class GradientsAlone(DistributedDataParallelKwargs):
