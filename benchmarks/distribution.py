@@ -145,14 +145,13 @@ def main(given: Sequence[str] | None = None) -> None:
                     "MB resident": found["resident"] / 1e6,
                     "MB at the peak": found["peak"] / 1e6,
                     "MB gathered a step": found["gathered"] / 1e6,
-                    "MB averaged a step": found["averaged"] / 1e6,
+                    "MB of gradients a step": found["averaged"] / 1e6,
                     "seconds a step": found["seconds"],
                 }
             )
     note = (
         "One process divides nothing. Each figure is of the process with the most of it; gathered "
-        "is what it receives of the others, averaged are gradients and the statistics of "
-        f"AdaptFormer's norm; seconds are the quickest of {options.rounds} steps."
+        f"is what it receives of the others; seconds are the quickest of {options.rounds} steps."
     )
     report("distribution", rows, notes=[note], out=options.out)
 

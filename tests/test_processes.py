@@ -130,9 +130,7 @@ def assert_sent_what_trains(folder):
         told = json.loads(path.read_text().splitlines()[-1])
         assert told["steps"] > 0
         bytes_of_a_step = 4 * told["trained"] + (4 * told["tensors"] if told["idle"] else 0)
-        buckets = range(1, 1 + told["tensors"])  # as many as DistributedDataParallel fills
-        orders = {4 * (told["tensors"] + 1 + number) for number in buckets}
-        assert told["sent"].pop("broadcast_.default", 0) in {0} | orders
+        assert told["sent"].pop("broadcast_.default", 0) <= 4 * (told["tensors"] + 8)
         assert told["sent"] == {"allreduce_.default": told["steps"] * bytes_of_a_step}
         assert told["told"] == {"allreduce_.default": told["batches"] * 16}
 
