@@ -232,7 +232,7 @@ def test_a_bad_configuration_file(text, reason, refused, few_videos, tmp_path):
 
 def test_no_data_and_no_directory(told, tmp_path, few_videos):
     assert "which videos?" in told("train", "--out", tmp_path / "out")
-    assert "required: out" in told("train", few_videos)
+    assert "give --out" in told("train", few_videos)
 
 
 def test_a_directory_that_cannot_be(told, few_videos, tmp_path):
@@ -428,7 +428,7 @@ def test_what_holds_no_video_keeps_no_other_file_from_its_answer(finished_run, f
     assert told.startswith(str(video))
     assert "there are no videos in" in wrong
     assert "/dev/null: a pipe or a device, not a file" in wrong
-    assert wrong.endswith("stillmotion: 2 not read\n")
+    assert wrong.endswith("stillmotion: 2 of 3 not read\n")
 
 
 def test_addresses_are_not_taken_for_files(told, finished_run):

@@ -188,6 +188,7 @@ def test_four_kilobytes_that_claim_many_samples_take_no_memory(tmp_path, name, t
     assert highest_mib() - before < 64
 
 
+@pytest.mark.slow  # alone: what the suite has freed before is memory, too
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds memory so")
 def test_a_lack_of_memory_is_no_damage(tmp_path):
     path = tmp_path / "a.mp4"

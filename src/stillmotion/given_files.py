@@ -7,7 +7,7 @@ without end, numbers of thousands of digits and too large a file are faults like
 
 import errno
 import json
-import os
+import stat
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ def refuse_endless(path: Path) -> None:
         OSError: with the reason; also where nothing is there.
         ValueError: no file can have such a name.
     """
-    if not (path.is_dir() or os.path.isfile(path)):
-        path.stat()
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise OSError(errno.EINVAL, "a pipe or a device, not a file", str(path))
 
 

@@ -32,10 +32,11 @@ def run(arguments: Arguments) -> int:
 
         collection = read_collection(values["manifest"], split=values["split"])
         return answer_all(collection, predictor_from(values), values)
-    paths, unreadable = files_of(values["files"])
+    paths, empty = files_of(values["files"])
     predictor = predictor_from(values)
     if values["precision"] != "fp32":
         print(predictor.quantise(values["precision"], paths).line(), file=sys.stderr)
+    unreadable = empty
     for path in paths:
         try:
             prediction = predictor(path)
@@ -47,8 +48,9 @@ def run(arguments: Arguments) -> int:
             print(json.dumps(prediction.to_dict(top=values["top"]), ensure_ascii=False))
         else:
             print(prediction.line(top=values["top"]))
-    if unreadable and len(paths) > 1:
-        print(f"stillmotion: {unreadable} not read", file=sys.stderr)
+    asked = len(paths) + empty
+    if unreadable and asked > 1:
+        print(f"stillmotion: {unreadable} of {asked} not read", file=sys.stderr)
     return 2 if unreadable else 0
 
 
