@@ -1,6 +1,6 @@
 """A crowd at the service: fifty clients at once, and every tenth upload is a bad one.
 
-    python benchmarks/clients.py               some three minutes
+    python benchmarks/clients.py               some two minutes
 
 One table, clients: what became of all uploads, how many videos a minute were answered and how soon,
 and what the service held in memory, with its decoding processes. A client is an address of its own,
@@ -140,7 +140,7 @@ async def crowd(
 def main(given: Sequence[str] | None = None) -> None:
     """Measure and report."""
     told = arguments(__doc__).parse_args(given)
-    clients, each = (2, 5) if told.quick else (50, 8)
+    clients, each = (2, 5) if told.quick else (50, 4)
     with tempfile.TemporaryDirectory() as folder:
         videos = known_videos(Path(folder), clients * each)
         with serving(Path(folder, "model")) as (process, address):

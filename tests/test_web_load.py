@@ -101,8 +101,8 @@ def test_fifty_clients_get_their_own_answers(
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(temporary))
     kinds = tuple(uploads.BAD)
-    fates, last = sent(crowds, uploads, tmp_path, clients=50, each=4, kinds=kinds)
-    assert_each_met_its_fate(fates, last, good=200, kinds=kinds, temporary=temporary)
+    fates, last = sent(crowds, uploads, tmp_path, clients=50, each=2, kinds=kinds)
+    assert_each_met_its_fate(fates, last, good=100, kinds=kinds, temporary=temporary)
 
 
 def job_of(client):

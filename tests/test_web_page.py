@@ -89,7 +89,7 @@ def video(tmp_path_factory):
 
 
 def answered(page: Page) -> Page:
-    expect(page.locator("#answer")).to_be_visible(timeout=10_000)
+    expect(page.locator("#answer")).to_be_visible(timeout=60_000)
     return page
 
 
