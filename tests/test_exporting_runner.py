@@ -201,7 +201,7 @@ def test_uneven_videos_are_sampled_by_time_alike(video, steps, last):
 @given(
     height=st.integers(1, 70),
     width=st.integers(1, 70),
-    size=st.integers(1, 40),
+    size=st.integers(2, 40),  # of some images PyTorch itself cannot make a single pixel
     margin=st.integers(0, 9),
     crops=st.sampled_from([1, 3, 10]),
     interpolation=st.sampled_from(["bilinear", "bicubic"]),

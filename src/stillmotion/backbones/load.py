@@ -80,6 +80,8 @@ def build(
             "families"
         )
     settings = {"num_classes": classes_to_keep(name)} | (arguments or {})
+    if image_size is not None and image_size < 1:
+        raise BackboneError(f"an image size is at least 1 pixel, not {image_size}")
     if image_size is not None:
         settings["img_size"] = image_size
     try:

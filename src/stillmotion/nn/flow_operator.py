@@ -69,7 +69,7 @@ def without_autocast(function: Callable[..., Any]) -> Callable[..., Any]:
 def shapes_forward(q: Tensor, k: Tensor, change: bool) -> tuple[Tensor, Tensor]:
     """What a forward returns, without numbers."""
     clips, frames, heads, tokens, _ = q.shape
-    frames -= change
+    frames -= int(change)  # what a compiler traces takes no truth values
     return (
         q.new_empty(clips, frames, tokens, heads),
         q.new_empty(clips, frames, heads, tokens, dtype=accumulator(q)),
