@@ -21,7 +21,7 @@ from harness import GPU, RESULTS, Target, markdown
 from stillmotion.visualise.theme import LIGHT
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-PAGES = (PAGE, PAGE.with_name("scaling.md"))
+PAGES = (PAGE, PAGE.with_name("scaling.md"), PAGE.with_name("serving.md"))
 PICTURE = PAGE.with_name("performance.png")
 DEVICES = {"cpu": "On the CPU", "cuda": "On a GPU"}
 
