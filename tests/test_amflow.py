@@ -118,7 +118,7 @@ def test_every_value_of_every_field_trains_and_survives_a_checkpoint(method, tmp
 MATRIX = {
     "flow": ("static", "aligned", "none"),
     "adapter": ("bottleneck", "hyperformer", "compacter"),
-    "placement": ("parallel", "serial"),
+    "placement": ("parallel", "serial", "side"),
     "tpm": ("tcn", "transformer", "lstm"),
     "tpm_tokens": ("all", "mean", "grid", "attention"),
     "centre": ("none", "clip", "running"),
@@ -143,7 +143,7 @@ def image_features(family, clip):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("placement", ["parallel", "serial"])
+@pytest.mark.parametrize("placement", ["parallel", "serial", "side"])
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_new_model_keeps_the_tokens_of_moving_clips(flow, placement, family):
     check_keeps_tokens(replace(SMALL, flow=flow, placement=placement), family)
@@ -215,6 +215,26 @@ def test_gradients_reach_earlier_adapters_and_the_encoder_through_the_flow_alone
     assert q.grad.abs().max() > 0
     assert k.grad.abs().max() > 0
     assert [p for p in reached if p.grad is None or p.grad.abs().max() == 0] == []
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_beside_the_image_model_nothing_comes_back_into_it(flow):
+    """In the side form its tokens stay its own after training, and carry no gradient."""
+    model = train_one_step(classifier(replace(SMALL, flow=flow, placement="side")))
+    pixels = model.normalise(moving())
+    tokens, said = model.tokens(pixels)
+    assert not tokens.requires_grad
+    assert all(vector.requires_grad for vector in said)
+    x = model.backbone.embed(pixels)
+    for block in model.trunk.blocks:
+        x = block.frozen(x)
+    assert torch.equal(tokens, x)
+
+
+def test_the_side_form_refuses_adapters_that_would_do_nothing():
+    method = replace(SMALL, placement="side", flow_blocks=(1,), adapter_blocks="all")
+    with pytest.raises(ConfigurationError, match="adapter_blocks the same"):
+        classifier(method)
 
 
 @pytest.mark.parametrize("flow", FLOWS)
@@ -298,6 +318,7 @@ CAUSAL = {
     "lstm": replace(STREAMING, tpm="lstm", causal=False),
     "all tokens, not centred": replace(STREAMING, tpm_tokens="all", centre="none"),
     "serial": replace(STREAMING, placement="serial"),
+    "side": replace(STREAMING, placement="side"),
 }
 
 

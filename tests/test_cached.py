@@ -7,13 +7,13 @@ import pytest
 import torch
 from accelerate.utils import set_seed
 
-from models import VARIANTS, classifier, moving
+from models import VARIANTS, classifier, moving, trained
 from runs import TINY, stillmotion, tiny
 from stillmotion.checkpoint import load
 from stillmotion.data.dataset import collate, separate
 from stillmotion.data.transforms import Augmentation
 from stillmotion.errors import ConfigurationError
-from stillmotion.methods import METHODS, LinearProbe, TemporalProbe
+from stillmotion.methods import METHODS, AMFlow, LinearProbe, TemporalProbe
 from stillmotion.methods.parts import Readout
 from stillmotion.training import train
 from stillmotion.training.cached import FrameProbe, frozen
@@ -24,6 +24,12 @@ from stillmotion.training.splits import read_splits
 
 CAN = [name for name, method in METHODS.items() if method().reads_frozen_frames]
 METHOD = TemporalProbe(dropout=0.0)
+SIDE = replace(AMFlow.small(), placement="side", dropout=0.0)
+PROBES = {
+    **{name: METHODS[name](dropout=0.0) for name in CAN},
+    "side": SIDE,
+    "side, without flow": replace(SIDE, flow="none"),
+}
 
 
 def probe(data, out, *, method=METHOD, clips=1, videos=None, training=None, **changes):
@@ -63,10 +69,10 @@ def test_a_clip_an_epoch_trains_as_pixels_do(workers, few_videos, tmp_path):
     assert len({row["train_loss"] for row in runs[0].history}) == 3
 
 
-@pytest.mark.parametrize("name", CAN)
+@pytest.mark.parametrize("name", PROBES)
 def test_one_clip_is_enough_where_it_is_always_the_same(name, few_videos, tmp_path):
     still = {
-        "method": METHODS[name](dropout=0.0),
+        "method": PROBES[name],
         "videos": {"keep_frames": 2},
         "augmentation": Augmentation(scale=(1.0, 1.0), ratio=(4 / 3, 4 / 3)),
         "training": {"epochs": 2},
@@ -108,9 +114,11 @@ def test_clips_take_turns(few_videos, tmp_path):
     assert session.loaders.feature_bytes == 4 * (2 * 6 + 2) * math.prod(drawn[0].shape[1:])
 
 
-def test_features_are_those_of_the_model():
+@pytest.mark.parametrize("family", ["vit", "hiera"])
+@pytest.mark.parametrize("name", PROBES)
+def test_features_are_those_of_the_model(name, family):
     """Of each view; and what cannot be read passes through."""
-    model = classifier(METHOD)
+    model = trained(PROBES[name], family)
     views = (255 * moving(batch=4).unflatten(0, (2, 2))).to(torch.uint8)
     items = [{"clip": clip, "label": i, "index": i} for i, clip in enumerate(views)]
     bad = {"index": 7, "error": "damaged"}
@@ -133,7 +141,7 @@ def test_a_batch_comes_apart_into_its_items():
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_method_says_whether_its_frames_are_frozen(name):
-    """True of its parts: nothing trains before the summary, and the summary is all that is read."""
+    """True of its parts: nothing trains before what is read, and nothing else is read."""
     model = classifier(VARIANTS[name])
     before = [model.stem, model.trunk, model.backbone]
     trains = any(p.requires_grad for part in before for p in part.parameters())

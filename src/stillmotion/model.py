@@ -100,9 +100,13 @@ class VideoClassifier(nn.Module):
         return [*said, self.readout(self.backbone, x)]
 
     def frame_features(self, clip: NormalisedClip) -> FrameFeatures:
-        """What the image model makes of each frame, which the read-out sums up."""
-        x, _ = self.tokens(clip)
-        return self.readout.frames(self.backbone, x)
+        """All that is read of each frame, where the method reads frozen frames.
+
+        What the image model makes of it, which the read-out sums up, and what blocks observe.
+        """
+        self.check(clip)
+        x, observed = self.trunk.observe(self.stem(self.backbone, clip))
+        return torch.cat([self.readout.frames(self.backbone, x), *observed], dim=-1)
 
     def tokens(
         self, clip: NormalisedClip

@@ -61,7 +61,7 @@ class Method:
 
     @property
     def reads_frozen_frames(self) -> bool:
-        """Whether nothing trains before the read-out's `summary` of the frames' features.
+        """Whether nothing trains before the read-out's `summary`, nor before what blocks `speak`.
 
         Then what the image model makes of a clip never changes, and can be computed once.
         """

@@ -95,6 +95,25 @@ class Trunk(nn.Module):
         """
         return None
 
+    def observe(
+        self, x: Tokens
+    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B frames _"]]]:
+        """Tokens after the last block, and all that blocks read of each frame to say something.
+
+        For a method that reads frozen frames: nothing of it trains.
+        """
+        x, _ = self(x)
+        return x, []
+
+    def speak(self, observed: list[Float[Tensor, "B frames _"]]) -> list[Float[Tensor, "B _"]]:
+        """What blocks say of what they `observe`."""
+        return []
+
+    @property
+    def observed_dims(self) -> tuple[int, ...]:
+        """The width of each of the things that are observed."""
+        return ()
+
     def passes(self, num_frames: int) -> int:
         """How many frames pass blocks in a clip of so many: each counts once a block."""
         return num_frames * len(self.blocks)

@@ -11,22 +11,32 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class Adapter(nn.Module):
-    """A bottleneck in its two halves, so that what lies between can be read: embed, then lift.
+class SideAdapter(nn.Module):
+    """The first half of an adapter, which reads and gives nothing back.
 
-    ``embed`` is relu(W_down x), (..., in) -> (..., r). ``lift`` is s W_up e, (..., r) -> (..., C),
-    with a learned scalar s that starts at 1. W_up starts at zero: a new adapter changes nothing.
-    The scalar multiplies the weights, so that the backward need not keep W_up e, a tensor of C
-    numbers a token.
+    ``embed`` is relu(W_down x), (..., in) -> (..., r).
     """
 
-    def __init__(self, down: nn.Module, up: nn.Module) -> None:
+    def __init__(self, down: nn.Module) -> None:
         super().__init__()
-        self.down, self.up = down, up
-        self.scale = nn.Parameter(torch.ones(()))
+        self.down = down
 
     def embed(self, x: Float[Tensor, "*lead i"]) -> Float[Tensor, "*lead r"]:
         return self.down(x).relu()
+
+
+class Adapter(SideAdapter):
+    """A bottleneck in its two halves, so that what lies between can be read: embed, then lift.
+
+    ``lift`` is s W_up e, (..., r) -> (..., C), with a learned scalar s that starts at 1. W_up
+    starts at zero: a new adapter changes nothing. The scalar multiplies the weights, so that the
+    backward need not keep W_up e, a tensor of C numbers a token.
+    """
+
+    def __init__(self, down: nn.Module, up: nn.Module) -> None:
+        super().__init__(down)
+        self.up = up
+        self.scale = nn.Parameter(torch.ones(()))
 
     def lift(self, e: Float[Tensor, "*lead r"]) -> Float[Tensor, "*lead C"]:
         return F.linear(e, self.scale * self.up.weight, self.scale * self.up.bias)  # type: ignore[operator]

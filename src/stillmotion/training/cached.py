@@ -32,12 +32,14 @@ class FrameProbe(nn.Module):
     def __init__(self, model: VideoClassifier) -> None:
         super().__init__()
         assert model.method.reads_frozen_frames
-        self.method, self.readout, self.head = model.method, model.readout, model.head
-        self.combine = model.combine
+        self.method, self.combine = model.method, model.combine
+        self.trunk, self.readout, self.head = model.trunk, model.readout, model.head
+        self.dims = (model.backbone.pooled_dim, *self.trunk.observed_dims)
 
     def branches(self, frames: FrameFeatures) -> Float[Tensor, "B V outputs"]:
-        """The head's outputs for the one branch."""
-        return self.head.branches([self.readout.summary(frames)])
+        """The head's outputs for each branch."""
+        image, *observed = frames.split(self.dims, dim=-1)
+        return self.head.branches([*self.trunk.speak(observed), self.readout.summary(image)])
 
     def forward(self, frames: FrameFeatures) -> Logits:
         return self.combine(self.head.vote(self.branches(frames)))
@@ -112,7 +114,7 @@ def freeze_clips(
         val=over(val, loaders.val) if loaders.val else None,
         clip_shape=(
             model.backbone.num_steps(recipe.sampling.num_frames),
-            model.backbone.pooled_dim,
+            sum(FrameProbe(model).dims),
         ),
         feature_bytes=train.num_bytes + val.num_bytes,
     )

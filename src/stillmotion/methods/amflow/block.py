@@ -1,4 +1,4 @@
-"""AM Flow's video block, in its paper's parallel form and in the serial ablation."""
+"""AM Flow's video block: its paper's parallel form, the serial ablation, and a side form."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stillmotion.backbones import FixedBlock, OpenBlock
 from stillmotion.methods.amflow.branch import TemporalBranch
-from stillmotion.nn.adapters import Adapter
+from stillmotion.nn.adapters import Adapter, SideAdapter
 from stillmotion.nn.past import Past, Remembering
 from stillmotion.shapes import Flow, Reach, Tokens
 
@@ -28,8 +28,8 @@ class AMFlowBlock(nn.Module, ABC):
     def __init__(
         self,
         frozen: OpenBlock,
-        attention_adapter: Adapter,
-        mlp_adapter: Adapter,
+        attention_adapter: SideAdapter,
+        mlp_adapter: SideAdapter,
         *,
         flow: nn.Module | None,
         branches: tuple[TemporalBranch, TemporalBranch] | None,
@@ -96,6 +96,9 @@ class ParallelBlock(AMFlowBlock):
     x  = x + mlp(z2) + s2 W_up2 e2
     """
 
+    attention_adapter: Adapter
+    mlp_adapter: Adapter
+
     def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
         f = self.frozen
         z = f.norm1(x)
@@ -111,6 +114,9 @@ class ParallelBlock(AMFlowBlock):
 class SerialBlock(AMFlowBlock):
     """The serial ablation (Figure 3): each adapter follows its sub-layer, x <- x + s f(norm(x))."""
 
+    attention_adapter: Adapter
+    mlp_adapter: Adapter
+
     def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
         f = self.frozen
         q, k, v = f.qkv(f.norm1(x))
@@ -121,6 +127,52 @@ class SerialBlock(AMFlowBlock):
         x = x + f.mlp(f.norm2(x))
         e2 = self.mlp_adapter.embed(self.adapter_norm(1, x, f.norm2(x)))
         return x + self.mlp_adapter.lift(e2), (e1, e2)
+
+
+class SideBlock(AMFlowBlock):
+    """The side form, not the paper's: adapters read the frozen stream and add nothing to it.
+
+    z  = norm1(x)            e1 = relu(W_down1 [z || flow(q(z), k(z))])
+    x  = x + attention(z)
+    z2 = norm2(x)            e2 = relu(W_down2 z2)
+    x  = x + mlp(z2)
+
+    No gradient crosses the image model, as with the side networks of Sung et al., "LST: Ladder
+    Side-Tuning" (arXiv 2206.06522). Departure: no network runs beside it from block to block; each
+    block's branches speak for themselves.
+    """
+
+    def observe(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, tuple[Tensor, Tensor]]:
+        """Tokens out, and what the adapters read."""
+        f = self.frozen
+        z = f.norm1(x)
+        q, k, v = f.qkv(z)
+        beside_attention = self.with_flow(self.adapter_norm(0, x, z), flow, q, k)
+        x = x + f.out(f.attend(q, k, v))
+        z2 = f.norm2(x)
+        return x + f.mlp(z2), (beside_attention, self.adapter_norm(1, x, z2))
+
+    def through(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, Embeddings]:
+        x, observed = self.observe(x, flow)
+        return x, self.embed(*observed)
+
+    def embed(self, beside_attention: Tensor, beside_mlp: Tensor) -> Embeddings:
+        """What the adapters make of what they read."""
+        return self.attention_adapter.embed(beside_attention), self.mlp_adapter.embed(beside_mlp)
+
+    def speak(self, *observed: Float[Tensor, "B T _"]) -> list[Float[Tensor, "B _"]]:
+        """What the branches say of what the adapters read, the tokens of a frame side by side."""
+        tokens = self.frozen.grid.num_tokens
+        embeddings = self.embed(*(read.unflatten(2, (tokens, -1)) for read in observed))
+        pairs = zip(self.branches, embeddings, strict=True)
+        return [branch(branch.series(e)) for branch, e in pairs]  # type: ignore[operator]
+
+    @property
+    def observed_dims(self) -> tuple[int, int]:
+        """Numbers of a frame that each adapter reads, beside a static flow or none."""
+        tokens, dim = self.frozen.grid.num_tokens, self.frozen.dim
+        heads = 0 if self.flow is None else self.frozen.num_heads
+        return tokens * (dim + heads), tokens * dim
 
 
 class PlainBlock(nn.Module):

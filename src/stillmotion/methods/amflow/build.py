@@ -9,7 +9,13 @@ from torch import nn
 
 from stillmotion.backbones import OpenBackbone, OpenBlock
 from stillmotion.errors import ConfigurationError
-from stillmotion.methods.amflow.block import AMFlowBlock, ParallelBlock, PlainBlock, SerialBlock
+from stillmotion.methods.amflow.block import (
+    AMFlowBlock,
+    ParallelBlock,
+    PlainBlock,
+    SerialBlock,
+    SideBlock,
+)
 from stillmotion.methods.amflow.branch import (
     AllTokens,
     AttentionPool,
@@ -25,6 +31,7 @@ from stillmotion.nn.adapters import (
     CompacterLinear,
     HyperLinear,
     HyperNetwork,
+    SideAdapter,
     zero_linear,
 )
 from stillmotion.nn.linear_attention import divisor_at_most
@@ -34,6 +41,12 @@ if TYPE_CHECKING:
     from stillmotion.methods.amflow.config import AMFlow
 
 log = logging.getLogger("stillmotion")
+
+FORMS: dict[str, type[AMFlowBlock]] = {
+    "parallel": ParallelBlock,
+    "serial": SerialBlock,
+    "side": SideBlock,
+}
 
 
 def build_blocks(method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> list[nn.Module]:
@@ -45,6 +58,11 @@ def build_blocks(method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> 
         raise ConfigurationError(
             f"flow_blocks {sorted(flow_blocks)} must lie within adapter_blocks "
             f"{sorted(adapter_blocks)}: flow is read by an adapter"
+        )
+    if method.placement == "side" and adapter_blocks != flow_blocks:
+        raise ConfigurationError(
+            "placement='side' adds nothing to the image model's tokens, so that adapters outside "
+            f"flow_blocks {sorted(flow_blocks)} would do nothing; make adapter_blocks the same"
         )
     networks: dict[tuple[int, int, bool], HyperNetwork] = {}
     blocks: list[nn.Module] = []
@@ -82,7 +100,7 @@ class Builder:
         m, frozen = self.method, self.frozen
         change = self.flow() if speaks and m.flow != "none" else None
         own = m.adapter_norm == "own"
-        form = ParallelBlock if m.placement == "parallel" else SerialBlock
+        form = FORMS[m.placement]
         return form(
             frozen,
             self.adapter(frozen.dim + self.flow_width * (change is not None), frozen.dim),
@@ -139,10 +157,11 @@ class Builder:
             return WindowedFlow(change, frozen.windows)
         return PatchFlow(change, prefix=prefix) if prefix else change
 
-    def adapter(self, dim_in: int, dim_out: int) -> Adapter:
-        return Adapter(
-            self.projection(dim_in, self.hidden), self.projection(self.hidden, dim_out, zero=True)
-        )
+    def adapter(self, dim_in: int, dim_out: int) -> SideAdapter:
+        down = self.projection(dim_in, self.hidden)
+        if self.method.placement == "side":
+            return SideAdapter(down)
+        return Adapter(down, self.projection(self.hidden, dim_out, zero=True))
 
     def projection(self, dim_in: int, dim_out: int, *, zero: bool = False) -> nn.Module:
         match self.method.adapter:

@@ -50,8 +50,10 @@ class AMFlow(Method):
     """Bottleneck width r as a fraction of C."""
     adapter_norm: Literal["shared", "own"] = "shared"
     """Adapters read the frozen norm's output, or have a LayerNorm of their own."""
-    placement: Literal["parallel", "serial"] = "parallel"
-    """Beside the frozen sub-layers (the paper), or after them (its ablation)."""
+    placement: Literal["parallel", "serial", "side"] = "parallel"
+    """Beside the frozen sub-layers (the paper), after them (its ablation), or ``side``: adapters
+    read the image model's tokens and add nothing to them. No gradient then crosses the image model;
+    what it and a static flow make of a clip can be computed once (`training.cache_clips`)."""
 
     align_ratio: float = 1.0
     """Width of the aligning encoder as a fraction of C."""
@@ -168,6 +170,12 @@ class AMFlow(Method):
         compares_with_past = self.flow == "none" or self.pairing == "previous"
         follows_past = self.causal or self.tpm == "lstm"
         return compares_with_past and follows_past and self.centre != "clip"
+
+    @property
+    def reads_frozen_frames(self) -> bool:
+        trains_before = self.flow == "aligned" or self.adapter_norm == "own"
+        every_frame = self.image_readout == "mean"
+        return self.placement == "side" and every_frame and not trains_before
 
     def trunk(self, backbone: OpenBackbone, *, num_frames: int) -> AMFlowTrunk:
         return AMFlowTrunk(self, backbone, num_frames=num_frames)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stillmotion.backbones import OpenBackbone
+from stillmotion.methods.amflow.block import SideBlock
 from stillmotion.methods.amflow.build import build_blocks
 from stillmotion.methods.parts import Trunk
 from stillmotion.nn.past import Past
@@ -24,7 +25,9 @@ class AMFlowTrunk(Trunk):
 
     def __init__(self, method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> None:
         super().__init__(build_blocks(method, backbone, num_frames=num_frames))
-        self.frozen_image = method.image_branch == "frozen"
+        self.side = [block for block in self.blocks if isinstance(block, SideBlock)]
+        # Beside a side form the stream itself is the image model's.
+        self.frozen_image = method.image_branch == "frozen" and not self.side
         self.last_frame_only = method.image_readout == "last"
         self.feature_dims = tuple(branch.dim for branch in self.branches)  # type: ignore[misc]
         self.inert = self.unread_parameters() if self.frozen_image else ()
@@ -39,6 +42,26 @@ class AMFlowTrunk(Trunk):
             said += own
             after.append(seen)
         return x if beside is None else beside, said, after
+
+    def observe(
+        self, x: Tokens
+    ) -> tuple[Float[Tensor, "B frames M D"], list[Float[Tensor, "B frames _"]]]:
+        observed = []
+        for block in self.blocks:
+            if isinstance(block, SideBlock):
+                x, read = block.observe(x, block.flow)
+                observed += [tokens.flatten(2) for tokens in read]
+            else:
+                x = block(x)
+        return x, observed
+
+    def speak(self, observed: list[Float[Tensor, "B frames _"]]) -> list[Float[Tensor, "B _"]]:
+        pairs = zip(self.side, observed[::2], observed[1::2], strict=True)
+        return [said for block, *read in pairs for said in block.speak(*read)]
+
+    @property
+    def observed_dims(self) -> tuple[int, ...]:
+        return tuple(dim for block in self.side for dim in block.observed_dims)
 
     def beside(self, entered: Tokens) -> Float[Tensor, "B frames M D"] | None:
         """A frozen pass of its own, of the frames that the image branch reads."""
