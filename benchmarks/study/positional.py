@@ -1,4 +1,4 @@
-"""Any method with the position-aware read-out of AM Flow `small`, to tell read-out and method apart.
+"""Any method with the read-out of AM Flow `small`, to tell read-out and method apart.
 
 Behind each of the last four blocks the tokens of the method's own stream are read as AM Flow
 `small` reads its adapters: relu(W_down LayerNorm(x)), pooled to a coarse grid, centred, followed by

@@ -3,7 +3,7 @@
 import csv
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import yaml
 from rows import ROWS
 
 from stillmotion.accounting import account
-from stillmotion.data.transforms import Augmentation
 from stillmotion.data.sampling import Sampling
+from stillmotion.data.transforms import Augmentation
 from stillmotion.recipe import Recipe
 from stillmotion.settings import Training, Videos, Views
 from stillmotion.training import train
