@@ -5,6 +5,7 @@ anything else, say anything on the standard error, keep a descriptor open or tak
 bound.
 """
 
+import gc
 import multiprocessing
 import os
 import tarfile
@@ -136,6 +137,7 @@ def work(pipe: Connection, sources: Path, roads: Sequence[Road]) -> None:
     with tempfile.TemporaryDirectory() as folder, standard_error(Path(folder) / "said") as said:
         predictor()
         warm_up()
+        gc.freeze()  # the collections that `descriptors` asks for need not look at all of torch
         pipe.send("ready")
         while True:
             try:

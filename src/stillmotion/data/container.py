@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import RawIOBase
 from pathlib import Path
 
@@ -53,6 +53,15 @@ def describe(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "there is too little memory to read it"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    """A stream's packets, from where the file stands.
+
+    PyAV's own iterator, left before its end, frees what it holds only if it is closed.
+    """
+    with closing(container.demux(stream)) as packets:  # type: ignore[type-var]
+        yield from packets
 
 
 def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, VideoStream]:

@@ -9,7 +9,13 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from stillmotion.data.container import MAX_PIXELS, explained, open_container, video_stream
+from stillmotion.data.container import (
+    MAX_PIXELS,
+    explained,
+    open_container,
+    packets_of,
+    video_stream,
+)
 from stillmotion.data.recording import is_address, without_password
 from stillmotion.errors import ConfigurationError, VideoError
 
@@ -147,7 +153,7 @@ class Connection:
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Frames that are whole: a stream that is joined begins between two key frames."""
-        for packet in self._container.demux(self._stream):
+        for packet in packets_of(self._container, self._stream):
             if packet.has_sidedata("encryption_info"):
                 raise VideoError(f"{self.source.name}: the video is encrypted")
             try:

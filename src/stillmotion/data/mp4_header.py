@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.index import IndexEntry
 from av.video.stream import VideoStream
 
-from stillmotion.data.container import open_bytes
+from stillmotion.data.container import open_bytes, packets_of
 from stillmotion.data.mp4_boxes import box
 from stillmotion.data.packets import MAX_FRAMES, Packet, told_by
 
@@ -69,7 +69,7 @@ def indexed_packets(
     """
     entries = list(stream.index_entries)
     keyframes = [place for place, entry in enumerate(entries) if entry.is_keyframe]
-    first = next(container.demux(stream))
+    first = next(packets_of(container, stream))
     if first.pts is None or first.dts is None or not keyframes:
         return None
     shift = first.pts - first.dts - offsets[0]
@@ -84,7 +84,7 @@ def indexed_packets(
         for entry, offset in zip(entries, offsets, strict=True)
     ]
     container.seek(entries[keyframes[-1]].timestamp, stream=stream)
-    read = [told_by(packet) for packet in container.demux(stream) if packet.size]
+    read = [told_by(packet) for packet in packets_of(container, stream) if packet.size]
     unread = listed[: len(listed) - len(read)]
     if not read or [packet._replace(duration=0) for packet in read] != listed[len(unread) :]:
         return None

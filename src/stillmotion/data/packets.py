@@ -11,6 +11,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from stillmotion.data.container import packets_of
 from stillmotion.errors import VideoError
 
 MAX_FRAMES = 2**22
@@ -116,7 +117,7 @@ def read_through(container: InputContainer, stream: VideoStream, *, path: Path) 
         VideoError: there are more than `MAX_FRAMES`.
         av.FFmpegError: the file is damaged.
     """
-    packets = (told_by(packet) for packet in container.demux(stream) if packet.size)
+    packets = (told_by(packet) for packet in packets_of(container, stream) if packet.size)
     found = list(islice(packets, MAX_FRAMES + 1))
     if len(found) > MAX_FRAMES:
         raise VideoError(f"{path}: the video has more than {MAX_FRAMES} frames")

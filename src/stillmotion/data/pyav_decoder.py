@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from stillmotion.data.container import describe, explained, open_container
+from stillmotion.data.container import describe, explained, open_container, packets_of
 from stillmotion.data.decoder import Decodable, Decoder, Frame, scaled_size
 from stillmotion.data.mp4_header import display_offsets, indexed_packets
 from stillmotion.data.orientation import Orientation, orientation_from_matrix
@@ -195,13 +195,13 @@ class PyAVDecoder(Decoder):
         if self._is_seekable:
             with suppress(av.FFmpegError, StopIteration):
                 container.seek(self._pts[keyframe], stream=stream)
-                packets = container.demux(stream)
+                packets = packets_of(container, stream)
                 landed = next(packet for packet in packets if packet.size)
                 pts = landed.pts
                 if landed.is_keyframe and pts is not None and pts <= self._pts[keyframe]:
                     return chain([landed], packets), stream.codec_context
         container, stream = self._open()
-        return container.demux(stream), stream.codec_context
+        return packets_of(container, stream), stream.codec_context
 
     def _count(self, packets: PacketList) -> list[int]:
         """Timestamps where the packets do not tell: decodes everything once.

@@ -5,6 +5,7 @@ does not resize by itself, a colour may be rounded to a neighbouring level.
 """
 
 from bisect import bisect_right
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -131,8 +132,8 @@ def decoded(path: Path, wanted: list[int], stamps: list[int] | None, side: int |
     places = None if stamps is None else {stamp: place for place, stamp in enumerate(stamps)}
     missing, found = set(wanted), []
     container, stream = opened(path)
-    with container:
-        for position, frame in enumerate(container.decode(stream)):
+    with container, closing(container.decode(stream)) as frames:
+        for position, frame in enumerate(frames):
             number = position if places is None else places.get(frame.pts)
             if number not in missing:
                 continue
