@@ -1,20 +1,20 @@
 """The study: what each method really reaches on real videos.
 
-    python benchmarks/study --search                 choose each row's rate on inner folds
-    python benchmarks/study                          all five folds with the chosen rates
+    python benchmarks/study                          all that budget.yaml asks for
     python benchmarks/study --rows small "small, without flow" --folds 0 1
+    python benchmarks/study --data weizmann --rows small side "temporal probe"
+    python benchmarks/study --share 0/2              every other row, for a process beside this one
     python benchmarks/study --table                  what was measured so far
 
-Videos and weights are read from the folder that STILLMOTION_SHARED names. Every run adds a line to
-benchmarks/study/results.jsonl; what is there is not run again, so that a stopped study goes on.
-Several processes may work at once: --share 0/2 and --share 1/2.
+Each row first chooses its rate on inner folds, then runs on every fold with it. Videos and weights
+are read from the folder that STILLMOTION_SHARED names (default: `shared` beside the checkout). Every
+run adds a line to benchmarks/study/results.jsonl; what is there is not run again, so that a stopped
+study goes on.
 """
 
 import argparse
 import json
 import os
-import sys
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -44,47 +44,45 @@ def job_of(result: dict[str, Any]) -> Job:
     return Job(**{name: result[name] for name in Job.__dataclass_fields__})
 
 
-def searches(rows: list[str]) -> Iterator[Job]:
-    """Every rate of every row on the inner fold."""
-    inner, (seed,) = str(BUDGET["search"]["inner"]), BUDGET["seeds"]
-    for row, rate in product(rows, BUDGET["learning_rates"]):
-        yield Job("egogestar", row, inner, seed, rate, search=True)
+def rate_jobs(row: str) -> list[Job]:
+    """What chooses a row's rate: every rate of the budget, on the inner fold."""
+    (seed,), fold = BUDGET["seeds"], BUDGET["search"]["scored"]
+    rates = BUDGET["rates"][ROWS[row].rates]
+    return [Job("egogestar", row, fold, seed, rate, search=True) for rate in rates]
 
 
-def chosen_rate(row: str, told: list[dict[str, Any]]) -> float | None:
-    """The rate that scored best on the inner fold, the middle one of equals; None: not searched."""
-    rates = BUDGET["learning_rates"]
-    scores = {r["rate"]: r["top1"] for r in told if r["row"] == row and r["search"]}
-    if set(scores) != set(rates):
-        return None
-    middle = rates[len(rates) // 2]
-    return max(
-        rates, key=lambda rate: (scores[rate], -abs(rates.index(rate) - rates.index(middle)))
-    )
+def chosen_rate(row: str) -> float:
+    """The rate that scored best on the inner fold, of equals the middle one."""
+    jobs = rate_jobs(ROWS[row].long_of or row)
+    scores = [done(job)["top1"] for job in jobs]
+    middle = len(jobs) // 2
+    best = max(range(len(jobs)), key=lambda place: (scores[place], -abs(place - middle)))
+    return jobs[best].rate
 
 
-def measurements(rows: list[str], folds: list[str], seeds: list[int], data: str) -> Iterator[Job]:
+def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[int]) -> None:
     """Each row on each fold, with the rate that was chosen for it."""
-    told = results()
-    for seed, fold, row in product(seeds, folds, rows):
-        rate = chosen_rate(row, told)
-        if rate is None:
-            print(f"{row}: its rate has not been chosen yet (--search)", file=sys.stderr)
-        else:
-            yield Job(data, row, fold, seed, rate)
+    for row in rows:
+        rate = chosen_rate(row)
+        own = BUDGET["long_folds"] if ROWS[row].long_of else BUDGET["data"][data]["folds"]
+        for seed, fold in product(seeds, own if folds is None else folds):
+            done(Job(data, row, fold, seed, rate))
 
 
-def work(jobs: list[Job], *, share: int, shares: int) -> None:
-    """Run what has not been run; a line each."""
-    for job in jobs[share::shares]:
-        if job in {job_of(r) for r in results()}:
-            continue
-        row = run(job, shared=SHARED)
-        with RESULTS.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        print(
-            f"{job.row}, fold {job.fold}, rate {job.rate:g}: {row['top1']:.3f}, {row['seconds']} s"
-        )
+def done(job: Job) -> dict[str, Any]:
+    """The result of a job, which is run if it has not been."""
+    for result in results():
+        if job_of(result) == job:
+            return result
+    result = run(job, shared=SHARED)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(result) + "\n")
+    what = "searching" if job.search else f"fold {job.fold}, seed {job.seed}"
+    print(
+        f"{job.row}, {what}, rate {job.rate:g}: {result['top1']:.3f}, {result['seconds']} s",
+        flush=True,
+    )
+    return result
 
 
 def main() -> None:
@@ -94,24 +92,20 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
-    parser.add_argument("--folds", nargs="+", default=[str(f) for f in range(5)])
+    parser.add_argument("--folds", nargs="+", type=int)
     parser.add_argument("--seeds", nargs="+", type=int, default=BUDGET["seeds"])
     parser.add_argument("--data", choices=BUDGET["data"], default="egogestar")
-    parser.add_argument("--search", action="store_true", help="choose rates on inner folds")
-    parser.add_argument("--share", default="0/1", help="this process's part of the runs: i/n")
+    parser.add_argument("--share", default="0/1", help="this process's part of the rows: i/n")
     parser.add_argument("--threads", type=int, default=1, help="of torch, in this process")
     parser.add_argument("--table", action="store_true", help="print what was measured so far")
     options = parser.parse_args()
     if options.table:
-        print(table(results()))
+        print(table(results(), data=options.data))
         return
     torch.set_num_threads(options.threads)
     share, shares = map(int, options.share.split("/"))
-    if options.search:
-        jobs = list(searches(options.rows))
-    else:
-        jobs = list(measurements(options.rows, options.folds, options.seeds, options.data))
-    work(jobs, share=share, shares=shares)
+    rows = options.rows[share::shares]
+    study(rows, data=options.data, folds=options.folds, seeds=options.seeds)
 
 
 if __name__ == "__main__":

@@ -26,54 +26,67 @@ ENDS = (0, -1)
 
 @dataclass(frozen=True)
 class Row:
-    """What is trained, under which heading it stands, and whether it gets the long budget."""
+    """What is trained, and under which heading it stands."""
 
     method: Method
     group: str
-    long: bool = False
+    rates: str = "adapters"
+    """Which of the budget's rates are tried."""
+    long_of: str | None = None
+    """The row with the same method and the usual budget, whose rate this one takes."""
+
+
+RIVALS: dict[str, Row] = {
+    "ST-Adapter": Row(STAdapter(width=96), "own read-out"),
+    "AIM": Row(AIM(), "own read-out"),
+    "ZeroI2V": Row(ZeroI2V(), "own read-out"),
+    "DualPath": Row(DualPath(), "own read-out"),
+    "AdaptFormer": Row(AdaptFormer(), "own read-out"),
+    "LoRA": Row(LoRA(), "own read-out"),
+    "full fine-tuning": Row(FullFineTuning(), "own read-out", rates="whole model"),
+}
+FROZEN = Row(LinearProbe(), "own read-out")
+
+
+def positional(row: Row) -> Row:
+    """The same method, read as AM Flow `small` is."""
+    return replace(row, method=Positional(inner=row.method), group="positional read-out")
 
 
 AMFLOW = {
     "small": SMALL,
-    "small, aligned": replace(SMALL, flow="aligned"),
     "small, without flow": replace(SMALL, flow="none"),
+    "small, aligned": replace(SMALL, flow="aligned"),
+    "side": SIDE,
+    "side, without flow": replace(SIDE, flow="none"),
+    "side, aligned": replace(SIDE, flow="aligned"),
+    "small, serial": replace(SMALL, placement="serial"),
+    "small, first and last block": replace(SMALL, flow_blocks=ENDS, adapter_blocks=ENDS),
+    "small, all blocks": replace(SMALL, flow_blocks="all", adapter_blocks="all"),
     "small, transformer": replace(SMALL, tpm="transformer"),
     "small, LSTM": replace(SMALL, tpm="lstm", tpm_hidden_ratio=0.5),
-    "small, all blocks": replace(SMALL, flow_blocks="all", adapter_blocks="all"),
-    "small, first and last block": replace(SMALL, flow_blocks=ENDS, adapter_blocks=ENDS),
-    "small, serial": replace(SMALL, placement="serial"),
-    "small, serial without flow": replace(SMALL, placement="serial", flow="none"),
     "small, learned vote": replace(SMALL, vote="linear"),
     "small, averaged loss": replace(SMALL, loss="averaged"),
-    "side": SIDE,
-    "side, aligned": replace(SIDE, flow="aligned"),
-    "side, without flow": replace(SIDE, flow="none"),
-    "paper (static, TCN)": replace(AMFlow.paper("tcn"), flow="static"),
-    "paper (aligned, transformer)": AMFlow.paper(),
+    "small, serial without flow": replace(SMALL, placement="serial", flow="none"),
+    "paper, static, TCN": replace(AMFlow.paper("tcn"), flow="static"),
+    "paper, aligned, transformer": AMFlow.paper(),
 }
-RIVALS: dict[str, Method] = {
-    "AIM": AIM(),
-    "ZeroI2V": ZeroI2V(),
-    "ST-Adapter": STAdapter(width=96),
-    "DualPath": DualPath(),
-    "AdaptFormer": AdaptFormer(),
-    "LoRA": LoRA(),
-    "full fine-tuning": FullFineTuning(),
+STAGES = {
+    "AIM, spatial": AIM(adaptation="spatial"),
+    "AIM, spatial and temporal": AIM(adaptation="temporal"),
 }
-PROBES = {
-    "linear probe": LinearProbe(),
-    "attentive probe": AttentiveProbe(),
-    "temporal probe": TemporalProbe(),
-}
-SLOW = ("AIM", "ZeroI2V", "ST-Adapter", "DualPath", "AdaptFormer", "LoRA", "full fine-tuning")
-"""They have their read-out alone to begin with, and may need many steps."""
 
+# In the order in which they are run: what is asked first of all comes first.
 ROWS: dict[str, Row] = {
-    **{name: Row(method, "AM Flow") for name, method in AMFLOW.items()},
-    **{name: Row(method, "own read-out") for name, method in (RIVALS | PROBES).items()},
-    **{f"{name}, long": Row(RIVALS[name], "own read-out, long", long=True) for name in SLOW},
-    **{
-        f"{name}, positional": Row(Positional(inner=method), "positional read-out")
-        for name, method in (RIVALS | {"frozen": LinearProbe()}).items()
-    },
+    "temporal probe": Row(TemporalProbe(), "own read-out"),
+    "attentive probe": Row(AttentiveProbe(), "own read-out"),
+    "linear probe": FROZEN,
+    **{name: Row(AMFLOW[name], "AM Flow") for name in list(AMFLOW)[:6]},
+    "linear probe, positional": positional(FROZEN),
+    **RIVALS,
+    **{f"{name}, positional": positional(row) for name, row in RIVALS.items()},
+    **{name: Row(AMFLOW[name], "AM Flow") for name in list(AMFLOW)[6:]},
+    **{name: Row(method, "own read-out") for name, method in STAGES.items()},
 }
+SLOW = ("temporal probe", "side", *RIVALS)
+ROWS |= {f"{name}, long": replace(ROWS[name], group="long", long_of=name) for name in SLOW}

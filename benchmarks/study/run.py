@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import yaml
 from rows import ROWS
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from stillmotion.accounting import account
 from stillmotion.data.sampling import Sampling
@@ -21,7 +22,7 @@ from stillmotion.training import train
 HERE = Path(__file__).parent
 BUDGET: dict[str, Any] = yaml.safe_load((HERE / "budget.yaml").read_text(encoding="utf-8"))
 CLIPS_KEPT = 8
-"""Passes of cached clips, for what can be computed once."""
+"""Random clips of a training video, where what the image model makes of them is computed once."""
 
 
 @dataclass(frozen=True)
@@ -30,75 +31,78 @@ class Job:
 
     data: str
     row: str
-    fold: str
+    fold: int
     seed: int
     rate: float
     search: bool = False
-    """Whether it chooses a rate: trained without the outer fold, scored on the inner one."""
+    """Whether it chooses a rate: shorter, and without the fold that the search must not see."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """As it stands in a result."""
-        return dict(vars(self))
+    @property
+    def epochs(self) -> int:
+        if self.search:
+            return BUDGET["search"]["epochs"]
+        return BUDGET["long_epochs" if ROWS[self.row].long_of else "epochs"]
 
 
 def recipe_of(job: Job, *, shared: Path, out: Path) -> Recipe:
     """The settings: the budget's, the same for every row but method, rate and epochs."""
-    row, data = ROWS[job.row], BUDGET["data"][job.data]
-    cached = row.method.reads_frozen_frames
-    columns = {"split": "fold"} if job.data == "egogestar" else {"split": "group"}
+    method, data = ROWS[job.row].method, BUDGET["data"][job.data]
     return Recipe(
         data=str(list_of(job, shared=shared, folder=out.parent)),
         out=str(out),
         backbone="deit_tiny_patch16_224",
         weights=str(shared / "deit-tiny" / "deit_tiny_patch16_224.safetensors"),
         image_size=BUDGET["image_size"],
-        method=row.method,
+        method=method,
         seed=job.seed,
         videos=Videos(
             root=str(shared / job.data),
-            columns=columns,
-            exclude=("unclassified",) if job.data == "egogestar" else (),
-            test=job.fold,
+            columns=data["columns"],
+            exclude=tuple(data["exclude"]),
+            test=str(job.fold),
             val_fraction=0.0,
-            keep_frames=data["kept_frames"],
-            workers=1,
+            keep_frames=BUDGET["kept_frames"],
+            workers=0,
         ),
-        sampling=Sampling(num_frames=data["frames"]),
-        augmentation=Augmentation(scale=(0.5, 1.0)),
+        sampling=Sampling(num_frames=BUDGET["frames"]),
+        augmentation=Augmentation(scale=tuple(BUDGET["scale"])),
         training=Training(
-            epochs=BUDGET["long_epochs" if row.long else "epochs"],
+            epochs=job.epochs,
             batch_size=BUDGET["batch_size"],
             learning_rate=job.rate,
             precision=BUDGET["precision"],
-            cache_clips=CLIPS_KEPT if cached else 0,
+            cache_clips=CLIPS_KEPT if method.reads_frozen_frames else 0,
         ),
-        views=Views(clips=data["test_clips"]),
+        views=Views(clips=BUDGET["test_clips"]),
     )
 
 
 def list_of(job: Job, *, shared: Path, folder: Path) -> Path:
-    """The data set's list; for a search without the outer fold, which it must not see."""
+    """The data set's list; for a search without the fold that it must not see."""
     whole = shared / job.data / "index.csv"
     if not job.search:
         return whole
     with whole.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    kept = [row for row in rows if row["fold"] != str(BUDGET["search"]["outer"])]
+    unseen, column = str(BUDGET["search"]["without"]), BUDGET["data"][job.data]["columns"]["split"]
     path = folder / "search.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows(kept)
+        writer.writerows(row for row in rows if row[column] != unseen)
     return path
 
 
 def run(job: Job, *, shared: Path) -> dict[str, Any]:
     """Train and score."""
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        done = train(recipe_of(job, shared=shared, out=Path(folder, "run")), quiet=True)
+    started, computed = time.perf_counter(), time.process_time()
+    # In bfloat16 on a CPU torch's flash attention takes its backward slowly: a quarter of a step.
+    with tempfile.TemporaryDirectory() as folder, sdpa_kernel(SDPBackend.MATH):
+        out = Path(folder, "run")
+        done = train(recipe_of(job, shared=shared, out=out), quiet=True)
         told = done.evaluation
-        checkpoint = sum(f.stat().st_size for f in Path(folder, "run/best").iterdir())
+        prepared = (out / "metrics.jsonl").stat().st_mtime - (out / "recipe.yaml").stat().st_mtime
+        checkpoint = sum(f.stat().st_size for f in (out / "best").iterdir())
     model = done.model
     counted = account(
         model.backbone.name,
@@ -110,15 +114,18 @@ def run(job: Job, *, shared: Path) -> dict[str, Any]:
     kept = ("n", "top1", "top1_shuffled", "top1_reversed", "mean_class", "list_sha256")
     scores = told.to_dict()
     return {
-        **job.to_dict(),
+        **vars(job),
         **{name: scores[name] for name in kept},
         "answers": {Path(p["path"]).stem: p["predicted"] == p["label"] for p in told.predictions},
         "trained_parameters": counted.trained,
         "multiply_adds": counted.multiply_adds,
         "checkpoint_bytes": checkpoint,
         "train_top1": [round(r["train_top1"], 4) for r in done.history],
+        # Decoding, and features that are computed once; then the epochs; then all with the test.
+        "preparing_seconds": round(prepared - done.seconds, 1),
         "training_seconds": round(done.seconds, 1),
         "seconds": round(time.perf_counter() - started, 1),
+        "core_seconds": round(time.process_time() - computed, 1),
         "machine": machine(),
     }
 
