@@ -13,8 +13,10 @@ from stillmotion.backbones import open_backbone
 from stillmotion.checkpoint import load
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AMFlow
+from stillmotion.methods.amflow.around_flow import FarFlow, LogFlow
 from stillmotion.methods.amflow.branch import TemporalBranch, pooling
 from stillmotion.methods.amflow.build import block_numbers
+from stillmotion.methods.amflow.flow import StaticFlow
 
 EVERYWHERE = {"flow_blocks": "all", "adapter_blocks": "all"}
 SMALL = replace(AMFlow.small(), **EVERYWHERE)
@@ -25,6 +27,7 @@ NUMBERS = {
     "flow_blocks": ("all", (0,), (-1,), (0, 1)),
     "adapter_blocks": ("all",),
     "adapter_ratio": (0.1, 1.0),
+    "flow_steps": ((2,), (1, 3)),
     "align_ratio": (0.3, 1.0),
     "align_hidden_ratio": (0.5,),
     "align_heads": (1, 5),
@@ -231,6 +234,40 @@ def test_beside_the_image_model_nothing_comes_back_into_it(flow):
     assert torch.equal(tokens, x)
 
 
+@pytest.mark.parametrize("steps", [(2,), (1, 3), (3, 2, 1)])
+@pytest.mark.parametrize("pairing", ["next", "previous"])
+def test_a_far_flow_is_the_flow_of_each_pair_of_frames_alone(pairing, steps):
+    q, k = torch.randn(2, 2, 7, 3, 5, 4).unbind()
+    near = StaticFlow(pairing=pairing)
+    found = FarFlow(near, steps)(q, k)
+    assert found.shape == (2, 7, 5, 3 * len(steps))
+    own = 0 if pairing == "next" else 1  # of the two, whose flow it is
+    for place, step in enumerate(steps):
+        for first in range(7 - step):
+            pair = [first, first + step]
+            want = near(q[:, pair], k[:, pair])[:, own]
+            frame = found[:, pair[own], :, 3 * place : 3 * place + 3]
+            torch.testing.assert_close(frame, want)
+        alone = found[:, -step:] if pairing == "next" else found[:, :step]
+        told = alone[..., 3 * place : 3 * place + 3]
+        torch.testing.assert_close(told, torch.full_like(told, near.still))
+
+
+def test_a_logarithm_leaves_what_no_motion_gives_alike_everywhere():
+    q, k = torch.randn(2, 1, 4, 3, 5, 4).unbind()
+    near = StaticFlow(pairing="next")
+    flow = LogFlow(near)
+    torch.testing.assert_close(flow(q, k), (1 + near(q, k)).log())
+    assert flow(q, k)[:, -1].unique().item() == pytest.approx(flow.still)
+
+
+def test_steps_longer_than_the_clip_are_refused():
+    with pytest.raises(ConfigurationError, match="no two frames of a clip of 4 are 4 apart"):
+        classifier(replace(SMALL, flow_steps=(1, 4)))
+    with pytest.raises(ConfigurationError, match=r"flow_steps cannot be \(0,\)"):
+        replace(SMALL, flow_steps=(0,))
+
+
 def test_the_side_form_refuses_adapters_that_would_do_nothing():
     method = replace(SMALL, placement="side", flow_blocks=(1,), adapter_blocks="all")
     with pytest.raises(ConfigurationError, match="adapter_blocks the same"):
@@ -314,6 +351,8 @@ def series_and_tokens(model, clip):
 CAUSAL = {
     "streaming": STREAMING,
     "aligned": replace(STREAMING, flow="aligned"),
+    "far": replace(STREAMING, flow_steps=(2, 1), flow_scale="log"),
+    "aligned, far": replace(STREAMING, flow="aligned", flow_steps=(1, 3)),
     "transformer": replace(STREAMING, tpm="transformer"),
     "lstm": replace(STREAMING, tpm="lstm", causal=False),
     "all tokens, not centred": replace(STREAMING, tpm_tokens="all", centre="none"),

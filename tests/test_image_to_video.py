@@ -22,7 +22,8 @@ from stillmotion.methods import (
     ZeroI2V,
 )
 from stillmotion.methods.adaptformer import FeatureNorm
-from stillmotion.methods.amflow.flow import StaticFlow, WindowedFlow
+from stillmotion.methods.amflow.around_flow import WindowedFlow
+from stillmotion.methods.amflow.flow import StaticFlow
 from stillmotion.model import adapt
 from stillmotion.nn.attention import (
     attend,

@@ -7,7 +7,7 @@
     python benchmarks/study --table                  what was measured so far
 
 Each row first chooses its rate on inner folds, then runs on every fold with it. Videos and weights
-are read from the folder that STILLMOTION_SHARED names (default: `shared` beside the checkout). Every
+are read from the folder that STILLMOTION_SHARED names (default: `shared` beside the checkout). Each
 run adds a line to benchmarks/study/results.jsonl; what is there is not run again, so that a stopped
 study goes on.
 """
@@ -46,14 +46,14 @@ def job_of(result: dict[str, Any]) -> Job:
 
 def rate_jobs(row: str) -> list[Job]:
     """What chooses a row's rate: every rate of the budget, on the inner fold."""
-    (seed,), fold = BUDGET["seeds"], BUDGET["search"]["scored"]
+    (seed,), fold = BUDGET["seeds"], BUDGET["rates"]["scored"]
     rates = BUDGET["rates"][ROWS[row].rates]
     return [Job("egogestar", row, fold, seed, rate, search=True) for rate in rates]
 
 
 def chosen_rate(row: str) -> float:
     """The rate that scored best on the inner fold, of equals the middle one."""
-    jobs = rate_jobs(ROWS[row].long_of or row)
+    jobs = rate_jobs(ROWS[row].rate_of or row)
     scores = [done(job)["top1"] for job in jobs]
     middle = len(jobs) // 2
     best = max(range(len(jobs)), key=lambda place: (scores[place], -abs(place - middle)))
@@ -64,9 +64,10 @@ def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[in
     """Each row on each fold, with the rate that was chosen for it."""
     for row in rows:
         rate = chosen_rate(row)
-        own = BUDGET["long_folds"] if ROWS[row].long_of else BUDGET["data"][data]["folds"]
+        stage = ROWS[row].stage
+        own = BUDGET["stages"][stage].get("folds", BUDGET["data"][data]["folds"])
         for seed, fold in product(seeds, own if folds is None else folds):
-            done(Job(data, row, fold, seed, rate))
+            done(Job(data, row, fold, seed, rate, search=stage == "inner"))
 
 
 def done(job: Job) -> dict[str, Any]:

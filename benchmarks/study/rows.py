@@ -1,6 +1,7 @@
 """Every row of the study: a method, how it is read, and how long it trains."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from positional import Positional
 
@@ -32,8 +33,10 @@ class Row:
     group: str
     rates: str = "adapters"
     """Which of the budget's rates are tried."""
-    long_of: str | None = None
-    """The row with the same method and the usual budget, whose rate this one takes."""
+    rate_of: str | None = None
+    """The row whose chosen rate this one takes; None: it chooses its own."""
+    stage: Literal["folds", "long", "inner"] = "folds"
+    """Which of the budget's stages it is run in."""
 
 
 RIVALS: dict[str, Row] = {
@@ -71,6 +74,34 @@ AMFLOW = {
     "paper, static, TCN": replace(AMFlow.paper("tcn"), flow="static"),
     "paper, aligned, transformer": AMFlow.paper(),
 }
+CANDIDATES = {
+    "small": SMALL,
+    "without flow": AMFLOW["small, without flow"],
+    "flow over 1 and 2 frames": replace(SMALL, flow_steps=(1, 2)),
+    "flow over 1, 2 and 4 frames": replace(SMALL, flow_steps=(1, 2, 4)),
+    "log flow": replace(SMALL, flow_scale="log"),
+    "log flow over 1, 2 and 4 frames": replace(SMALL, flow_steps=(1, 2, 4), flow_scale="log"),
+    "aligned": AMFLOW["small, aligned"],
+    "aligned, a sixteenth as wide": replace(
+        SMALL, flow="aligned", align_ratio=1 / 16, align_hidden_ratio=1 / 8
+    ),
+    "aligned by a linear map": replace(SMALL, flow="aligned", align_ratio=1 / 16, align_layers=0),
+    "grid of 7 x 7 cells, 8 channels": replace(SMALL, grid_cells=7, grid_channels=8),
+    "grid of 2 x 2 cells": replace(SMALL, grid_cells=2),
+    "attention squeeze": replace(SMALL, tpm_tokens="attention"),
+    "adapters half as wide": replace(SMALL, adapter_ratio=0.125),
+    "temporal units half as wide": replace(SMALL, tpm_ratio=0.25),
+    "last two blocks": replace(SMALL, flow_blocks=(-2, -1), adapter_blocks=(-2, -1)),
+    "every third block": replace(SMALL, flow_blocks=(2, 5, 8, 11), adapter_blocks=(2, 5, 8, 11)),
+    "branches' own loss": replace(SMALL, loss="branches"),
+    "averaged loss": AMFLOW["small, averaged loss"],
+    "side": SIDE,
+    "side, without flow": AMFLOW["side, without flow"],
+    "side, flow over 1, 2 and 4 frames": replace(SIDE, flow_steps=(1, 2, 4)),
+    "side, adapters twice as wide": replace(SIDE, adapter_ratio=0.5),
+}
+"""AM Flow with one change each, compared on inner folds alone, at the rate that `small` chose."""
+
 STAGES = {
     "AIM, spatial": AIM(adaptation="spatial"),
     "AIM, spatial and temporal": AIM(adaptation="temporal"),
@@ -88,5 +119,11 @@ ROWS: dict[str, Row] = {
     **{name: Row(AMFLOW[name], "AM Flow") for name in list(AMFLOW)[6:]},
     **{name: Row(method, "own read-out") for name, method in STAGES.items()},
 }
+ROWS |= {
+    f"inner: {name}": Row(method, "inner folds", rate_of="small", stage="inner")
+    for name, method in CANDIDATES.items()
+}
 SLOW = ("temporal probe", "side", *RIVALS)
-ROWS |= {f"{name}, long": replace(ROWS[name], group="long", long_of=name) for name in SLOW}
+ROWS |= {
+    f"{name}, long": replace(ROWS[name], group="long", rate_of=name, stage="long") for name in SLOW
+}

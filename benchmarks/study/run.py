@@ -35,13 +35,11 @@ class Job:
     seed: int
     rate: float
     search: bool = False
-    """Whether it chooses a rate: shorter, and without the fold that the search must not see."""
+    """Whether it chooses something: shorter, and without the fold that a search must not see."""
 
     @property
     def epochs(self) -> int:
-        if self.search:
-            return BUDGET["search"]["epochs"]
-        return BUDGET["long_epochs" if ROWS[self.row].long_of else "epochs"]
+        return BUDGET["stages"]["inner" if self.search else ROWS[self.row].stage]["epochs"]
 
 
 def recipe_of(job: Job, *, shared: Path, out: Path) -> Recipe:
@@ -84,7 +82,10 @@ def list_of(job: Job, *, shared: Path, folder: Path) -> Path:
         return whole
     with whole.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    unseen, column = str(BUDGET["search"]["without"]), BUDGET["data"][job.data]["columns"]["split"]
+    unseen, column = (
+        str(BUDGET["stages"]["inner"]["without"]),
+        BUDGET["data"][job.data]["columns"]["split"],
+    )
     path = folder / "search.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

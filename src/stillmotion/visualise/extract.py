@@ -74,12 +74,11 @@ def flow_of_block(model: VideoClassifier, number: int, block: nn.Module, x: Tens
     q, k, _ = frozen.qkv(frozen.norm1(x))
     own: Any = getattr(block, "flow", None)
     flow = static_flow(q, k) if own is None else own(q, k)
-    asked = getattr(own, "flow", own)  # a flow among patches only wraps the flow itself
     _, patches = frozen.grid.split(flow[0])
     return BlockFlow(
         block=number,
         flow=patches.float().cpu().numpy(),
-        still=1.0 if own is None else asked.still,
-        pairing="next" if own is None else asked.pairing,
+        still=1.0 if own is None else own.still,
+        pairing="next" if own is None else own.pairing,
         read=own is not None,
     )

@@ -32,11 +32,12 @@ class AMFlowBlock(nn.Module, ABC):
         mlp_adapter: SideAdapter,
         *,
         flow: nn.Module | None,
+        flow_width: int,
         branches: tuple[TemporalBranch, TemporalBranch] | None,
         norms: tuple[nn.Module, nn.Module] | None,
     ) -> None:
         super().__init__()
-        self.frozen, self.flow = frozen, flow
+        self.frozen, self.flow, self.flow_width = frozen, flow, flow_width
         self.attention_adapter, self.mlp_adapter = attention_adapter, mlp_adapter
         self.branches = nn.ModuleList(branches or ())
         self.norms = nn.ModuleList(norms or ())
@@ -171,8 +172,7 @@ class SideBlock(AMFlowBlock):
     def observed_dims(self) -> tuple[int, int]:
         """Numbers of a frame that each adapter reads, beside a static flow or none."""
         tokens, dim = self.frozen.grid.num_tokens, self.frozen.dim
-        heads = 0 if self.flow is None else self.frozen.num_heads
-        return tokens * (dim + heads), tokens * dim
+        return tokens * (dim + self.flow_width), tokens * dim
 
 
 class PlainBlock(nn.Module):

@@ -9,6 +9,13 @@ from torch import nn
 
 from stillmotion.backbones import OpenBackbone, OpenBlock
 from stillmotion.errors import ConfigurationError
+from stillmotion.methods.amflow.around_flow import (
+    AnyFlow,
+    FarFlow,
+    LogFlow,
+    PatchFlow,
+    WindowedFlow,
+)
 from stillmotion.methods.amflow.block import (
     AMFlowBlock,
     ParallelBlock,
@@ -25,7 +32,7 @@ from stillmotion.methods.amflow.branch import (
     Reader,
     TemporalBranch,
 )
-from stillmotion.methods.amflow.flow import AlignedFlow, PatchFlow, StaticFlow, WindowedFlow
+from stillmotion.methods.amflow.flow import AlignedFlow, StaticFlow
 from stillmotion.nn.adapters import (
     Adapter,
     CompacterLinear,
@@ -58,6 +65,11 @@ def build_blocks(method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> 
         raise ConfigurationError(
             f"flow_blocks {sorted(flow_blocks)} must lie within adapter_blocks "
             f"{sorted(adapter_blocks)}: flow is read by an adapter"
+        )
+    if method.flow != "none" and max(method.flow_steps) >= num_frames:
+        raise ConfigurationError(
+            f"flow_steps {list(method.flow_steps)}: no two frames of a clip of {num_frames} are "
+            f"{max(method.flow_steps)} apart"
         )
     if method.placement == "side" and adapter_blocks != flow_blocks:
         raise ConfigurationError(
@@ -99,13 +111,15 @@ class Builder:
         """The block; one that speaks has flow and temporal processing units."""
         m, frozen = self.method, self.frozen
         change = self.flow() if speaks and m.flow != "none" else None
+        width = 0 if change is None else self.flow_width
         own = m.adapter_norm == "own"
         form = FORMS[m.placement]
         return form(
             frozen,
-            self.adapter(frozen.dim + self.flow_width * (change is not None), frozen.dim),
+            self.adapter(frozen.dim + width, frozen.dim),
             self.adapter(frozen.dim, frozen.dim),
             flow=change,
+            flow_width=width,
             branches=(self.branch(), self.branch()) if speaks else None,
             norms=(nn.LayerNorm(frozen.dim), nn.LayerNorm(frozen.dim)) if own else None,
         )
@@ -113,7 +127,8 @@ class Builder:
     @property
     def flow_width(self) -> int:
         """F, the numbers that the flow adds to each token."""
-        return self.frozen.num_heads if self.method.flow == "static" else self.align_width
+        each = self.frozen.num_heads if self.method.flow == "static" else self.align_width
+        return each * len(self.method.flow_steps)
 
     @property
     def align_width(self) -> int:
@@ -135,27 +150,35 @@ class Builder:
         )
         return heads
 
-    def flow(self) -> nn.Module:
+    def flow(self) -> AnyFlow:
+        """The method's flow, and around it all that the method says of it."""
         m, frozen = self.method, self.frozen
         prefix = frozen.grid.prefix if m.flow_tokens == "patches" else 0
-        change: StaticFlow | AlignedFlow
-        if m.flow == "static":
-            change = StaticFlow(pairing=m.pairing)
-        else:
-            change = AlignedFlow(
-                self.backbone,
-                frozen,
-                num_tokens=frozen.grid.num_tokens // frozen.windows - prefix,
-                width=self.align_width,
-                num_heads=self.align_heads,
-                hidden=max(1, round(m.align_hidden_ratio * frozen.dim)),
-                layers=m.align_layers,
-                position=m.align_position,
-                pairing=m.pairing,
-            )
+        flow: AnyFlow = self.bare_flow(frozen.grid.num_tokens // frozen.windows - prefix)
         if frozen.windows > 1:
-            return WindowedFlow(change, frozen.windows)
-        return PatchFlow(change, prefix=prefix) if prefix else change
+            flow = WindowedFlow(flow, frozen.windows)
+        elif prefix:
+            flow = PatchFlow(flow, prefix=prefix)
+        if m.flow_steps != (1,):
+            flow = FarFlow(flow, m.flow_steps)
+        return LogFlow(flow) if m.flow_scale == "log" else flow
+
+    def bare_flow(self, num_tokens: int) -> StaticFlow | AlignedFlow:
+        """Among so many tokens, from one frame to the next."""
+        m = self.method
+        if m.flow == "static":
+            return StaticFlow(pairing=m.pairing)
+        return AlignedFlow(
+            self.backbone,
+            self.frozen,
+            num_tokens=num_tokens,
+            width=self.align_width,
+            num_heads=self.align_heads,
+            hidden=max(1, round(m.align_hidden_ratio * self.frozen.dim)),
+            layers=m.align_layers,
+            position=m.align_position,
+            pairing=m.pairing,
+        )
 
     def adapter(self, dim_in: int, dim_out: int) -> SideAdapter:
         down = self.projection(dim_in, self.hidden)

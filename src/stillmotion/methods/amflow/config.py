@@ -43,6 +43,10 @@ class AMFlow(Method):
     """Whether class and register tokens take part in the flow."""
     pairing: Literal["next", "previous"] = "next"
     """Compare frame t with t + 1, or with t - 1 (causal)."""
+    flow_steps: tuple[int, ...] = (1,)
+    """How many frames away the partners are: one flow for each, side by side. (1,) is the paper."""
+    flow_scale: Literal["raw", "log"] = "raw"
+    """The flow as it is, or log(1 + flow): its largest numbers are some twenty times the mean."""
 
     adapter: Literal["bottleneck", "hyperformer", "compacter"] = "bottleneck"
     """The linear maps of the adapters (Table 4)."""
@@ -105,9 +109,14 @@ class AMFlow(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("flow_blocks", "adapter_blocks", "tpm_dilations"):
+        for field in ("flow_blocks", "adapter_blocks", "flow_steps", "tpm_dilations"):
             if not getattr(self, field):
                 raise ConfigurationError(f"amflow.{field} is empty; give numbers, such as [0, -1]")
+        for field in ("flow_steps", "tpm_dilations"):
+            if min(getattr(self, field)) < 1:
+                raise ConfigurationError(
+                    f"amflow.{field} cannot be {getattr(self, field)}: frames apart, each 1 or more"
+                )
         counts = ["tpm_kernel", "grid_cells", "grid_channels"]
         counts += [n for n in ("align_heads", "tpm_layers") if isinstance(getattr(self, n), int)]
         within(self, *counts, least=1)

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from stillmotion.backbones import OpenBackbone, OpenBlock
 from stillmotion.errors import ConfigurationError
-from stillmotion.nn.attention import join_windows, split_windows
 from stillmotion.nn.flow import attention_received, static_flow
 from stillmotion.nn.flow_between import flow_between
 from stillmotion.nn.linear_attention import LinearEncoderLayer
@@ -145,42 +144,3 @@ class NoPosition(nn.Identity):
 
 
 POSITIONS = {"none": NoPosition, "learned": LearnedPosition, "backbone": BackbonePosition}
-
-
-class PatchFlow(nn.Module):
-    """A flow among patch tokens only; prefix tokens get what no motion gives."""
-
-    def __init__(self, flow: StaticFlow | AlignedFlow, *, prefix: int) -> None:
-        super().__init__()
-        self.flow, self.prefix, self.reach = flow, prefix, flow.reach
-
-    def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
-        return self.step(q, k, None)[0]
-
-    def step(
-        self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], past: Past
-    ) -> tuple[Flow, Past]:
-        """Frames that follow others."""
-        f, past = self.flow.step(q[..., self.prefix :, :], k[..., self.prefix :, :], past)
-        return nn.functional.pad(f, (0, 0, self.prefix, 0), value=self.flow.still), past
-
-
-class WindowedFlow(nn.Module):
-    """A flow inside each window of a block whose attention stays in windows, as in Hiera."""
-
-    def __init__(self, flow: StaticFlow | AlignedFlow, windows: int) -> None:
-        super().__init__()
-        self.flow, self.windows, self.reach = flow, windows, flow.reach
-
-    def forward(self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"]) -> Flow:
-        return self.step(q, k, None)[0]
-
-    def step(
-        self, q: Float[Tensor, "B T h N d"], k: Float[Tensor, "B T h N d"], past: Past
-    ) -> tuple[Flow, Past]:
-        """Frames that follow others."""
-        # (B, T, h, W, n, d) -> (B W, T, h, n, d): each window is a clip of its own
-        q, k = (split_windows(t, self.windows).movedim(3, 1).flatten(0, 1) for t in (q, k))
-        f, past = self.flow.step(q, k, past)
-        f = f.unflatten(0, (-1, self.windows))  # (B, W, T, n, F)
-        return join_windows(f.movedim(1, 2)), past
