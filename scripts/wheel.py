@@ -6,6 +6,7 @@ What git tracks is copied into two folders whose files differ in their times and
 built there under other umasks and time zones. FOLDER takes the files; by default it is dist/.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -21,16 +22,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def main(out: str = "dist") -> int:
+def main() -> int:
     """Build, keep the files and print what they are where both builds agree; the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("dist"), metavar="FOLDER")
+    out: Path = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as folder:
         first, second = map(contents, build_twice(tracked(), Path(folder)))
     if first != second:
         print("two builds of the same files differ:", *different(first, second), sep="\n")
         return 1
-    Path(out).mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     for name, held in first.items():
-        (Path(out) / name).write_bytes(held)
+        (out / name).write_bytes(held)
         print(f"{sha256(held).hexdigest()}  {name}")
     return 0
 
@@ -105,4 +111,4 @@ def held_in(archive: bytes) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())

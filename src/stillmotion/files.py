@@ -183,7 +183,17 @@ def refuse_unwritable(path: Path) -> None:
     refuse_other_kind(path)
     folder = next(folder for folder in path.absolute().parents if os.path.exists(folder))
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        raise StorageError(f"cannot write {path}: nothing can be written into {folder}")
+        raise StorageError(
+            f"cannot write {path}: nothing can be written into {folder} ({why_not(folder)})"
+        )
+
+
+def why_not(folder: Path) -> str:
+    """Why nothing can be written into it, in the system's words."""
+    if not folder.is_dir():
+        return os.strerror(errno.ENOTDIR)
+    read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
+    return os.strerror(errno.EROFS if read_only else errno.EACCES)
 
 
 def refuse_vanished(folder: Path) -> None:
