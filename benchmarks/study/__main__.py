@@ -5,6 +5,7 @@
     python benchmarks/study --data weizmann --rows small side "temporal probe"
     python benchmarks/study --share 0/2              every other row, for a process beside this one
     python benchmarks/study --table                  what was measured so far
+    python benchmarks/study --write                  the same, into docs/results.md
 
 Each row first chooses its rate on inner folds, then runs on every fold with it. Videos and weights
 are read from the folder that STILLMOTION_SHARED names (default: `shared` beside the checkout). Each
@@ -15,16 +16,19 @@ study goes on.
 import argparse
 import json
 import os
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share
+
 import torch
+from report import report, write_page
 from rows import ROWS
 from run import BUDGET, Job, run
-from tables import table
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
@@ -99,9 +103,13 @@ def main() -> None:
     parser.add_argument("--share", default="0/1", help="this process's part of the rows: i/n")
     parser.add_argument("--threads", type=int, default=1, help="of torch, in this process")
     parser.add_argument("--table", action="store_true", help="print what was measured so far")
+    parser.add_argument("--write", action="store_true", help="bring it into docs/results.md")
     options = parser.parse_args()
     if options.table:
-        print(table(results(), data=options.data))
+        print(report(results(), options.data))
+        return
+    if options.write:
+        write_page(results())
         return
     torch.set_num_threads(options.threads)
     share, shares = map(int, options.share.split("/"))

@@ -1,58 +1,137 @@
-"""The study's results as Markdown."""
+"""The study's results as tables: a row for each method, each question, each candidate."""
 
 import math
 from statistics import fmean
 from typing import Any
 
-from rows import ROWS
+from questions import QUESTIONS, answer, difference, right
+from rows import ROWS, Row
 
 from stillmotion.metrics import interval
 
-COLUMNS = (
-    *("method", "folds", "top-1", "mean class", "shuffled", "reversed", "trained", "GMAC"),
-    *("to 90 %, s", "checkpoint, kB"),
-)
+Result = dict[str, Any]
+"""A line of results.jsonl."""
+Table = list[dict[str, object]]
 
 
-def table(results: list[dict[str, Any]], *, data: str = "egogestar") -> str:
-    """One line a row that has been measured, best first within its group."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-    measured = [r for r in results if r["data"] == data and not r["search"] and r["seed"] == 0]
-    for group in dict.fromkeys(row.group for row in ROWS.values()):
-        own = {n: [r for r in measured if r["row"] == n] for n in ROWS if ROWS[n].group == group}
-        own = {name: runs for name, runs in own.items() if runs}
-        lines += [f"| **{group}** |" + " |" * (len(COLUMNS) - 1)] if own else []
-        best_first = sorted(own, key=lambda n: -pooled(own[n], "top1")[0])
-        lines += [line(name, own[name]) for name in best_first]
-    return "\n".join(lines)
-
-
-def line(name: str, runs: list[dict[str, Any]]) -> str:
-    """The cells of a row."""
-    top1, n = pooled(runs, "top1")
-    low, high = interval(top1, n)
-    others = [pooled(runs, s)[0] for s in ("mean_class", "top1_shuffled", "top1_reversed")]
-    cells = [
-        name,
-        str(len({r["fold"] for r in runs})),
-        f"{top1:.3f} ({low:.2f} to {high:.2f})",
-        *(f"{score:.3f}" for score in others),
-        f"{runs[0]['trained_parameters']:,}",
-        f"{runs[0]['multiply_adds'] / 1e9:.2f}",
-        f"{fmean(seconds_to(r, 0.9) for r in runs):.0f}",
-        f"{fmean(r['checkpoint_bytes'] for r in runs) / 1e3:,.0f}",
+def methods(results: list[Result], *, data: str) -> Table:
+    """Every row that was tested, best first under each heading; the first seed."""
+    tested = {name: runs for name in ROWS if (runs := runs_of(results, name, data=data))}
+    best_first = sorted(tested, key=lambda name: -pooled(tested[name], "top1")[0])
+    groups = dict.fromkeys(row.group for row in ROWS.values())
+    return [
+        {"": group, **method(name, tested[name])}
+        for group in groups
+        for name in best_first
+        if ROWS[name].group == group
     ]
-    return f"| {' | '.join(cells)} |"
 
 
-def pooled(runs: list[dict[str, Any]], score: str) -> tuple[float, int]:
+def runs_of(results: list[Result], name: str, *, data: str, seed: int = 0) -> list[Result]:
+    """The test runs of a row."""
+    wanted = {"row": name, "data": data, "seed": seed, "search": False}
+    return [told for told in results if wanted.items() <= told.items()]
+
+
+def method(name: str, runs: list[Result]) -> dict[str, object]:
+    """The cells of one."""
+    top1, n = pooled(runs, "top1")
+    first = [run["top1"] for run in runs if run["fold"] == 0]
+    others = [pooled(runs, score)[0] for score in ("mean_class", "top1_shuffled", "top1_reversed")]
+    mean_class, shuffled, reversed_ = (f"{score:.3f}" for score in others)
+    told = runs[0]
+    return {
+        "row": name,
+        "top-1": within(top1, n),
+        "fold 0": f"{first[0]:.3f}" if first else "",
+        "mean class": mean_class,
+        "shuffled": shuffled,
+        "reversed": reversed_,
+        "trained": f"{told['trained_parameters']:,}",
+        "GMAC": f"{told['multiply_adds'] / 1e9:.2f}",
+        "rate": f"{told['rate']:g}",
+        "seconds to 90 %": f"{fmean(seconds_to(run, 0.9) for run in runs):.0f}",
+        "checkpoint, kB": f"{fmean(run['checkpoint_bytes'] for run in runs) / 1e3:,.0f}",
+        "folds": len(runs),
+    }
+
+
+def within(score: float, n: int) -> str:
+    """With Wilson's 95 % interval over videos."""
+    low, high = interval(score, n)
+    return f"{score:.3f} ({low:.2f} to {high:.2f})"
+
+
+def pooled(runs: list[Result], score: str) -> tuple[float, int]:
     """The score over the videos of all folds together, and how many these are."""
-    n = sum(r["n"] for r in runs)
-    return math.fsum(r["n"] * r[score] for r in runs) / n, n
+    n = sum(run["n"] for run in runs)
+    return math.fsum(run["n"] * run[score] for run in runs) / n, n
 
 
-def seconds_to(run: dict[str, Any], part: float) -> float:
-    """Seconds of training until training accuracy first is this part of its last value."""
+def seconds_to(run: Result, part: float) -> float:
+    """Seconds of training until training accuracy first is this part of its last value.
+
+    With what had to be prepared: decoding, and features that are computed once.
+    """
     curve = run["train_top1"]
     first = next(i for i, value in enumerate(curve, start=1) if value >= part * curve[-1])
-    return run["training_seconds"] * first / len(curve)
+    return run["preparing_seconds"] + run["training_seconds"] * first / len(curve)
+
+
+def seeds(results: list[Result], *, data: str) -> Table:
+    """Rows that were tested with several seeds on every fold: each seed's score, and their mean."""
+    table: Table = []
+    for name in ROWS:
+        by_seed = {seed: runs_of(results, name, data=data, seed=seed) for seed in range(10)}
+        whole = len(by_seed[0])
+        scores = [pooled(runs, "top1")[0] for runs in by_seed.values() if len(runs) == whole > 0]
+        if len(scores) > 1:
+            each = ", ".join(f"{score:.3f}" for score in scores)
+            spread = f"{min(scores):.3f} to {max(scores):.3f}"
+            table.append({"row": name, "mean": f"{fmean(scores):.3f}", "by seed": each, "": spread})
+    return sorted(table, key=lambda row: str(row["mean"]), reverse=True)
+
+
+def questions(results: list[Result], *, data: str) -> Table:
+    """Every question of which something is known."""
+    answers = (answer(question, results, data=data) for question in QUESTIONS)
+    return [told for told in answers if told]
+
+
+def candidates(results: list[Result]) -> Table:
+    """AM Flow's candidates on inner folds, each beside the first of them, `small`."""
+    names = [name for name, row in ROWS.items() if row.stage == "inner"]
+    base = right(results, names[0], data="egogestar", search=True)
+    table: Table = []
+    for name in names:
+        own = right(results, name, data="egogestar", search=True)
+        runs = [told for told in results if told["row"] == name]
+        if own:
+            told = difference(base, own)
+            table.append(
+                {
+                    "candidate": name.removeprefix("inner: "),
+                    "top-1": f"{fmean(own.values()):.3f}",
+                    "against small": told["difference"],
+                    "p": told["p"],
+                    "trained": f"{runs[0]['trained_parameters']:,}",
+                    "core seconds": f"{fmean(run['core_seconds'] for run in runs):.0f}",
+                    "folds": len(runs),
+                }
+            )
+    return sorted(table, key=lambda row: str(row["top-1"]), reverse=True)
+
+
+def rates(results: list[Result]) -> Table:
+    """What was tried to choose each row's rate, and how each did on the inner fold."""
+
+    def told(name: str, row: Row) -> dict[str, object] | None:
+        tried = {
+            run["rate"]: run["top1"] for run in results if run["row"] == name and run["search"]
+        }
+        if row.stage == "inner" or not tried:
+            return None
+        each = ", ".join(f"{rate:g}: {tried[rate]:.3f}" for rate in sorted(tried))
+        return {"row": name, "rate: top-1 on the inner fold": each}
+
+    return [line for name, row in ROWS.items() if (line := told(name, row))]

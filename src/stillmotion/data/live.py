@@ -18,10 +18,10 @@ from time import monotonic
 from types import TracebackType
 
 import av
-import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from stillmotion.data.colours import in_rgb
 from stillmotion.data.decoder import scaled_size
 from stillmotion.data.live_clock import LEAP, Clock, pauses
 from stillmotion.data.live_queue import Newest
@@ -63,14 +63,14 @@ class LiveFrame:
 
         Args:
             short_side: scale down, while converting, to at most this many pixels; None: as it came.
+
+        Raises:
+            VideoError: the frame claims colours that cannot be converted.
         """
         stored = self.picture.height, self.picture.width
         height, width = scaled_size(*stored, short_side=short_side)
-        # FFmpeg's own threads would be started anew for each frame.
-        rgb = self.picture.reformat(width=width, height=height, format="rgb24", threads=1)
-        return orientation_of(self.picture).apply(
-            torch.from_numpy(rgb.to_ndarray()).permute(2, 0, 1)
-        )
+        rgb = in_rgb(self.picture, height=height, width=width, num_threads=1)
+        return orientation_of(self.picture).apply(rgb)
 
 
 class Live:

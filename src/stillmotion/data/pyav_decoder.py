@@ -7,13 +7,13 @@ from pathlib import Path
 from statistics import median
 
 import av
-import torch
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from stillmotion.data.colours import in_rgb, kind_of
 from stillmotion.data.container import describe, explained, open_container, packets_of
 from stillmotion.data.decoder import Decodable, Decoder, Frame, scaled_size
 from stillmotion.data.mp4_header import display_offsets, indexed_packets
@@ -61,20 +61,30 @@ class PyAVDecoder(Decoder):
         for frame in self._wanted(indices):
             if self._orientation is None:
                 self._orientation = orientation_of(frame)
-            rgb = self._reformatter.reformat(
-                frame, width=width, height=height, format="rgb24", threads=self._num_threads
-            )
-            yield self._orientation.apply(torch.from_numpy(rgb.to_ndarray()).permute(2, 0, 1))
+            with explained(self._path):
+                rgb = in_rgb(
+                    frame,
+                    height=height,
+                    width=width,
+                    num_threads=self._num_threads,
+                    reformatter=self._reformatter,
+                )
+            yield self._orientation.apply(rgb)
 
     def decodable(self) -> Decodable:
-        count = 0
+        count, converted = 0, set[object]()
         try:
             for index, frame in self._decode_all(keyframe=0):
                 if index != count or frame.is_corrupt:
                     return Decodable(count, f"frame {count} is missing or damaged")
+                if (kind := kind_of(frame)) not in converted:
+                    in_rgb(frame, height=16, width=16, num_threads=self._num_threads)
+                    converted.add(kind)
                 count += 1
         except av.FFmpegError as error:
             return Decodable(count, describe(error))
+        except VideoError as error:
+            return Decodable(count, str(error))
         complete = count == len(self._pts)
         return Decodable(count, None if complete else "the frames end before the header says")
 

@@ -1,0 +1,80 @@
+"""The study's tables and curves in docs/results.md, between marks `<!-- study NAME -->`."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import tables
+from rows import ROWS
+from tables import Result, Table
+
+from harness import markdown
+from stillmotion.visualise.theme import LIGHT
+
+PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+PICTURE = PAGE.with_name("study.png")
+CURVES = ("small", "side", "linear probe, positional", "ST-Adapter", "AIM", "full fine-tuning")
+"""Whose training is drawn."""
+
+PARTS: dict[str, Callable[[list[Result]], Table]] = {
+    "egogestar": partial(tables.methods, data="egogestar"),
+    "weizmann": partial(tables.methods, data="weizmann"),
+    "seeds": partial(tables.seeds, data="egogestar"),
+    "questions": partial(tables.questions, data="egogestar"),
+    "weizmann-questions": partial(tables.questions, data="weizmann"),
+    "candidates": tables.candidates,
+    "rates": tables.rates,
+}
+
+
+def written(results: list[Result], part: str) -> str:
+    """One table, or that there is nothing yet."""
+    table = PARTS[part](results)
+    return markdown(table) if table else "Not measured yet."
+
+
+def report(results: list[Result], data: str) -> str:
+    """What is known of one data set."""
+    parts = ("rates", "candidates") if data == "egogestar" else ()
+    names = (data, "questions" if data == "egogestar" else f"{data}-questions", *parts)
+    return "\n\n".join(written(results, name) for name in names)
+
+
+def write_page(results: list[Result]) -> None:
+    """Fresh tables between the page's marks, and a fresh picture."""
+
+    def fresh(mark: re.Match[str]) -> str:
+        return f"{mark['begin']}\n{written(results, mark['name'])}\n<!-- end -->"
+
+    marks = r"(?P<begin><!-- study (?P<name>[\w-]+) -->)\n.*?<!-- end -->"
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(re.sub(marks, fresh, page, flags=re.DOTALL), encoding="utf-8")
+    PICTURE.write_bytes(picture(results))
+
+
+def picture(results: list[Result]) -> bytes:
+    """Scores with their intervals, a line a row; training accuracy by epoch, a curve a row."""
+    found = {name: tables.runs_of(results, name, data="egogestar") for name in ROWS}
+    tested = {name: runs for name, runs in found.items() if runs}
+    best_last = sorted(tested, key=lambda name: tables.pooled(tested[name], "top1")[0])
+    with LIGHT.active():
+        figure = LIGHT.figure(11, 1.6 + 0.2 * len(best_last))
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        for place, name in enumerate(best_last):
+            score, n = tables.pooled(tested[name], "top1")
+            low, high = tables.interval(score, n)
+            of_ours = ROWS[name].group == "AM Flow"
+            colour = LIGHT.fade(0 if of_ours else 1)
+            left.plot([low, high], [place, place], color=colour)
+            left.plot([score], [place], "o", color=colour)
+        left.set_yticks(range(len(best_last)), best_last)
+        left.set_xlabel("top-1 over the folds, 95 % interval")
+        for number, name in enumerate(name for name in CURVES if name in tested):
+            curves = zip(*(run["train_top1"] for run in tested[name]), strict=True)
+            mean = [sum(at) / len(at) for at in curves]
+            right.plot(range(1, len(mean) + 1), mean, color=LIGHT.fade(number), label=name)
+        right.set_xlabel("epoch")
+        right.set_ylabel("training top-1")
+        right.legend()
+        return LIGHT.png(figure)
