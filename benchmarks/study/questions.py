@@ -36,10 +36,13 @@ QUESTIONS = (
     Question("Does it cost to add nothing back?", "small", "side"),
     Question("Is training adapters worth more than reading a frozen model?",
              "linear probe, positional", "small"),
+    Question("Does it cost to look at no later frame?", "small", "small, streaming"),
+    Question("A temporal probe, or AM Flow?", "temporal probe", "small"),
     Question("What does AIM's temporal stage add?", "AIM, spatial", "AIM, spatial and temporal"),
     Question("And its joint stage?", "AIM, spatial and temporal", "AIM"),
     *(Question(f"{name}: our read-out instead of its own?", name, f"{name}, positional")
       for name in RIVALS),
+    *(Question(f"{name} as it is published, or AM Flow?", name, "small") for name in RIVALS),
     *(Question(f"{name} with our read-out, or AM Flow?", f"{name}, positional", "small")
       for name in RIVALS),
 )  # fmt: skip

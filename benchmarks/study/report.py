@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import tables
+from matplotlib.ticker import MaxNLocator
 from rows import ROWS
 from tables import Result, Table
 
@@ -41,15 +42,20 @@ def report(results: list[Result], data: str) -> str:
     return "\n\n".join(written(results, name) for name in names)
 
 
-def write_page(results: list[Result]) -> None:
-    """Fresh tables between the page's marks, and a fresh picture."""
+def with_tables(page: str, results: list[Result]) -> str:
+    """A page with fresh tables between its marks."""
 
     def fresh(mark: re.Match[str]) -> str:
         return f"{mark['begin']}\n{written(results, mark['name'])}\n<!-- end -->"
 
     marks = r"(?P<begin><!-- study (?P<name>[\w-]+) -->)\n.*?<!-- end -->"
+    return re.sub(marks, fresh, page, flags=re.DOTALL)
+
+
+def write_page(results: list[Result]) -> None:
+    """Fresh tables and a fresh picture."""
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(re.sub(marks, fresh, page, flags=re.DOTALL), encoding="utf-8")
+    PAGE.write_text(with_tables(page, results), encoding="utf-8")
     PICTURE.write_bytes(picture(results))
 
 
@@ -74,6 +80,7 @@ def picture(results: list[Result]) -> bytes:
             curves = zip(*(run["train_top1"] for run in tested[name]), strict=True)
             mean = [sum(at) / len(at) for at in curves]
             right.plot(range(1, len(mean) + 1), mean, color=LIGHT.fade(number), label=name)
+        right.xaxis.set_major_locator(MaxNLocator(integer=True))
         right.set_xlabel("epoch")
         right.set_ylabel("training top-1")
         right.legend()

@@ -1,0 +1,172 @@
+"""The study of docs/results.md: its rows are possible, its figures are those of its runs."""
+
+import json
+import runpy
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from models import image_model, moving
+from stillmotion import adapt
+from stillmotion.methods import METHODS, AMFlow, LinearProbe
+
+STUDY = Path(__file__).parents[1] / "benchmarks" / "study"
+LINES = (STUDY / "results.jsonl").read_text(encoding="utf-8").splitlines()
+RESULTS = [json.loads(line) for line in LINES]
+
+
+@dataclass
+class Study:
+    """Its modules."""
+
+    main: dict
+    rows: ModuleType
+    run: ModuleType
+    tables: ModuleType
+    questions: ModuleType
+    report: ModuleType
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Its modules are found in its own folder; what they register and load is forgotten."""
+    methods, modules = dict(METHODS), set(sys.modules)
+    sys.path.insert(0, str(STUDY))
+    main = runpy.run_path(str(STUDY / "__main__.py"))
+    names = ("rows", "run", "tables", "questions", "report")
+    yield Study(main, **{name: sys.modules[name] for name in names})
+    sys.path.remove(str(STUDY))
+    for name in ("positional", *names):
+        sys.modules.pop(name, None)
+    assert set(METHODS) - set(methods) == {"positional"}
+    METHODS.pop("positional")
+    sys.path[:] = [folder for folder in sys.path if folder != str(STUDY.parent)]
+    assert {"rows", "run", "tables"}.isdisjoint(set(sys.modules) - modules)
+
+
+def told(row="small", fold=0, **changes):
+    """A line of the results, of three videos of which two are right."""
+    answers = {"a": True, "b": True, "c": False}
+    return {
+        "data": "egogestar",
+        "row": row,
+        "fold": fold,
+        "seed": 0,
+        "rate": 0.002,
+        "search": False,
+        "answers": answers,
+        "n": 3,
+        "top1": 2 / 3,
+        "mean_class": 0.5,
+        "top1_shuffled": 0.2,
+        "top1_reversed": 0.1,
+        "trained_parameters": 1000,
+        "multiply_adds": 2e9,
+        "checkpoint_bytes": 4000,
+        "train_top1": [0.5, 0.95, 1.0],
+        "preparing_seconds": 1.0,
+        "training_seconds": 30.0,
+        "core_seconds": 9.0,
+        **changes,
+    }
+
+
+def test_every_row_is_a_model_that_can_be_trained(study):
+    backbone = image_model(depth=12)
+    labels = torch.tensor([0, 1])
+    for name, row in study.rows.ROWS.items():
+        torch.manual_seed(0)
+        model = adapt(image_model(depth=12), row.method, num_classes=3, num_frames=8)
+        branches = model.branches(model.normalise(moving(frames=8)))
+        loss = model.method.objective(
+            branches,
+            model.head.vote(branches),
+            lambda logits: torch.nn.functional.cross_entropy(logits, labels),
+        )
+        loss.backward()
+        trains = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        assert any(p.grad is not None and p.grad.abs().max() > 0 for p in trains.values()), name
+
+
+def test_the_read_out_beside_a_method_leaves_its_tokens_and_says_more(study):
+    probe, positional = LinearProbe(), study.rows.ROWS["linear probe, positional"].method
+    models = [
+        adapt(image_model(depth=12), method, num_classes=3, num_frames=8).eval()
+        for method in (probe, positional)
+    ]
+    pixels = models[0].normalise(moving(frames=8))
+    (tokens, said), (tokens_too, said_too) = (model.tokens(pixels) for model in models)
+    assert torch.equal(tokens, tokens_too)
+    assert (len(said), len(said_too)) == (0, 4)
+    assert positional.blocks == len(AMFlow.small().flow_blocks)
+
+
+def test_every_row_has_a_rate_to_choose_or_to_take(study):
+    rows, budget = study.rows.ROWS, study.run.BUDGET
+    for name, row in rows.items():
+        assert row.stage in budget["stages"], name
+        assert len(budget["rates"][row.rates]) == 3, name
+        if row.rate_of is not None:
+            assert rows[row.rate_of].rate_of is None, name
+    known = {
+        row for question in study.questions.QUESTIONS for row in (question.first, question.second)
+    }
+    assert known <= rows.keys()
+
+
+def test_the_best_rate_is_chosen_and_of_equals_the_middle_one(study, monkeypatch):
+    choose = study.main["chosen_rate"]
+    rates = study.run.BUDGET["rates"]["adapters"]
+    for scores, best in (((0.1, 0.2, 0.3), 2), ((0.3, 0.2, 0.3), 0), ((0.2, 0.2, 0.2), 1)):
+        by_rate = dict(zip(rates, scores, strict=True))
+        monkeypatch.setitem(
+            choose.__globals__, "done", lambda job, by_rate=by_rate: {"top1": by_rate[job.rate]}
+        )
+        assert choose("small") == rates[best]
+
+
+def test_folds_are_pooled_by_their_videos(study):
+    runs = [told(fold=0), told(fold=1, n=1, top1=0.0)]
+    assert study.tables.pooled(runs, "top1") == (pytest.approx(0.5), 4)
+    assert study.tables.seconds_to(runs[0], 0.9) == pytest.approx(1 + 20)
+    (row,) = study.tables.methods(runs, data="egogestar")
+    assert row["top-1"].startswith("0.500")
+    assert row["fold 0"] == "0.667"
+
+
+def test_a_difference_counts_the_videos_that_both_rows_have(study):
+    first = {"0/a": True, "0/b": False, "0/c": False, "1/a": True}
+    second = {"0/a": True, "0/b": True, "0/c": True, "2/a": True}
+    found = study.questions.difference(first, second)
+    assert (found["first"], found["second"], found["videos"]) == ("0.333", "1.000", 3)
+    assert found["difference"].startswith("+0.667")
+    assert found["p"] == "0.500"
+
+
+def test_a_search_never_reads_the_fold_that_it_must_not_see(study, tmp_path):
+    shared = tmp_path / "shared"
+    (shared / "egogestar").mkdir(parents=True)
+    rows = "".join(f"{fold}.mp4,x,{fold}\n" for fold in range(5))
+    (shared / "egogestar" / "index.csv").write_text("path,label,fold\n" + rows)
+    job = study.run.Job("egogestar", "small", 1, 0, 0.002, search=True)
+    listed = study.run.list_of(job, shared=shared, folder=tmp_path).read_text().splitlines()
+    assert [line.rsplit(",", 1)[1] for line in listed[1:]] == ["1", "2", "3", "4"]
+
+
+def test_the_results_are_runs_of_the_study_each_once(study):
+    jobs = Counter(study.main["job_of"](line) for line in RESULTS)
+    assert set(jobs.values()) <= {1}
+    for line in RESULTS:
+        assert line["row"] in study.rows.ROWS
+        assert line["n"] == len(line["answers"])
+        assert line["top1"] == pytest.approx(sum(line["answers"].values()) / line["n"])
+
+
+def test_the_page_shows_the_results(study):
+    page = study.report.PAGE.read_text(encoding="utf-8")
+    assert study.report.with_tables(page, RESULTS) == page, "run: python benchmarks/study --write"
