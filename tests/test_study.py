@@ -77,7 +77,6 @@ def told(row="small", fold=0, **changes):
 
 
 def test_every_row_is_a_model_that_can_be_trained(study):
-    backbone = image_model(depth=12)
     labels = torch.tensor([0, 1])
     for name, row in study.rows.ROWS.items():
         torch.manual_seed(0)
