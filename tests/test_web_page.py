@@ -111,7 +111,7 @@ def slider(page: Page):
 
 
 def move_to(page, seconds):
-    """The slider at a time; Playwright's `fill` may refuse a number that Chromium writes otherwise."""
+    """The slider at a time. Playwright's `fill` refuses what Chromium writes otherwise."""
     said = "['input', 'change'].forEach(kind => s.dispatchEvent(new Event(kind, {bubbles: true})))"
     slider(page).evaluate(f"(s, seconds) => {{ s.value = seconds; {said} }}", seconds)
 
