@@ -2,10 +2,13 @@
 
 import dataclasses
 from contextlib import suppress
+from inspect import signature
 from typing import Literal, get_args, get_origin, get_type_hints
 
+import pytest
 import timm
 import torch
+from timm.models.eva import Eva
 from torch import nn
 
 from stillmotion.errors import ConfigurationError
@@ -68,7 +71,9 @@ def settings_of(family: str) -> dict[str, object]:
 
 
 def image_model(family: str = "vit", *, size: int | tuple[int, int] = SIZE, **changes) -> nn.Module:
-    """An image model whose every bias, gain and layer scale matters."""
+    """An image model whose every bias, gain and layer scale matters; skips what timm lacks."""
+    if family == "eva_normed" and "qk_norm" not in signature(Eva).parameters:
+        pytest.skip("timm before 1.0.30 has no EVA with norms of q and k")
     torch.manual_seed(0)
     if family.startswith("hiera"):
         changes.pop("depth", None)  # its stages say

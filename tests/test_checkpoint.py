@@ -237,8 +237,10 @@ def test_a_run_gives_its_best_checkpoint(model, tmp_path):
 
 
 @pytest.mark.parametrize("source", ["", ".", "..", "nowhere/at/all", "/nowhere", "~/x", "a"])
-def test_places_without_a_checkpoint_are_refused_without_asking_the_hub(source, tmp_path):
-    os.chdir(tmp_path)
+def test_places_without_a_checkpoint_are_refused_without_asking_the_hub(
+    source, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="there is no adapter checkpoint at"):
         load(source)
 

@@ -75,7 +75,8 @@ def block(*, frames=5, height=40, width=60, top=10, left=20, high=6, wide=8, ste
 )  # fmt: skip
 def test_the_box_is_that_of_plain_loops(frames, height, width, most, seed):
     draw = torch.Generator().manual_seed(seed)
-    noise = torch.randint(0, most + 1, (frames, 3, height, width), generator=draw)
+    # Multiples of 3 have exact means over the channels: a change may be just the threshold.
+    noise = 3 * torch.randint(0, most // 3 + 1, (frames, 3, height, width), generator=draw)
     still = torch.randint(0, 2, (1, 1, height, width), generator=draw)
     clip = (noise * (torch.rand((1, 1, height, width), generator=draw) < 0.2) + 90 * still).clamp(
         max=255

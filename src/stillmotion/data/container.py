@@ -79,7 +79,8 @@ def open_container(path: Path, *, num_threads: int) -> tuple[InputContainer, Vid
     with explained(path):
         source = _source(path)
         try:
-            container = av.open(source, "r", metadata_errors="replace", options=options)
+            with av.logging.Capture():  # torchvision 0.23 has FFmpeg's own words printed
+                container = av.open(source, "r", metadata_errors="replace", options=options)
         except av.FFmpegError as error:
             if error.errno in (errno.ENOMEM, errno.ESTALE):
                 raise

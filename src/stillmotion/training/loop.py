@@ -169,6 +169,7 @@ def train_epoch(
     batches, done, is_due = session.batches, 0, False
     if begun is not None:
         batches, done = skip_first_batches(batches, begun.batches), begun.batches
+        batches.set_epoch(progress.epoch)  # which accelerate before 1.15 forgets
         begun.restore(meter)
         failures |= begun.failures
     session.step.train()
