@@ -207,6 +207,20 @@ def test_a_lack_of_memory_is_no_damage(tmp_path):
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_track_of_a_negative_number_is_refused(version):
+    """FFmpeg worked for sixteen seconds on a file of a hundred kilobytes that had one."""
+    times = bytes(16 if version else 8)
+    for number in (1, 2**31 - 1, 2**31, 2**32 - 1):
+        header = bytes([version, 0, 0, 7]) + times + struct.pack(">I", number) + bytes(60)
+        content = packed(b"moov", packed(b"trak", packed(b"tkhd", header)))
+        if number < 2**31:
+            assert claims(content) == 0
+        else:
+            with pytest.raises(ValueError, match=f"has the number {number}"):
+                claims(content)
+
+
 def test_a_compressed_header_is_refused(tmp_path):
     path = tmp_path / "a.mov"
     path.write_bytes(packed(b"ftyp", b"qt  0000") + packed(b"moov", packed(b"cmov", bytes(40))))

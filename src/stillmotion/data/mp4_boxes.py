@@ -35,7 +35,7 @@ _FILLED_WITH_BOXES = (
 _COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4, b"senc": 4}
 _TABLES = (b"stts", b"ctts", b"stsc", b"stco", b"co64", b"stsz", b"stz2")
 _MEDIA = (b"vide", b"soun", b"subp", b"clcp")
-_TELLING = frozenset((b"hdlr", *_TABLES, *_COUNTS))
+_TELLING = frozenset((b"hdlr", b"tkhd", *_TABLES, *_COUNTS))
 
 
 class Leaf(NamedTuple):
@@ -56,7 +56,8 @@ def claimed_samples(file: RawIOBase) -> int:
 
     Raises:
         ValueError: the header is compressed, and could be of any size; there are more than
-            `MAX_BOXES`; or a track of old sound has a table twice.
+            `MAX_BOXES`; a track has a number that FFmpeg takes for a negative one, over which it
+            may work for minutes; or a track of old sound has a table twice.
     """
     reader = BufferedReader(file)
     try:
@@ -100,6 +101,8 @@ def _claims(file: BufferedIOBase, leaves: Iterable[Leaf]) -> int:
     found: dict[bytes, list[int]] = defaultdict(list)
     handlers: set[bytes] = set()
     for leaf in leaves:
+        if leaf.kind == b"tkhd":
+            _refuse_negative(file, leaf.begin)
         if leaf.kind in _COUNTS:
             claimed += _number(file, leaf.begin + _COUNTS[leaf.kind])
         if leaf.kind == b"hdlr":
@@ -114,6 +117,13 @@ def _claims(file: BufferedIOBase, leaves: Iterable[Leaf]) -> int:
     if not _is_old_sound(file, found, handlers):
         return max(claimed, packets)
     return claimed - _number(file, found[b"stsz"][0] + 8) + packets
+
+
+def _refuse_negative(file: BufferedIOBase, tkhd: int) -> None:
+    """Refuse a number of a track that is one of 31 bits no more."""
+    times = 16 if _word(file, tkhd)[:1] == b"\x01" else 8
+    if (number := _number(file, tkhd + 4 + times)) >= 2**31:
+        raise ValueError(f"a track of its header has the number {number}; at most 2^31 - 1 is read")
 
 
 def _may_tick(file: BufferedIOBase, stts: int) -> bool:
