@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelerate import Accelerator
 from accelerate.data_loader import skip_first_batches
 from accelerate.utils import gather_object, set_seed
 
@@ -58,6 +59,7 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
     out = Path(recipe.out)
     saved = state.earlier(out, recipe, resume=resume)
     accelerator = start(recipe.training)
+    begun = place_of(saved, accelerator)
     log = RunLog(out, is_main=accelerator.is_main_process, quiet=quiet)
     with deterministic(recipe.training.deterministic), log:
         with log.counting("looking into the videos") as on_progress:
@@ -71,7 +73,7 @@ def train(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> Run:
             recipe.write(out / "recipe.yaml")
             splits.together.write(out / SPLIT)
         session = prepare(recipe, model, splits, accelerator, log)
-        progress = fit(session, log, saved)
+        progress = fit(session, log, saved, begun)
         log.say(f"scoring epoch {progress.best_epoch}, the best")
         load_tensors(model, out / "best" / TENSORS)
         evaluation = evaluate_run(recipe, model, splits, accelerator)
@@ -96,17 +98,28 @@ def build_model(recipe: Recipe, videos: VideoList) -> VideoClassifier:
     return model
 
 
-def fit(session: Session, log: RunLog, saved: state.SavedState | None) -> state.Progress:
-    """All epochs; after each, validate and write checkpoints and state."""
+def place_of(saved: state.SavedState | None, processes: Accelerator) -> Position | None:
+    """Where inside an epoch this process goes on; None: at the beginning of one."""
+    return of_this_process(
+        [] if saved is None else saved.positions,
+        process=processes.process_index,
+        processes=processes.num_processes,
+    )
+
+
+def fit(
+    session: Session, log: RunLog, saved: state.SavedState | None, begun: Position | None
+) -> state.Progress:
+    """All epochs; after each, validate and write checkpoints and state.
+
+    Args:
+        begun: where the first of them is gone on with.
+    """
     options, out = session.recipe.training, Path(session.recipe.out)
     progress = state.Progress()
-    begun: Position | None = None
     if saved is not None:
         saved.restore(session.model, session.optimizer, session.schedule, of_steps=session.steps)
-        progress, processes = saved.progress, session.accelerator
-        begun = of_this_process(
-            saved.positions, process=processes.process_index, processes=processes.num_processes
-        )
+        progress = saved.progress
     with StopRequest(session.accelerator) as stop:
         while progress.epoch < options.epochs and not progress.is_stalled(options.patience):
             started = time.perf_counter() - (begun.seconds if begun else 0.0)
