@@ -262,8 +262,10 @@ def test_a_logarithm_leaves_what_no_motion_gives_alike_everywhere():
 
 
 def test_steps_longer_than_the_clip_are_refused():
-    with pytest.raises(ConfigurationError, match="no two frames of a clip of 4 are 4 apart"):
+    with pytest.raises(ConfigurationError, match=r"makes 4 steps .* of which no two are 4 apart"):
         classifier(replace(SMALL, flow_steps=(1, 4)))
+    one_frame = classifier(SMALL, frames=1)
+    assert one_frame(moving()[:, :1]).shape == (2, models.CLASSES)
     with pytest.raises(ConfigurationError, match=r"flow_steps cannot be \(0,\)"):
         replace(SMALL, flow_steps=(0,))
 

@@ -89,6 +89,14 @@ def replayed(kept, sources):
     return content
 
 
+def test_colours_that_cannot_be_converted_are_told_of_their_file(sources, tmp_path):
+    (kept,) = (kept for kept in KEPT if kept["why"].startswith("a frame claims colours"))
+    path = tmp_path / "a.mov"
+    path.write_bytes(replayed(kept, sources))
+    with pytest.raises(VideoError, match=r"a\.mov: its colours cannot be converted to RGB: "):
+        open_video(path).frames_at([0, 1, 2], short_side=32)
+
+
 def test_those_that_broke_something_are_kept_whole():
     whole = [kept for kept in KEPT if "content" in kept]
     assert len(whole) == 5

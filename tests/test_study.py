@@ -106,6 +106,17 @@ def test_the_read_out_beside_a_method_leaves_its_tokens_and_says_more(study):
     assert positional.blocks == len(AMFlow.small().flow_blocks)
 
 
+def test_each_method_keeps_its_own_classifier_beside_the_read_out(study):
+    for name in study.questions.RIVALS[:-1]:
+        row = study.rows.ROWS[f"{name}, positional"]
+        model = adapt(image_model(depth=12), row.method, num_classes=3, num_frames=8)
+        own = adapt(image_model(depth=12), row.method.inner, num_classes=3, num_frames=8)
+        (classifier,) = own.head.classifiers
+        *_, (dropout, kept) = model.head.classifiers
+        assert (type(kept), dropout.p) == (type(classifier), row.method.inner.dropout)
+        assert len(model.head.classifiers) == 5
+
+
 def test_every_row_has_a_rate_to_choose_or_to_take(study):
     rows, budget = study.rows.ROWS, study.run.BUDGET
     for name, row in rows.items():
@@ -133,10 +144,27 @@ def test_the_best_rate_is_chosen_and_of_equals_the_middle_one(study, monkeypatch
 def test_folds_are_pooled_by_their_videos(study):
     runs = [told(fold=0), told(fold=1, n=1, top1=0.0)]
     assert study.tables.pooled(runs, "top1") == (pytest.approx(0.5), 4)
-    assert study.tables.seconds_to(runs[0], 0.9) == pytest.approx((1 + 20) / 2)
+    assert study.tables.methods(runs, data="egogestar") == []  # three folds are missing
+    assert "small (2 folds)" in study.tables.unfinished(runs, data="egogestar")
+    runs += [told(fold=fold, n=1, top1=1.0) for fold in (2, 3, 4)]
     (row,) = study.tables.methods(runs, data="egogestar")
-    assert row["top-1"].startswith("0.500")
-    assert row["fold 0"] == "0.667"
+    assert row["top-1"].startswith("0.714")
+    assert row["other folds"] == "1.000"
+
+
+def test_computing_is_counted_until_the_model_has_learned(study):
+    runs = [told(), told(preparing_seconds=3.0)]
+    assert study.tables.seconds_to(runs, 0.9) == f"{(21 + 23) / 4:.0f} (20)"
+    assert study.tables.seconds_to([told(train_top1=[0.1, 0.1, 0.1])], 0.9) == "- (20)"
+
+
+def test_videos_of_one_name_in_two_folders_are_two(study, tmp_path):
+    predictions = [
+        {"path": str(tmp_path / folder / "a.mp4"), "predicted": 1, "label": label}
+        for folder, label in (("x", 1), ("y", 0))
+    ]
+    found = study.run.answers(predictions, root=tmp_path)
+    assert found == {"x/a.mp4": True, "y/a.mp4": False}
 
 
 def test_a_difference_counts_the_videos_that_both_rows_have(study):

@@ -29,6 +29,7 @@ import torch
 from report import report, write_page
 from rows import ROWS
 from run import BUDGET, Job, run
+from tables import folds_of
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
@@ -50,7 +51,7 @@ def job_of(result: dict[str, Any]) -> Job:
 
 def rate_jobs(row: str) -> list[Job]:
     """What chooses a row's rate: every rate of the budget, on the inner fold."""
-    (seed,), fold = BUDGET["seeds"], BUDGET["rates"]["scored"]
+    seed, fold = BUDGET["seeds"][0], BUDGET["rates"]["scored"]
     rates = BUDGET["rates"][ROWS[row].rates]
     return [Job("egogestar", row, fold, seed, rate, search=True) for rate in rates]
 
@@ -67,11 +68,12 @@ def chosen_rate(row: str) -> float:
 def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[int]) -> None:
     """Each row on each fold, with the rate that was chosen for it."""
     for row in rows:
+        searches = ROWS[row].stage == "inner"
+        if searches and data != "egogestar":
+            continue  # what chooses, chooses there
         rate = chosen_rate(row)
-        stage = ROWS[row].stage
-        own = BUDGET["stages"][stage].get("folds", BUDGET["data"][data]["folds"])
-        for seed, fold in product(seeds, own if folds is None else folds):
-            done(Job(data, row, fold, seed, rate, search=stage == "inner"))
+        for seed, fold in product(seeds, folds or folds_of(row, data=data)):
+            done(Job(data, row, fold, seed, rate, search=searches))
 
 
 def done(job: Job) -> dict[str, Any]:

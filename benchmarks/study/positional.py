@@ -2,8 +2,8 @@
 
 Behind each of the last four blocks the tokens of the method's own stream are read as AM Flow
 `small` reads its adapters: relu(W_down LayerNorm(x)), pooled to a coarse grid, centred, followed by
-a TCN, a classifier each, and half the loss is each branch's own. The method's own read-out stays
-and votes along.
+a TCN, a classifier each, and half the loss is each branch's own. The method's own read-out and
+classifier stay and vote along. `small` reads two adapters a block; this has one branch a block.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,6 +18,7 @@ from stillmotion.methods import AMFlow, LinearProbe, Method, method_from_dict, r
 from stillmotion.methods.amflow.branch import TemporalBranch
 from stillmotion.methods.amflow.build import Builder
 from stillmotion.methods.parts import Readout, Stem, Trunk
+from stillmotion.nn.head import VotingHead
 from stillmotion.shapes import Tokens
 
 SMALL = AMFlow.small()
@@ -58,13 +59,25 @@ class Positional(Method):
             built = Builder(
                 SMALL, backbone, frozen_block(block), num_frames=num_frames, networks={}
             )
-            trunk.blocks[number] = ReadBlock(block, built.branch(), built.hidden)
+            trunk.blocks[number] = ReadBlock(block, built.branch(), built.hidden, num_frames)
         trunk.feature_dims = (*trunk.feature_dims, *(b.dim for b in trunk.branches))
         trunk.inert = ()
         return trunk
 
     def readout(self, backbone: OpenBackbone, *, num_frames: int) -> Readout:
         return self.inner.readout(backbone, num_frames=num_frames)
+
+    def head(self, dims: tuple[int, ...], num_classes: int) -> VotingHead:
+        head = VotingHead(dims[:-1], num_classes, dropout=self.dropout)
+        own = self.inner.classifier(dims[-1], num_classes)
+        head.classifiers = nn.ModuleList(
+            [
+                *(nn.Sequential(head.dropout, classifier) for classifier in head.classifiers),
+                nn.Sequential(nn.Dropout(self.inner.dropout), own),
+            ]
+        )
+        head.dropout = nn.Identity()
+        return head
 
     def objective(
         self,
@@ -92,8 +105,11 @@ class Positional(Method):
 class ReadBlock(nn.Module):
     """x = block(x), and what a branch says of relu(W_down LayerNorm(x))."""
 
-    def __init__(self, block: nn.Module, branch: TemporalBranch, hidden: int) -> None:
+    def __init__(
+        self, block: nn.Module, branch: TemporalBranch, hidden: int, num_frames: int
+    ) -> None:
         super().__init__()
+        self.num_frames = num_frames
         dim = frozen_block(block).dim
         self.block = block
         self.norm, self.down = nn.LayerNorm(dim), nn.Linear(dim, hidden)
@@ -102,4 +118,5 @@ class ReadBlock(nn.Module):
     def forward(self, x: Tokens) -> tuple[Tensor, ...]:
         x = self.block(x)
         (branch,) = self.branches
-        return x, branch(branch.series(self.down(self.norm(x)).relu()))  # type: ignore[operator]
+        frames = x[:, -self.num_frames :]  # DualPath's grid pictures come before them
+        return x, branch(branch.series(self.down(self.norm(frames)).relu()))  # type: ignore[operator]

@@ -20,31 +20,37 @@ class Question:
 RIVALS = ("ST-Adapter", "AIM", "ZeroI2V", "DualPath", "AdaptFormer", "LoRA", "full fine-tuning")
 QUESTIONS = (
     Question("Does the static flow help?", "small, without flow", "small"),
-    Question("Does it in the side form?", "side, without flow", "side"),
-    Question("Does it with serial adapters?", "small, serial without flow", "small, serial"),
+    Question("Does the static flow help in the side form?", "side, without flow", "side"),
+    Question("Does the static flow help serial adapters?",
+             "small, serial without flow", "small, serial"),
     Question("Does the aligned flow help?", "small, without flow", "small, aligned"),
-    Question("Does it in the side form?", "side, without flow", "side, aligned"),
-    Question("Is it better than the static one?", "small", "small, aligned"),
+    Question("Does the aligned flow help in the side form?",
+             "side, without flow", "side, aligned"),
+    Question("Is the aligned flow better than the static one?", "small", "small, aligned"),
     Question("Are parallel adapters as good as serial ones?", "small, serial", "small"),
     Question("Are the first and last block enough?",
              "small, all blocks", "small, first and last block"),
-    Question("Are the last four?", "small, all blocks", "small"),
+    Question("Are the last four blocks enough?", "small, all blocks", "small"),
     Question("Is an averaged vote better than a learned one?", "small, learned vote", "small"),
     Question("Do the branches' own losses help?", "small, averaged loss", "small"),
-    Question("A transformer instead of the TCN?", "small", "small, transformer"),
-    Question("An LSTM?", "small", "small, LSTM"),
+    Question("Is a transformer better than the TCN?", "small", "small, transformer"),
+    Question("Is an LSTM better than the TCN?", "small", "small, LSTM"),
     Question("Does it cost to add nothing back?", "small", "side"),
-    Question("Is training adapters worth more than reading a frozen model?",
-             "linear probe, positional", "small"),
+    Question("Is adding adapters worth more than reading beside a frozen model?",
+             "side, without flow", "small, without flow"),
+    Question("Are eight fixed clips a video as good as new ones?", "side", "side, computed once"),
     Question("Does it cost to look at no later frame?", "small", "small, streaming"),
-    Question("A temporal probe, or AM Flow?", "temporal probe", "small"),
+    Question("A temporal probe, or AM Flow?", "temporal probe, computed once", "small"),
     Question("What does AIM's temporal stage add?", "AIM, spatial", "AIM, spatial and temporal"),
-    Question("And its joint stage?", "AIM, spatial and temporal", "AIM"),
-    *(Question(f"{name}: our read-out instead of its own?", name, f"{name}, positional")
-      for name in RIVALS),
-    *(Question(f"{name} as it is published, or AM Flow?", name, "small") for name in RIVALS),
+    Question("What does AIM's joint stage add?",
+             "AIM, spatial and temporal", "AIM, all three stages"),
+    *(Question(f"{name}: does our read-out beside its own help?", name, f"{name}, positional")
+      for name in RIVALS[:-1]),
+    *(Question(f"{name} with its own read-out, or AM Flow?", name, "small") for name in RIVALS),
+    *(Question(f"Do three times the epochs help {name}?", name, f"{name}, long")
+      for name in ("small", *RIVALS)),
     *(Question(f"{name} with our read-out, or AM Flow?", f"{name}, positional", "small")
-      for name in RIVALS),
+      for name in RIVALS[:-1]),
 )  # fmt: skip
 
 

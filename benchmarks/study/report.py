@@ -31,6 +31,8 @@ PARTS: dict[str, Callable[[list[Result]], Table]] = {
 
 def written(results: list[Result], part: str) -> str:
     """One table, or that there is nothing yet."""
+    if part.endswith("-unfinished"):
+        return tables.unfinished(results, data=part.removesuffix("-unfinished"))
     table = PARTS[part](results)
     return markdown(table) if table else "Not measured yet."
 
@@ -61,8 +63,9 @@ def write_page(results: list[Result]) -> None:
 
 def picture(results: list[Result]) -> bytes:
     """Scores with their intervals, a line a row; training accuracy by epoch, a curve a row."""
-    found = {name: tables.runs_of(results, name, data="egogestar") for name in ROWS}
-    tested = {name: runs for name, runs in found.items() if runs}
+    done = {row["row"] for row in tables.methods(results, data="egogestar")}
+    whole = [name for name in ROWS if name in done and ROWS[name].stage == "folds"]
+    tested = {name: tables.runs_of(results, name, data="egogestar") for name in whole}
     best_last = sorted(tested, key=lambda name: tables.pooled(tested[name], "top1")[0])
     with LIGHT.active():
         figure = LIGHT.figure(11, 1.6 + 0.2 * len(best_last))

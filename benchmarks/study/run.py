@@ -21,8 +21,6 @@ from stillmotion.training import train
 
 HERE = Path(__file__).parent
 BUDGET: dict[str, Any] = yaml.safe_load((HERE / "budget.yaml").read_text(encoding="utf-8"))
-CLIPS_KEPT = 8
-"""Random clips of a training video, where what the image model makes of them is computed once."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,8 @@ class Job:
 
     @property
     def epochs(self) -> int:
-        return BUDGET["stages"]["inner" if self.search else ROWS[self.row].stage]["epochs"]
+        row = ROWS[self.row]
+        return BUDGET["stages"][row.searched if self.search else row.stage]["epochs"]
 
 
 def recipe_of(job: Job, *, shared: Path, out: Path) -> Recipe:
@@ -69,7 +68,7 @@ def recipe_of(job: Job, *, shared: Path, out: Path) -> Recipe:
             batch_size=BUDGET["batch_size"],
             learning_rate=job.rate,
             precision=BUDGET["precision"],
-            cache_clips=CLIPS_KEPT if method.reads_frozen_frames else 0,
+            cache_clips=ROWS[job.row].cache_clips,
         ),
         views=Views(clips=BUDGET["test_clips"]),
     )
@@ -117,7 +116,7 @@ def run(job: Job, *, shared: Path) -> dict[str, Any]:
     return {
         **vars(job),
         **{name: scores[name] for name in kept},
-        "answers": {Path(p["path"]).stem: p["predicted"] == p["label"] for p in told.predictions},
+        "answers": answers(told.predictions, root=shared / job.data),
         "trained_parameters": counted.trained,
         "multiply_adds": counted.multiply_adds,
         "checkpoint_bytes": checkpoint,
@@ -128,6 +127,14 @@ def run(job: Job, *, shared: Path) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - started, 1),
         "core_seconds": round(time.process_time() - computed, 1),
         "machine": machine(),
+    }
+
+
+def answers(predictions: list[dict[str, Any]], *, root: Path) -> dict[str, bool]:
+    """Whether each video was answered rightly, by its place in the data set."""
+    return {
+        Path(told["path"]).relative_to(root).as_posix(): told["predicted"] == told["label"]
+        for told in predictions
     }
 
 

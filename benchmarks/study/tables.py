@@ -6,17 +6,24 @@ from typing import Any
 
 from questions import QUESTIONS, answer, difference, right
 from rows import ROWS, Row
+from run import BUDGET
 
 from stillmotion.metrics import interval
 
 Result = dict[str, Any]
 """A line of results.jsonl."""
 Table = list[dict[str, object]]
+LOOKED_AT = (0, 1)
+"""Folds of egogestar on which `small` and the optimiser were found, and rates are chosen."""
 
 
 def methods(results: list[Result], *, data: str) -> Table:
-    """Every row that was tested, best first under each heading; the first seed."""
-    tested = {name: runs for name in ROWS if (runs := runs_of(results, name, data=data))}
+    """Every row that was tested on all of its folds, best first under each heading; seed 0."""
+    tested = {
+        name: runs
+        for name in ROWS
+        if len(runs := runs_of(results, name, data=data)) == len(folds_of(name, data=data))
+    }
     best_first = sorted(tested, key=lambda name: -pooled(tested[name], "top1")[0])
     groups = dict.fromkeys(row.group for row in ROWS.values())
     return [
@@ -25,6 +32,28 @@ def methods(results: list[Result], *, data: str) -> Table:
         for name in best_first
         if ROWS[name].group == group
     ]
+
+
+def folds_of(name: str, *, data: str) -> list[int]:
+    """On which folds a row is tested."""
+    stage = BUDGET["stages"][ROWS[name].stage]
+    return stage.get("folds", BUDGET["data"][data]["folds"])
+
+
+def unfinished(results: list[Result], *, data: str) -> str:
+    """What was begun, and what was not."""
+    counts = {
+        name: len(runs_of(results, name, data=data))
+        for name, row in ROWS.items()
+        if row.stage != "inner"
+    }
+    begun = [
+        f"{name} ({n} folds)"
+        for name, n in counts.items()
+        if 0 < n < len(folds_of(name, data=data))
+    ]
+    waiting = [name for name, n in counts.items() if n == 0]
+    return f"Begun: {'; '.join(begun) or 'none'}. Not begun: {'; '.join(waiting) or 'none'}."
 
 
 def runs_of(results: list[Result], name: str, *, data: str, seed: int = 0) -> list[Result]:
@@ -36,21 +65,21 @@ def runs_of(results: list[Result], name: str, *, data: str, seed: int = 0) -> li
 def method(name: str, runs: list[Result]) -> dict[str, object]:
     """The cells of one."""
     top1, n = pooled(runs, "top1")
-    first = [run["top1"] for run in runs if run["fold"] == 0]
+    unseen = [run for run in runs if run["fold"] not in LOOKED_AT]
     others = [pooled(runs, score)[0] for score in ("mean_class", "top1_shuffled", "top1_reversed")]
     mean_class, shuffled, reversed_ = (f"{score:.3f}" for score in others)
     told = runs[0]
     return {
         "row": name,
         "top-1": within(top1, n),
-        "fold 0": f"{first[0]:.3f}" if first else "",
+        "other folds": f"{pooled(unseen, 'top1')[0]:.3f}" if unseen else "",
         "mean class": mean_class,
         "shuffled": shuffled,
         "reversed": reversed_,
         "trained": f"{told['trained_parameters']:,}",
         "GMAC": f"{told['multiply_adds'] / 1e9:.2f}",
         "rate": f"{told['rate']:g}",
-        "core seconds to 90 %": f"{fmean(seconds_to(run, 0.9) for run in runs):.0f}",
+        "core seconds": seconds_to(runs, 0.9),
         "checkpoint, kB": f"{fmean(run['checkpoint_bytes'] for run in runs) / 1e3:,.0f}",
         "folds": len(runs),
     }
@@ -68,16 +97,23 @@ def pooled(runs: list[Result], score: str) -> tuple[float, int]:
     return math.fsum(run["n"] * run[score] for run in runs) / n, n
 
 
-def seconds_to(run: Result, part: float) -> float:
-    """Seconds of a core's work until training accuracy first is this part of its last value.
+def seconds_to(runs: list[Result], accuracy: float) -> str:
+    """Seconds of a core's work until training accuracy is reached, and all of a run's in brackets.
 
     With what had to be prepared: decoding, and features that are computed once. Runs shared their
     cores with others, so that the time on the clock is only used to divide the computing.
     """
-    curve = run["train_top1"]
-    first = next(i for i, value in enumerate(curve, start=1) if value >= part * curve[-1])
-    taken = run["preparing_seconds"] + run["training_seconds"] * first / len(curve)
-    return taken * run["core_seconds"] / run["seconds"]
+    whole = fmean(run["core_seconds"] for run in runs)
+    curve = [fmean(at) for at in zip(*(run["train_top1"] for run in runs), strict=True)]
+    first = next((i for i, value in enumerate(curve, start=1) if value >= accuracy), None)
+    if first is None:
+        return f"- ({whole:.0f})"
+    taken = [
+        (run["preparing_seconds"] + run["training_seconds"] * first / len(curve))
+        * (run["core_seconds"] / run["seconds"])
+        for run in runs
+    ]
+    return f"{fmean(taken):.0f} ({whole:.0f})"
 
 
 def seeds(results: list[Result], *, data: str) -> Table:
@@ -107,7 +143,7 @@ def candidates(results: list[Result]) -> Table:
     table: Table = []
     for name in names:
         own = right(results, name, data="egogestar", search=True)
-        runs = [told for told in results if told["row"] == name]
+        runs = [told for told in results if told["row"] == name and told["search"]]
         if own:
             told = difference(base, own)
             table.append(

@@ -51,7 +51,8 @@ class Recipe:
             raise ConfigurationError(
                 f"training.cache_clips={self.training.cache_clips}: {self.method.name} trains more "
                 "than what follows the features of each frame, so these change with every step and "
-                f"cannot be computed once. Set it to 0, or choose {' or '.join(can)}"
+                f"cannot be computed once. Set it to 0, or choose {', '.join(can)}, or amflow with "
+                "placement side, image_readout mean, adapter_norm shared, and flow static or none"
             )
         repeats, cutmix = self.augmentation.repeats, self.augmentation.cutmix
         if self.training.batch_size % repeats:

@@ -7,7 +7,10 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from stillmotion.data.container import describe
-from stillmotion.errors import VideoError
+
+
+class ColourError(ValueError):
+    """Why a picture cannot be shown; `container.explained` says of which file."""
 
 
 def in_rgb(
@@ -25,14 +28,14 @@ def in_rgb(
         reformatter: keeps what it needs to know of frames of one kind, for those that follow.
 
     Raises:
-        VideoError: the frame claims colours that FFmpeg cannot convert.
+        ColourError: the frame claims colours that FFmpeg cannot convert.
     """
     try:
         rgb = (reformatter or VideoReformatter()).reformat(
             frame, width=width, height=height, format="rgb24", threads=num_threads
         )
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(f"its colours cannot be converted to RGB: {describe(error)}") from error
+        raise ColourError(f"its colours cannot be converted to RGB: {describe(error)}") from error
     return torch.from_numpy(rgb.to_ndarray()).permute(2, 0, 1)
 
 

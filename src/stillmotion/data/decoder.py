@@ -62,7 +62,7 @@ class Decoder(ABC):
 
     @abstractmethod
     def decodable(self) -> Decodable:
-        """Decodes the whole file, converting nothing."""
+        """Decodes the whole file, converting one picture of each kind alone."""
 
     @abstractmethod
     def close(self) -> None:

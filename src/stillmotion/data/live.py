@@ -22,6 +22,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from stillmotion.data.colours import in_rgb
+from stillmotion.data.container import explained
 from stillmotion.data.decoder import scaled_size
 from stillmotion.data.live_clock import LEAP, Clock, pauses
 from stillmotion.data.live_queue import Newest
@@ -69,7 +70,8 @@ class LiveFrame:
         """
         stored = self.picture.height, self.picture.width
         height, width = scaled_size(*stored, short_side=short_side)
-        rgb = in_rgb(self.picture, height=height, width=width, num_threads=1)
+        with explained(f"frame {self.index}"):
+            rgb = in_rgb(self.picture, height=height, width=width, num_threads=1)
         return orientation_of(self.picture).apply(rgb)
 
 

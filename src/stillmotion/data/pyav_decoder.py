@@ -13,7 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from stillmotion.data.colours import in_rgb, kind_of
+from stillmotion.data.colours import ColourError, in_rgb, kind_of
 from stillmotion.data.container import describe, explained, open_container, packets_of
 from stillmotion.data.decoder import Decodable, Decoder, Frame, scaled_size
 from stillmotion.data.mp4_header import display_offsets, indexed_packets
@@ -81,10 +81,8 @@ class PyAVDecoder(Decoder):
                     in_rgb(frame, height=16, width=16, num_threads=self._num_threads)
                     converted.add(kind)
                 count += 1
-        except av.FFmpegError as error:
+        except (av.FFmpegError, ColourError) as error:
             return Decodable(count, describe(error))
-        except VideoError as error:
-            return Decodable(count, str(error))
         complete = count == len(self._pts)
         return Decodable(count, None if complete else "the frames end before the header says")
 

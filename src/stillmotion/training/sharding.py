@@ -81,6 +81,11 @@ def refuse_undividable(model: VideoClassifier, options: Training) -> None:
             f"training.shard_backbone gathers a block when it is called, and {model.method.name} "
             f"has a way of its own through them; {without}"
         )
+    if options.cache_clips and len(model.trunk.observed_dims):
+        raise ConfigurationError(
+            "training.cache_clips and training.shard_backbone do not go together where blocks are "
+            f"read one by one, as {model.method.name} does; choose one"
+        )
     if options.compile:
         raise ConfigurationError(
             "training.compile and training.shard_backbone do not go together; choose one"

@@ -66,10 +66,11 @@ def build_blocks(method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> 
             f"flow_blocks {sorted(flow_blocks)} must lie within adapter_blocks "
             f"{sorted(adapter_blocks)}: flow is read by an adapter"
         )
-    if method.flow != "none" and max(method.flow_steps) >= num_frames:
+    farthest, steps = max(method.flow_steps), backbone.num_steps(num_frames)
+    if method.flow != "none" and farthest >= max(2, steps):
         raise ConfigurationError(
-            f"flow_steps {list(method.flow_steps)}: no two frames of a clip of {num_frames} are "
-            f"{max(method.flow_steps)} apart"
+            f"flow_steps {list(method.flow_steps)}: this image model makes {steps} steps in time "
+            f"of a clip of {num_frames} frames, of which no two are {farthest} apart"
         )
     if method.placement == "side" and adapter_blocks != flow_blocks:
         raise ConfigurationError(

@@ -57,7 +57,8 @@ class AMFlow(Method):
     placement: Literal["parallel", "serial", "side"] = "parallel"
     """Beside the frozen sub-layers (the paper), after them (its ablation), or ``side``: adapters
     read the image model's tokens and add nothing to them. No gradient then crosses the image model;
-    what it and a static flow make of a clip can be computed once (`training.cache_clips`)."""
+    what it and a static flow make of a clip can be computed once (`training.cache_clips`), if the
+    adapters share its norms and the image branch reads every frame (image_readout='mean')."""
 
     align_ratio: float = 1.0
     """Width of the aligning encoder as a fraction of C."""
