@@ -260,7 +260,7 @@ def test_the_keyboard_does_everything(visit, address):
     page.keyboard.press("Space")
     page.wait_for_function("() => !document.querySelector('#player video').paused")
     page.keyboard.press("Space")
-    assert video.evaluate("v => v.paused")
+    page.wait_for_function("() => document.querySelector('#player video').paused")
     outline = (
         "[document.activeElement.tagName, getComputedStyle(document.activeElement).outlineStyle]"
     )
