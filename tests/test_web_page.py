@@ -249,7 +249,6 @@ def test_the_keyboard_does_everything(visit, address):
     page.keyboard.press("Enter")
     answered(page)
     assert page.evaluate("document.activeElement.id") == "answer-title"
-    video = page.locator("#player video")
     page.wait_for_function(LOADED)
     page.keyboard.press("ArrowRight")
     frame = float(slider(page).input_value())
