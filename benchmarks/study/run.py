@@ -116,7 +116,7 @@ def run(job: Job, *, shared: Path) -> dict[str, Any]:
     return {
         **vars(job),
         **{name: scores[name] for name in kept},
-        "answers": answers(told.predictions, root=shared / job.data),
+        "answers": answers(told.predictions),
         "trained_parameters": counted.trained,
         "multiply_adds": counted.multiply_adds,
         "checkpoint_bytes": checkpoint,
@@ -130,12 +130,9 @@ def run(job: Job, *, shared: Path) -> dict[str, Any]:
     }
 
 
-def answers(predictions: list[dict[str, Any]], *, root: Path) -> dict[str, bool]:
-    """Whether each video was answered rightly, by its place in the data set."""
-    return {
-        Path(told["path"]).relative_to(root).as_posix(): told["predicted"] == told["label"]
-        for told in predictions
-    }
+def answers(predictions: list[dict[str, Any]]) -> dict[str, bool]:
+    """Whether each video was answered rightly, by its path below the folder that holds them all."""
+    return {told["path"]: told["predicted"] == told["label"] for told in predictions}
 
 
 def machine() -> str:
