@@ -154,7 +154,7 @@ def test_a_method_says_whether_its_frames_are_frozen(name):
 @pytest.mark.parametrize("name", sorted(METHODS.keys() - set(CAN)))
 def test_other_methods_are_refused_with_those_that_can(name, tmp_path):
     with pytest.raises(
-        ConfigurationError, match=r"cache_clips=2: .*linear_probe or temporal_probe"
+        ConfigurationError, match=r"cache_clips=2: .*linear_probe, temporal_probe, or amflow"
     ):
         probe(tmp_path, tmp_path, method=METHODS[name](), clips=2)
 
