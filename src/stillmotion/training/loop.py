@@ -108,7 +108,10 @@ def place_of(saved: state.SavedState | None, processes: Accelerator) -> Position
 
 
 def fit(
-    session: Session, log: RunLog, saved: state.SavedState | None, begun: Position | None
+    session: Session,
+    log: RunLog,
+    saved: state.SavedState | None,
+    begun: Position | None = None,
 ) -> state.Progress:
     """All epochs; after each, validate and write checkpoints and state.
 
