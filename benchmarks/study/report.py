@@ -63,9 +63,8 @@ def write_page(results: list[Result]) -> None:
 
 def picture(results: list[Result]) -> bytes:
     """Scores with their intervals, a line a row; training accuracy by epoch, a curve a row."""
-    done = {row["row"] for row in tables.methods(results, data="egogestar")}
-    whole = [name for name in ROWS if name in done and ROWS[name].stage == "folds"]
-    tested = {name: tables.runs_of(results, name, data="egogestar") for name in whole}
+    done = tables.finished(results, data="egogestar")
+    tested = {name: runs for name, runs in done.items() if ROWS[name].stage == "folds"}
     best_last = sorted(tested, key=lambda name: tables.pooled(tested[name], "top1")[0])
     with LIGHT.active():
         figure = LIGHT.figure(11, 1.6 + 0.2 * len(best_last))
@@ -80,8 +79,7 @@ def picture(results: list[Result]) -> bytes:
         left.set_yticks(range(len(best_last)), best_last)
         left.set_xlabel("top-1 over the folds, 95 % interval")
         for number, name in enumerate(name for name in CURVES if name in tested):
-            curves = zip(*(run["train_top1"] for run in tested[name]), strict=True)
-            mean = [sum(at) / len(at) for at in curves]
+            mean = tables.mean_curve(tested[name])
             right.plot(range(1, len(mean) + 1), mean, color=LIGHT.fade(number), label=name)
         right.xaxis.set_major_locator(MaxNLocator(integer=True))
         right.set_xlabel("epoch")

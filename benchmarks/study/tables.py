@@ -19,11 +19,7 @@ LOOKED_AT = (0, 1)
 
 def methods(results: list[Result], *, data: str) -> Table:
     """Every row that was tested on all of its folds, best first under each heading; seed 0."""
-    tested = {
-        name: runs
-        for name in ROWS
-        if len(runs := runs_of(results, name, data=data)) == len(folds_of(name, data=data))
-    }
+    tested = finished(results, data=data)
     best_first = sorted(tested, key=lambda name: -pooled(tested[name], "top1")[0])
     groups = dict.fromkeys(row.group for row in ROWS.values())
     return [
@@ -32,6 +28,15 @@ def methods(results: list[Result], *, data: str) -> Table:
         for name in best_first
         if ROWS[name].group == group
     ]
+
+
+def finished(results: list[Result], *, data: str) -> dict[str, list[Result]]:
+    """The test runs of each row that has them on all of its folds."""
+    return {
+        name: runs
+        for name in ROWS
+        if len(runs := runs_of(results, name, data=data)) == len(folds_of(name, data=data))
+    }
 
 
 def folds_of(name: str, *, data: str) -> list[int]:
@@ -104,7 +109,7 @@ def seconds_to(runs: list[Result], accuracy: float) -> str:
     cores with others, so that the time on the clock is only used to divide the computing.
     """
     whole = fmean(run["core_seconds"] for run in runs)
-    curve = [fmean(at) for at in zip(*(run["train_top1"] for run in runs), strict=True)]
+    curve = mean_curve(runs)
     first = next((i for i, value in enumerate(curve, start=1) if value >= accuracy), None)
     if first is None:
         return f"- ({whole:.0f})"
@@ -114,6 +119,11 @@ def seconds_to(runs: list[Result], accuracy: float) -> str:
         for run in runs
     ]
     return f"{fmean(taken):.0f} ({whole:.0f})"
+
+
+def mean_curve(runs: list[Result]) -> list[float]:
+    """Training accuracy of each epoch, the mean over folds."""
+    return [fmean(at) for at in zip(*(run["train_top1"] for run in runs), strict=True)]
 
 
 def seeds(results: list[Result], *, data: str) -> Table:
