@@ -41,10 +41,12 @@ def study():
     names = ("rows", "run", "tables", "questions", "report")
     yield Study(main, **{name: sys.modules[name] for name in names})
     sys.path.remove(str(STUDY))
-    for name in ("positional", *names):
+    own = ("positional", "side4video")
+    for name in (*own, *names):
         sys.modules.pop(name, None)
-    assert set(METHODS) - set(methods) == {"positional"}
-    METHODS.pop("positional")
+    assert set(METHODS) - set(methods) == set(own)
+    for name in own:
+        METHODS.pop(name)
     sys.path[:] = [folder for folder in sys.path if folder != str(STUDY.parent)]
     assert {"rows", "run", "tables"}.isdisjoint(set(sys.modules) - modules)
 
@@ -67,6 +69,8 @@ def told(row="small", fold=0, **changes):
         "top1_reversed": 0.1,
         "trained_parameters": 1000,
         "multiply_adds": 2e9,
+        "kept_bytes": 3_000_000,
+        "kept_bytes": 3_000_000,
         "checkpoint_bytes": 4000,
         "train_top1": [0.5, 0.95, 1.0],
         "preparing_seconds": 1.0,
@@ -183,6 +187,27 @@ def test_a_search_never_reads_the_fold_that_it_must_not_see(study, tmp_path):
     job = study.run.Job("egogestar", "small", 1, 0, 0.002, search=True)
     listed = study.run.list_of(job, shared=shared, folder=tmp_path).read_text().splitlines()
     assert [line.rsplit(",", 1)[1] for line in listed[1:]] == ["1", "2", "3", "4"]
+
+
+def test_few_videos_are_so_many_of_each_class_and_all_of_the_test_fold(study, tmp_path):
+    shared = tmp_path / "shared"
+    (shared / "egogestar").mkdir(parents=True)
+    rows = [
+        f"{fold}{label}{i}.mp4,{label},{fold}\n"
+        for fold in range(5)
+        for label in "xy"
+        for i in range(9)
+    ]
+    (shared / "egogestar" / "index.csv").write_text("path,label,fold\n" + "".join(rows))
+    job = study.run.Job("egogestar", "few: small", 2, 0, 0.002)
+    lists = [
+        study.run.list_of(job, shared=shared, folder=tmp_path).read_text().splitlines()[1:]
+        for _ in range(2)
+    ]
+    assert lists[0] == lists[1]
+    tested = [line for line in lists[0] if line.endswith(",2")]
+    trained = Counter(line.split(",")[1] for line in lists[0] if line not in tested)
+    assert (len(tested), trained) == (18, {"x": 5, "y": 5})
 
 
 def test_the_results_are_runs_of_the_study_each_once(study):

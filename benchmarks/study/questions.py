@@ -23,6 +23,10 @@ QUESTIONS = (
     Question("Does the static flow help in the side form?", "side, without flow", "side"),
     Question("Does the static flow help serial adapters?",
              "small, serial without flow", "small, serial"),
+    Question("Does the static flow help in the paper's form?",
+             "paper, without flow, TCN", "paper, static, TCN"),
+    Question("Does the static flow help where videos are few?",
+             "few: small, without flow", "few: small"),
     Question("Does the aligned flow help?", "small, without flow", "small, aligned"),
     Question("Does the aligned flow help in the side form?",
              "side, without flow", "side, aligned"),
@@ -36,6 +40,7 @@ QUESTIONS = (
     Question("Is a transformer better than the TCN?", "small", "small, transformer"),
     Question("Is an LSTM better than the TCN?", "small", "small, LSTM"),
     Question("Does it cost to add nothing back?", "small", "side"),
+    Question("A published side network, or our side form?", "Side4Video", "side"),
     Question("Is adding adapters worth more than reading beside a frozen model?",
              "side, without flow", "small, without flow"),
     Question("Are eight fixed clips a video as good as new ones?", "side", "side, computed once"),
@@ -51,6 +56,8 @@ QUESTIONS = (
       for name in ("small", *RIVALS)),
     *(Question(f"{name} with our read-out, or AM Flow?", f"{name}, positional", "small")
       for name in RIVALS[:-1]),
+    *(Question(f"{name} with few videos, or AM Flow?", f"few: {name}", "few: small")
+      for name in ("linear probe, positional", "ST-Adapter", "AIM")),
 )  # fmt: skip
 
 

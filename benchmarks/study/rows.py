@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from positional import Positional
+from side4video import Side4Video
 
 from stillmotion.methods import (
     AIM,
@@ -35,7 +36,7 @@ class Row:
     """Which of the budget's rates are tried."""
     rate_of: str | None = None
     """The row whose chosen rate this one takes; None: it chooses its own."""
-    stage: Literal["folds", "long", "inner"] = "folds"
+    stage: Literal["folds", "long", "few", "inner"] = "folds"
     """Which of the budget's stages it is run in."""
     searched: Literal["inner", "slow"] = "inner"
     """How long it is trained where its rate is chosen."""
@@ -82,6 +83,7 @@ AMFLOW = {
     "small, averaged loss": replace(SMALL, loss="averaged"),
     "small, streaming": AMFlow.streaming(),
     "small, serial without flow": replace(SMALL, placement="serial", flow="none"),
+    "paper, without flow, TCN": replace(AMFlow.paper("tcn"), flow="none"),
     "paper, static, TCN": replace(AMFlow.paper("tcn"), flow="static"),
     "paper, aligned, transformer": AMFlow.paper(),
 }
@@ -131,6 +133,7 @@ ROWS: dict[str, Row] = {
     "linear probe, positional": positional(FROZEN),
     **RIVALS,
     **{f"{name}, positional": positional(RIVALS[name]) for name in list(RIVALS)[:-1]},
+    "Side4Video": own(Side4Video()),
     "temporal probe": own(TemporalProbe()),
     "attentive probe": own(AttentiveProbe()),
     "linear probe": FROZEN,
@@ -140,6 +143,11 @@ ROWS: dict[str, Row] = {
 ROWS |= {
     f"inner: {name}": Row(method, "inner folds", rate_of="small", stage="inner")
     for name, method in CANDIDATES.items()
+}
+FEW = ("small", "small, without flow", "side", "linear probe, positional", "ST-Adapter", "AIM")
+ROWS |= {
+    f"few: {name}": replace(ROWS[name], group="five videos a class", rate_of=name, stage="few")
+    for name in FEW
 }
 SLOW = ("small", "side, computed once", "temporal probe, computed once", *RIVALS)
 ROWS |= {

@@ -1,6 +1,7 @@
 """One run of the study: a row on a fold with a seed and a rate, to one JSON-able result."""
 
 import csv
+import random
 import tempfile
 import time
 from dataclasses import dataclass
@@ -75,22 +76,35 @@ def recipe_of(job: Job, *, shared: Path, out: Path) -> Recipe:
 
 
 def list_of(job: Job, *, shared: Path, folder: Path) -> Path:
-    """The data set's list; for a search without the fold that it must not see."""
+    """The data set's list, or what a search, or training with few videos, may see of it."""
     whole = shared / job.data / "index.csv"
-    if not job.search:
+    column = BUDGET["data"][job.data]["columns"]["split"]
+    few = BUDGET["stages"][ROWS[job.row].stage].get("videos")
+    if not job.search and few is None:
         return whole
     with whole.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    unseen, column = (
-        str(BUDGET["stages"]["inner"]["without"]),
-        BUDGET["data"][job.data]["columns"]["split"],
-    )
-    path = folder / "search.csv"
+    if job.search:
+        unseen = str(BUDGET["stages"]["inner"]["without"])
+        seen = [row for row in rows if row[column] != unseen]
+    else:
+        tested = [row for row in rows if row[column] == str(job.fold)]
+        trained = [row for row in rows if row[column] != str(job.fold)]
+        seen = tested + some(trained, few, seed=job.seed)
+    path = folder / "seen.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows(row for row in rows if row[column] != unseen)
+        writer.writerows(seen)
     return path
+
+
+def some(rows: list[dict[str, str]], few: int, *, seed: int) -> list[dict[str, str]]:
+    """So many of each class, drawn by the seed alone."""
+    drawn = random.Random(seed).sample(rows, len(rows))
+    labels = sorted({row["label"] for row in rows})
+    of_label = ([row for row in drawn if row["label"] == label] for label in labels)
+    return [row for rows in of_label for row in rows[:few]]
 
 
 def run(job: Job, *, shared: Path) -> dict[str, Any]:
@@ -119,6 +133,7 @@ def run(job: Job, *, shared: Path) -> dict[str, Any]:
         "answers": answers(told.predictions),
         "trained_parameters": counted.trained,
         "multiply_adds": counted.multiply_adds,
+        "kept_bytes": counted.activation_bytes,
         "checkpoint_bytes": checkpoint,
         "train_top1": [round(r["train_top1"], 4) for r in done.history],
         # Decoding, and features that are computed once; then the epochs; then all with the test.

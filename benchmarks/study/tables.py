@@ -83,6 +83,7 @@ def method(name: str, runs: list[Result]) -> dict[str, object]:
         "reversed": reversed_,
         "trained": f"{told['trained_parameters']:,}",
         "GMAC": f"{told['multiply_adds'] / 1e9:.2f}",
+        "kept, MB": f"{told['kept_bytes'] / 1e6:.1f}",
         "rate": f"{told['rate']:g}",
         "core seconds": seconds_to(runs, 0.9),
         "checkpoint, kB": f"{fmean(run['checkpoint_bytes'] for run in runs) / 1e3:,.0f}",
