@@ -107,7 +107,13 @@ def classifier_on_meta(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("backbone", ["vit_small_patch14_dinov2", "vit_small_patch16_dinov3"])
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "vit_small_patch14_dinov2",
+        pytest.param("vit_small_patch16_dinov3", marks=pytest.mark.slow),
+    ],
+)
 def test_every_method_is_counted_by_name(method, backbone):
     found = counted(METHODS[method](), backbone=backbone, image_size=112, num_frames=2)
     assert found.multiply_adds > found.image_model_multiply_adds > 1e9

@@ -84,7 +84,17 @@ def test_timms_randaugment_is_seven_of_ten_half_of_the_time():
         assert a.operation_probability == 0.5
 
 
-@pytest.mark.parametrize("name", RECIPES)
+FIRST = {read(name).method.name: name for name in reversed(RECIPES)}
+"""One recipe of each method, for every run of the tests; the others are `slow`."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in FIRST.values() else pytest.mark.slow)
+        for name in RECIPES
+    ],
+)
 def test_a_recipe_trains(name, few_videos, tmp_path):
     """Two steps of its method as it stands, on a small random image model and short clips."""
     recipe = read(name)

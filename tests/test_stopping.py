@@ -50,8 +50,17 @@ def stopped_while(monkeypatch):
     return stop
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize(("validating", "accumulate", "done"), [(0, 1, 2), (0, 3, 3), (1, 1, 6)])
+@pytest.mark.parametrize(
+    ("kind", "validating", "accumulate", "done"),
+    [
+        (signal.SIGINT, 0, 1, 2),
+        (signal.SIGTERM, 0, 3, 3),
+        (signal.SIGINT, 1, 1, 6),
+        pytest.param(signal.SIGTERM, 0, 1, 2, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 0, 3, 3, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 1, 1, 6, marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_asked_to_stop_goes_on_where_it_was(
     kind, validating, accumulate, done, few_videos, tmp_path, stopped_while, monkeypatch, capsys
 ):
