@@ -70,7 +70,17 @@ def test_frames_that_are_just_too_large_are_refused_by_the_header(sources, tmp_p
         open_video(tmp_path / "a.gif")
 
 
-@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: f"{kept['name']}-{kept['seed']}")
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(
+            kept,
+            id=f"{kept['name']}-{kept['seed']}",
+            marks=() if "content" in kept else pytest.mark.slow,  # with it: it did what none may
+        )
+        for kept in KEPT
+    ],
+)
 def test_kept_mutants_end_as_they_should(kept, sources, tmp_path):
     verdict = judged(ROADS, replayed(kept, sources), tmp_path)
     assert not verdict.faults

@@ -16,7 +16,7 @@ from stillmotion.methods.parts import Stem, Trunk
 from stillmotion.streaming import SlidingWindow
 from stillmotion.streaming.plan import plan
 
-QUICK_FAMILIES = ("vit", "siglip", "dinov3", "hiera")
+QUICK_FAMILIES = ("vit", "hiera")
 FRAMES = 8
 
 
