@@ -70,7 +70,6 @@ def told(row="small", fold=0, **changes):
         "trained_parameters": 1000,
         "multiply_adds": 2e9,
         "kept_bytes": 3_000_000,
-        "kept_bytes": 3_000_000,
         "checkpoint_bytes": 4000,
         "train_top1": [0.5, 0.95, 1.0],
         "preparing_seconds": 1.0,

@@ -68,7 +68,7 @@ def chosen_rate(row: str) -> float:
 def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[int]) -> None:
     """Each row on each fold, with the rate that was chosen for it."""
     for row in rows:
-        searches = ROWS[row].stage == "inner"
+        searches = ROWS[row].stage == "choice"
         if searches and data != "egogestar":
             continue  # what chooses, chooses there
         rate = chosen_rate(row)

@@ -36,10 +36,10 @@ class Row:
     """Which of the budget's rates are tried."""
     rate_of: str | None = None
     """The row whose chosen rate this one takes; None: it chooses its own."""
-    stage: Literal["folds", "long", "few", "inner"] = "folds"
+    stage: Literal["folds", "long", "few", "choice"] = "folds"
     """Which of the budget's stages it is run in."""
-    searched: Literal["inner", "slow"] = "inner"
-    """How long it is trained where its rate is chosen."""
+    searched: Literal["inner", "slow", "choice"] = "inner"
+    """The stage of its runs that choose something."""
     cache_clips: int = 0
     """Random clips of each training video whose features are computed once; 0: new ones always."""
 
@@ -115,7 +115,7 @@ CANDIDATES = {
     "side, flow over 1, 2 and 4 frames": replace(SIDE, flow_steps=(1, 2, 4)),
     "side, adapters twice as wide": replace(SIDE, adapter_ratio=0.5),
 }
-"""AM Flow with one change each, compared on inner folds alone, at the rate that `small` chose."""
+"""AM Flow with one change each, compared where settings are chosen, at the rate of `small`."""
 
 STAGES = {
     "AIM, spatial": AIM(adaptation="spatial", scale=1.0),
@@ -141,7 +141,7 @@ ROWS: dict[str, Row] = {
     **{name: own(method) for name, method in STAGES.items()},
 }
 ROWS |= {
-    f"inner: {name}": Row(method, "inner folds", rate_of="small", stage="inner")
+    f"choice: {name}": Row(method, "choice", rate_of="small", stage="choice", searched="choice")
     for name, method in CANDIDATES.items()
 }
 FEW = ("small", "small, without flow", "side", "linear probe, positional", "ST-Adapter", "AIM")

@@ -37,9 +37,10 @@ class Job:
     """Whether it chooses something: shorter, and without the fold that a search must not see."""
 
     @property
-    def epochs(self) -> int:
+    def stage(self) -> dict[str, Any]:
+        """How long it trains, and with which videos."""
         row = ROWS[self.row]
-        return BUDGET["stages"][row.searched if self.search else row.stage]["epochs"]
+        return BUDGET["stages"][row.searched if self.search else row.stage]
 
 
 def recipe_of(job: Job, *, shared: Path, out: Path) -> Recipe:
@@ -65,7 +66,7 @@ def recipe_of(job: Job, *, shared: Path, out: Path) -> Recipe:
         sampling=Sampling(num_frames=BUDGET["frames"]),
         augmentation=Augmentation(scale=tuple(BUDGET["scale"])),
         training=Training(
-            epochs=job.epochs,
+            epochs=job.stage["epochs"],
             batch_size=BUDGET["batch_size"],
             learning_rate=job.rate,
             precision=BUDGET["precision"],
@@ -79,23 +80,20 @@ def list_of(job: Job, *, shared: Path, folder: Path) -> Path:
     """The data set's list, or what a search, or training with few videos, may see of it."""
     whole = shared / job.data / "index.csv"
     column = BUDGET["data"][job.data]["columns"]["split"]
-    few = BUDGET["stages"][ROWS[job.row].stage].get("videos")
-    if not job.search and few is None:
+    unseen, few = job.stage.get("without"), job.stage.get("videos")
+    if unseen is None and few is None:
         return whole
     with whole.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if job.search:
-        unseen = str(BUDGET["stages"]["inner"]["without"])
-        seen = [row for row in rows if row[column] != unseen]
-    else:
+        rows = [row for row in csv.DictReader(file) if row[column] != str(unseen)]
+    if few is not None:
         tested = [row for row in rows if row[column] == str(job.fold)]
         trained = [row for row in rows if row[column] != str(job.fold)]
-        seen = tested + some(trained, few, seed=job.seed)
+        rows = tested + some(trained, few, seed=job.seed)
     path = folder / "seen.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows(seen)
+        writer.writerows(rows)
     return path
 
 

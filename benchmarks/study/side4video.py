@@ -139,7 +139,7 @@ def over_time(conv: nn.Module, x: Float[Tensor, "B T P C"]) -> Patches:
 
 
 def swapped(token: Float[Tensor, "B T 1 S"]) -> Float[Tensor, "B T 1 S"]:
-    """The first half of the channels from the next frame, the rest from the one before; 0 outside."""
+    """Half of the channels of the next frame, half of those of the frame before; 0 outside."""
     half = token.shape[-1] // 2
     after, before = torch.zeros_like(token[..., :half]), torch.zeros_like(token[..., half:])
     after[:, :-1], before[:, 1:] = token[:, 1:, :, :half], token[:, :-1, :, half:]

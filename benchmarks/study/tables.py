@@ -50,7 +50,7 @@ def unfinished(results: list[Result], *, data: str) -> str:
     counts = {
         name: len(runs_of(results, name, data=data))
         for name, row in ROWS.items()
-        if row.stage != "inner"
+        if row.stage != "choice"
     }
     begun = [
         f"{name} ({n} folds)"
@@ -148,8 +148,8 @@ def questions(results: list[Result], *, data: str) -> Table:
 
 
 def candidates(results: list[Result]) -> Table:
-    """AM Flow's candidates on inner folds, each beside the first of them, `small`."""
-    names = [name for name, row in ROWS.items() if row.stage == "inner"]
+    """AM Flow's candidates where settings are chosen, each beside the first of them, `small`."""
+    names = [name for name, row in ROWS.items() if row.stage == "choice"]
     base = right(results, names[0], data="egogestar", search=True)
     table: Table = []
     for name in names:
@@ -159,7 +159,7 @@ def candidates(results: list[Result]) -> Table:
             told = difference(base, own)
             table.append(
                 {
-                    "candidate": name.removeprefix("inner: "),
+                    "candidate": name.removeprefix("choice: "),
                     "top-1": f"{fmean(own.values()):.3f}",
                     "against small": told["difference"],
                     "p": told["p"],
@@ -178,7 +178,7 @@ def rates(results: list[Result]) -> Table:
         tried = {
             run["rate"]: run["top1"] for run in results if run["row"] == name and run["search"]
         }
-        if row.stage == "inner" or not tried:
+        if row.stage == "choice" or not tried:
             return None
         each = ", ".join(f"{rate:g}: {tried[rate]:.3f}" for rate in sorted(tried))
         return {"row": name, "rate: top-1 on the inner fold": each}
