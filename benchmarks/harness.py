@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -225,6 +226,16 @@ def markdown(rows: Sequence[Mapping[str, object]]) -> str:
     lines = [columns, ["---"] * len(columns)]
     lines += [[written(row[column]) for column in columns] for row in rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def refreshed(page: str, kind: str, told: Callable[[str], str]) -> str:
+    """A page with fresh text between its marks `<!-- KIND WHAT -->` and `<!-- end -->`."""
+
+    def fresh(mark: re.Match[str]) -> str:
+        return f"{mark['begin']}\n{told(mark['what'])}\n{mark['end']}"
+
+    marks = rf"(?P<begin><!-- {kind} ?(?P<what>[\w -]*) -->)\n.*?(?P<end><!-- end -->)"
+    return re.sub(marks, fresh, page, flags=re.DOTALL)
 
 
 def written(value: object) -> str:

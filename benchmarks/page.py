@@ -9,7 +9,6 @@ CPU and on a GPU (on one alone with `<!-- results NAME cpu -->`), with their com
 
 import argparse
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
 
-from harness import GPU, RESULTS, Target, markdown
+from harness import GPU, RESULTS, Target, markdown, refreshed
 from stillmotion.visualise.theme import LIGHT
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -32,9 +31,10 @@ def load(name: str, device: str) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def results(name: str, *, only: str | None) -> str:
-    """The tables of one benchmark on every device, or on one."""
-    devices = [only] if only else DEVICES
+def results(what: str) -> str:
+    """The tables of one benchmark on every device, or on the one that is named behind it."""
+    name, *only = what.split()
+    devices = only or DEVICES
     return "\n\n".join(part for device in devices for part in of_device(name, device))
 
 
@@ -77,15 +77,8 @@ def targets() -> str:
 
 def with_results(page: str) -> str:
     """A page with fresh tables between its marks."""
-
-    def fresh(mark: re.Match[str]) -> str:
-        name, only = mark["name"], mark["only"]
-        body = targets() if name is None else results(name, only=only)
-        return f"{mark['begin']}\n{body}\n{mark['end']}"
-
-    what = r"targets|results (?P<name>[\w-]+)(?: (?P<only>cpu|cuda))?"
-    marks = rf"(?P<begin><!-- (?:{what}) -->)\n.*?(?P<end><!-- end -->)"
-    return re.sub(marks, fresh, page, flags=re.DOTALL)
+    page = refreshed(page, "targets", lambda _: targets())
+    return refreshed(page, "results", results)
 
 
 def picture() -> bytes:

@@ -1,6 +1,5 @@
 """The study's tables and curves in docs/results.md, between marks `<!-- study NAME -->`."""
 
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from rows import ROWS
 from tables import Result, Table
 
-from harness import markdown
+from harness import markdown, refreshed
 from stillmotion.visualise.theme import LIGHT
 
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
@@ -46,12 +45,7 @@ def report(results: list[Result], data: str) -> str:
 
 def with_tables(page: str, results: list[Result]) -> str:
     """A page with fresh tables between its marks."""
-
-    def fresh(mark: re.Match[str]) -> str:
-        return f"{mark['begin']}\n{written(results, mark['name'])}\n<!-- end -->"
-
-    marks = r"(?P<begin><!-- study (?P<name>[\w-]+) -->)\n.*?<!-- end -->"
-    return re.sub(marks, fresh, page, flags=re.DOTALL)
+    return refreshed(page, "study", partial(written, results))
 
 
 def write_page(results: list[Result]) -> None:
