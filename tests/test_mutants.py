@@ -76,7 +76,7 @@ def test_frames_that_are_just_too_large_are_refused_by_the_header(sources, tmp_p
         pytest.param(
             kept,
             id=f"{kept['name']}-{kept['seed']}",
-            marks=() if "content" in kept else pytest.mark.slow,  # with it: it did what none may
+            marks=() if "content" in kept else pytest.mark.slow,  # kept whole: it broke a rule once
         )
         for kept in KEPT
     ],

@@ -30,6 +30,8 @@ class Study:
     tables: ModuleType
     questions: ModuleType
     report: ModuleType
+    draws: ModuleType
+    side4video: ModuleType
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +40,13 @@ def study():
     methods, modules = dict(METHODS), set(sys.modules)
     sys.path.insert(0, str(STUDY))
     main = runpy.run_path(str(STUDY / "__main__.py"))
-    names = ("rows", "run", "tables", "questions", "report")
+    names = ("rows", "run", "tables", "questions", "report", "draws", "side4video")
     yield Study(main, **{name: sys.modules[name] for name in names})
     sys.path.remove(str(STUDY))
-    own = ("positional", "side4video")
-    for name in (*own, *names):
+    for name in ("positional", *names):
         sys.modules.pop(name, None)
-    assert set(METHODS) - set(methods) == set(own)
+    own = {"positional", "side4video"}
+    assert set(METHODS) - set(methods) == own
     for name in own:
         METHODS.pop(name)
     sys.path[:] = [folder for folder in sys.path if folder != str(STUDY.parent)]
@@ -133,22 +135,48 @@ def test_every_row_has_a_rate_to_choose_or_to_take(study):
     assert known <= rows.keys()
 
 
-def test_the_best_rate_is_chosen_and_of_equals_the_middle_one(study, monkeypatch):
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ({0.0005: 0.1, 0.002: 0.3, 0.008: 0.2}, 0.002),
+        ({0.0005: 0.2, 0.002: 0.2, 0.008: 0.2}, 0.002),
+        ({0.0005: 0.1, 0.002: 0.2, 0.008: 0.3, 0.032: 0.3}, 0.008),
+        ({0.0005: 0.1, 0.002: 0.2, 0.008: 0.3, 0.032: 0.4}, 0.032),
+        ({0.0005: 0.3, 0.002: 0.2, 0.008: 0.3, 0.000125: 0.1}, 0.0005),
+    ],
+)
+def test_the_best_rate_is_chosen_and_beyond_an_end_one_more_is_tried(
+    study, monkeypatch, scores, best
+):
     choose = study.main["chosen_rate"]
-    rates = study.run.BUDGET["rates"]["adapters"]
-    for scores, best in (((0.1, 0.2, 0.3), 2), ((0.3, 0.2, 0.3), 0), ((0.2, 0.2, 0.2), 1)):
-        by_rate = dict(zip(rates, scores, strict=True))
-        monkeypatch.setitem(
-            choose.__globals__, "done", lambda job, by_rate=by_rate: {"top1": by_rate[job.rate]}
-        )
-        assert choose("small") == rates[best]
+    tried = []
+
+    def done(job):
+        tried.append(job.rate)
+        return {"top1": scores[job.rate]}
+
+    monkeypatch.setitem(choose.__globals__, "done", done)
+    assert choose("small") == best
+    assert sorted(tried) == sorted(scores)
+
+
+def test_what_is_not_read_as_small_is_searched_for_longer(study):
+    own = [
+        name
+        for name, row in study.rows.ROWS.items()
+        if row.rate_of is None
+        and not hasattr(row.method, "grid_cells")
+        and row.group != "positional read-out"
+    ]
+    assert {study.rows.ROWS[name].searched for name in own} == {"slow"}
+    assert {"temporal probe, computed once", "AIM", "linear probe"} <= set(own)
 
 
 def test_folds_are_pooled_by_their_videos(study):
     runs = [told(fold=0), told(fold=1, n=1, top1=0.0)]
     assert study.tables.pooled(runs, "top1") == (pytest.approx(0.5), 4)
     assert study.tables.methods(runs, data="egogestar") == []  # three folds are missing
-    assert "small (2 folds)" in study.tables.unfinished(runs, data="egogestar")
+    assert "small (2 of 5)" in study.tables.unfinished(runs, data="egogestar")
     runs += [told(fold=fold, n=1, top1=1.0) for fold in (2, 3, 4)]
     (row,) = study.tables.methods(runs, data="egogestar")
     assert row["top-1"].startswith("0.714")
@@ -157,8 +185,9 @@ def test_folds_are_pooled_by_their_videos(study):
 
 def test_computing_is_counted_until_the_model_has_learned(study):
     runs = [told(), told(preparing_seconds=3.0)]
-    assert study.tables.seconds_to(runs, 0.9) == f"{(21 + 23) / 4:.0f} (20)"
-    assert study.tables.seconds_to([told(train_top1=[0.1, 0.1, 0.1])], 0.9) == "- (20)"
+    assert study.tables.seconds_to(runs, 0.9) == f"{21 / 2:.0f} (20)"
+    dearer = told(core_seconds=40.0)
+    assert study.tables.seconds_to([dearer, *runs], 0.9) == f"{21 / 2:.0f} (20)"
 
 
 def test_videos_of_one_name_in_two_folders_are_two(study):
@@ -188,25 +217,51 @@ def test_a_search_never_reads_the_fold_that_it_must_not_see(study, tmp_path):
     assert [line.rsplit(",", 1)[1] for line in listed[1:]] == ["1", "2", "3", "4"]
 
 
-def test_few_videos_are_so_many_of_each_class_and_all_of_the_test_fold(study, tmp_path):
-    shared = tmp_path / "shared"
-    (shared / "egogestar").mkdir(parents=True)
-    rows = [
-        f"{fold}{label}{i}.mp4,{label},{fold}\n"
-        for fold in range(5)
-        for label in "xy"
-        for i in range(9)
+def test_few_videos_are_drawn_anew_by_each_seed(study, tmp_path):
+    jobs = [study.run.Job("egogestar", "few: small", 2, seed, 0.002) for seed in (0, 1)]
+    recipes = [study.run.recipe_of(job, shared=tmp_path, out=tmp_path / "run") for job in jobs]
+    assert [(recipe.videos.shots, recipe.videos.episode) for recipe in recipes] == [(5, 0), (5, 1)]
+    whole = study.run.Job("egogestar", "small", 2, 1, 0.002)
+    assert study.run.recipe_of(whole, shared=tmp_path, out=tmp_path / "run").videos.shots == 0
+
+
+def test_draws_are_compared_one_by_one(study):
+    lines = [
+        told(row="few: small", fold=2, seed=0, top1=0.5),
+        told(row="few: small", fold=2, seed=1, top1=0.7),
+        told(row="few: side", fold=2, seed=0, top1=0.6),
+        told(row="few: side", fold=2, seed=1, top1=0.8),
+        told(row="few: side", fold=3, seed=1, top1=0.0),
     ]
-    (shared / "egogestar" / "index.csv").write_text("path,label,fold\n" + "".join(rows))
-    job = study.run.Job("egogestar", "few: small", 2, 0, 0.002)
-    lists = [
-        study.run.list_of(job, shared=shared, folder=tmp_path).read_text().splitlines()[1:]
-        for _ in range(2)
+    side, small = study.draws.draws(lines, stage="few")
+    assert (side["row"], small["row"]) == ("side", "small")
+    assert side["against small"] == "+0.100 (+0.100 to +0.100)"
+    assert side["draws"] == small["draws"] == 2
+
+
+def test_other_budgets_are_for_the_first_data_set_alone(study):
+    rows = study.tables.rows_on("weizmann")
+    assert "small" in rows
+    assert not {"few: small", "choice: small", "small, long"} & set(rows)
+    more = [told(row="small, long", fold=fold) for fold in range(5)]
+    assert [run["fold"] for run in study.tables.runs_of(more, "small, long", data="egogestar")] == [
+        0,
+        1,
     ]
-    assert lists[0] == lists[1]
-    tested = [line for line in lists[0] if line.endswith(",2")]
-    trained = Counter(line.split(",")[1] for line in lists[0] if line not in tested)
-    assert (len(tested), trained) == (18, {"x": 5, "y": 5})
+
+
+def test_the_side_network_sees_frames_in_order_and_leaves_the_image_model(study):
+    token = torch.arange(12.0).reshape(1, 3, 1, 4)
+    after, before = study.side4video.swapped(token)[0, :, 0].split(2, dim=-1)
+    assert after.tolist() == [[4, 5], [8, 9], [0, 0]]
+    assert before.tolist() == [[0, 0], [2, 3], [6, 7]]
+    model = adapt(image_model(depth=2), study.side4video.Side4Video(), num_classes=3, num_frames=8)
+    seen = []
+    for block in model.trunk.blocks:
+        block.register_forward_hook(lambda module, given, made: seen.append(made.requires_grad))
+    assert model(moving(frames=8)).requires_grad
+    assert seen == [False, False]
+    assert not model.eval()(moving(frames=8)).equal(model(moving(frames=8).flip(1)))
 
 
 def test_the_results_are_runs_of_the_study_each_once(study):

@@ -7,7 +7,7 @@
     python benchmarks/study --table                  what was measured so far
     python benchmarks/study --write                  the same, into docs/results.md
 
-Each row first chooses its rate on inner folds, then runs on every fold with it. Videos and weights
+Each row first chooses its rate, on one fold, then runs on every fold with it. Videos and weights
 are read from the folder that STILLMOTION_SHARED names (default: `shared` beside the checkout). Each
 run adds a line to benchmarks/study/results.jsonl; what is there is not run again, so that a stopped
 study goes on.
@@ -29,7 +29,7 @@ import torch
 from report import report, write_page
 from rows import ROWS
 from run import BUDGET, Job, run
-from tables import folds_of
+from tables import folds_of, rows_on, seeds_of
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
@@ -49,31 +49,33 @@ def job_of(result: dict[str, Any]) -> Job:
     return Job(**{name: result[name] for name in Job.__dataclass_fields__})
 
 
-def rate_jobs(row: str) -> list[Job]:
-    """What chooses a row's rate: every rate of the budget, on the inner fold."""
-    seed, fold = BUDGET["seeds"][0], BUDGET["rates"]["scored"]
-    rates = BUDGET["rates"][ROWS[row].rates]
-    return [Job("egogestar", row, fold, seed, rate, search=True) for rate in rates]
-
-
 def chosen_rate(row: str) -> float:
-    """The rate that scored best on the inner fold, of equals the middle one."""
-    jobs = rate_jobs(ROWS[row].rate_of or row)
-    scores = [done(job)["top1"] for job in jobs]
-    middle = len(jobs) // 2
-    best = max(range(len(jobs)), key=lambda place: (scores[place], -abs(place - middle)))
-    return jobs[best].rate
+    """The rate that scored best where rates are chosen; of equals the middle one.
+
+    Beyond an end that is best one more is tried, and taken if it is better still.
+    """
+    row = ROWS[row].rate_of or row
+    low, middle, high = BUDGET["rates"][ROWS[row].rates]
+    score = {rate: score_of(row, rate) for rate in (middle, low, high)}
+    best = max(score, key=lambda rate: score[rate])
+    if best == middle:
+        return best
+    beyond = round(best * best / middle, 12)
+    return beyond if score_of(row, beyond) > score[best] else best
 
 
-def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[int]) -> None:
-    """Each row on each fold, with the rate that was chosen for it."""
+def score_of(row: str, rate: float) -> float:
+    """Of a search: on one fold, with one seed."""
+    fold, seed = BUDGET["rates"]["scored"], BUDGET["seeds"][0]
+    return done(Job("egogestar", row, fold, seed, rate, search=True))["top1"]
+
+
+def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[int] | None) -> None:
+    """Each row on each fold with each seed, with the rate that was chosen for it."""
     for row in rows:
-        searches = ROWS[row].stage == "choice"
-        if searches and data != "egogestar":
-            continue  # what chooses, chooses there
         rate = chosen_rate(row)
-        for seed, fold in product(seeds, folds or folds_of(row, data=data)):
-            done(Job(data, row, fold, seed, rate, search=searches))
+        for seed, fold in product(seeds or seeds_of(row), folds or folds_of(row, data=data)):
+            done(Job(data, row, fold, seed, rate))
 
 
 def done(job: Job) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def done(job: Job) -> dict[str, Any]:
     result = run(job, shared=SHARED)
     with RESULTS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(result) + "\n")
-    what = "searching" if job.search else f"fold {job.fold}, seed {job.seed}"
+    what = "choosing a rate" if job.search else f"fold {job.fold}, seed {job.seed}"
     print(
         f"{job.row}, {what}, rate {job.rate:g}: {result['top1']:.3f}, {result['seconds']} s",
         flush=True,
@@ -100,7 +102,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
     parser.add_argument("--folds", nargs="+", type=int)
-    parser.add_argument("--seeds", nargs="+", type=int, default=BUDGET["seeds"])
+    parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--data", choices=BUDGET["data"], default="egogestar")
     parser.add_argument("--share", default="0/1", help="this process's part of the rows: i/n")
     parser.add_argument("--threads", type=int, default=1, help="of torch, in this process")
@@ -115,7 +117,7 @@ def main() -> None:
         return
     torch.set_num_threads(options.threads)
     share, shares = map(int, options.share.split("/"))
-    rows = options.rows[share::shares]
+    rows = [row for row in options.rows if row in rows_on(options.data)][share::shares]
     study(rows, data=options.data, folds=options.folds, seeds=options.seeds)
 
 

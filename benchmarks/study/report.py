@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import tables
+from draws import draws
 from matplotlib.ticker import MaxNLocator
 from rows import ROWS
 from tables import Result, Table
@@ -23,7 +24,8 @@ PARTS: dict[str, Callable[[list[Result]], Table]] = {
     "seeds": partial(tables.seeds, data="egogestar"),
     "questions": partial(tables.questions, data="egogestar"),
     "weizmann-questions": partial(tables.questions, data="weizmann"),
-    "candidates": tables.candidates,
+    "few": partial(draws, stage="few"),
+    "candidates": partial(draws, stage="choice"),
     "rates": tables.rates,
 }
 
@@ -38,7 +40,7 @@ def written(results: list[Result], part: str) -> str:
 
 def report(results: list[Result], data: str) -> str:
     """What is known of one data set."""
-    parts = ("rates", "candidates") if data == "egogestar" else ()
+    parts = ("few", "candidates", "rates") if data == "egogestar" else ()
     names = (data, "questions" if data == "egogestar" else f"{data}-questions", *parts)
     return "\n\n".join(written(results, name) for name in names)
 

@@ -38,8 +38,8 @@ class Row:
     """The row whose chosen rate this one takes; None: it chooses its own."""
     stage: Literal["folds", "long", "few", "choice"] = "folds"
     """Which of the budget's stages it is run in."""
-    searched: Literal["inner", "slow", "choice"] = "inner"
-    """The stage of its runs that choose something."""
+    searched: Literal["inner", "slow"] = "inner"
+    """The stage in which its rate is chosen."""
     cache_clips: int = 0
     """Random clips of each training video whose features are computed once; 0: new ones always."""
 
@@ -83,6 +83,9 @@ AMFLOW = {
     "small, averaged loss": replace(SMALL, loss="averaged"),
     "small, streaming": AMFlow.streaming(),
     "small, serial without flow": replace(SMALL, placement="serial", flow="none"),
+}
+# Without a grid, centring and losses of branches, which learn late.
+PAPER = {
     "paper, without flow, TCN": replace(AMFlow.paper("tcn"), flow="none"),
     "paper, static, TCN": replace(AMFlow.paper("tcn"), flow="static"),
     "paper, aligned, transformer": AMFlow.paper(),
@@ -115,7 +118,7 @@ CANDIDATES = {
     "side, flow over 1, 2 and 4 frames": replace(SIDE, flow_steps=(1, 2, 4)),
     "side, adapters twice as wide": replace(SIDE, adapter_ratio=0.5),
 }
-"""AM Flow with one change each, compared where settings are chosen, at the rate of `small`."""
+"""AM Flow with one change each, where settings are chosen, at the rate of `small` or `side`."""
 
 STAGES = {
     "AIM, spatial": AIM(adaptation="spatial", scale=1.0),
@@ -128,7 +131,9 @@ ROWS: dict[str, Row] = {
     "small": Row(SMALL, "AM Flow"),
     "small, without flow": Row(AMFLOW["small, without flow"], "AM Flow"),
     "side, computed once": Row(SIDE, "computed once", rate_of="side", cache_clips=8),
-    "temporal probe, computed once": Row(TemporalProbe(), "computed once", cache_clips=8),
+    "temporal probe, computed once": Row(
+        TemporalProbe(), "computed once", searched="slow", cache_clips=8
+    ),
     **{name: Row(AMFLOW[name], "AM Flow") for name in list(AMFLOW)[2:6]},
     "linear probe, positional": positional(FROZEN),
     **RIVALS,
@@ -138,21 +143,40 @@ ROWS: dict[str, Row] = {
     "attentive probe": own(AttentiveProbe()),
     "linear probe": FROZEN,
     **{name: Row(AMFLOW[name], "AM Flow") for name in list(AMFLOW)[6:]},
+    **{name: Row(method, "AM Flow", searched="slow") for name, method in PAPER.items()},
     **{name: own(method) for name, method in STAGES.items()},
 }
 ROWS |= {
-    f"choice: {name}": Row(method, "choice", rate_of="small", stage="choice", searched="choice")
+    f"choice: {name}": Row(
+        method, "choice", rate_of="side" if name.startswith("side") else "small", stage="choice"
+    )
     for name, method in CANDIDATES.items()
 }
-FEW = ("small", "small, without flow", "side", "linear probe, positional", "ST-Adapter", "AIM")
+FEW = (
+    "small",
+    "small, without flow",
+    "side",
+    "linear probe, positional",
+    "ST-Adapter, positional",
+    "AIM, positional",
+    "ST-Adapter",
+    "temporal probe",
+)
 ROWS |= {
-    f"few: {name}": replace(ROWS[name], group="five videos a class", rate_of=name, stage="few")
-    for name in FEW
+    f"few: {name}": replace(ROWS[name], group="few", rate_of=name, stage="few") for name in FEW
 }
-SLOW = ("small", "side, computed once", "temporal probe, computed once", *RIVALS)
+LONG = (
+    "small",
+    "side, computed once",
+    "temporal probe, computed once",
+    *RIVALS,
+    "Side4Video",
+    "paper, without flow, TCN",
+    "paper, static, TCN",
+)
 ROWS |= {
     f"{name}, long": replace(
         ROWS[name], group="long", rate_of=ROWS[name].rate_of or name, stage="long"
     )
-    for name in SLOW
+    for name in LONG
 }

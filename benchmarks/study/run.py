@@ -1,7 +1,6 @@
 """One run of the study: a row on a fold with a seed and a rate, to one JSON-able result."""
 
 import csv
-import random
 import tempfile
 import time
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ class Job:
     seed: int
     rate: float
     search: bool = False
-    """Whether it chooses something: shorter, and without the fold that a search must not see."""
+    """Whether it chooses a rate."""
 
     @property
     def stage(self) -> dict[str, Any]:
@@ -60,6 +59,8 @@ def recipe_of(job: Job, *, shared: Path, out: Path) -> Recipe:
             exclude=tuple(data["exclude"]),
             test=str(job.fold),
             val_fraction=0.0,
+            shots=job.stage.get("shots", 0),
+            episode=job.seed,
             keep_frames=BUDGET["kept_frames"],
             workers=0,
         ),
@@ -77,32 +78,19 @@ def recipe_of(job: Job, *, shared: Path, out: Path) -> Recipe:
 
 
 def list_of(job: Job, *, shared: Path, folder: Path) -> Path:
-    """The data set's list, or what a search, or training with few videos, may see of it."""
+    """The data set's list; for what chooses something without the fold that it must not see."""
     whole = shared / job.data / "index.csv"
-    column = BUDGET["data"][job.data]["columns"]["split"]
-    unseen, few = job.stage.get("without"), job.stage.get("videos")
-    if unseen is None and few is None:
+    if "without" not in job.stage:
         return whole
+    unseen, column = str(job.stage["without"]), BUDGET["data"][job.data]["columns"]["split"]
     with whole.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row[column] != str(unseen)]
-    if few is not None:
-        tested = [row for row in rows if row[column] == str(job.fold)]
-        trained = [row for row in rows if row[column] != str(job.fold)]
-        rows = tested + some(trained, few, seed=job.seed)
+        rows = [row for row in csv.DictReader(file) if row[column] != unseen]
     path = folder / "seen.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     return path
-
-
-def some(rows: list[dict[str, str]], few: int, *, seed: int) -> list[dict[str, str]]:
-    """So many of each class, drawn by the seed alone."""
-    drawn = random.Random(seed).sample(rows, len(rows))
-    labels = sorted({row["label"] for row in rows})
-    of_label = ([row for row in drawn if row["label"] == label] for label in labels)
-    return [row for rows in of_label for row in rows[:few]]
 
 
 def run(job: Job, *, shared: Path) -> dict[str, Any]:

@@ -5,8 +5,10 @@ Transfer Learning" (arXiv 2311.15769); code HJYao00/Side4Video at 3b1417f,
 `Recognition/clip/model.py`. The idea of a ladder beside a frozen stream is that of Sung et al.,
 "LST: Ladder Side-Tuning" (arXiv 2206.06522).
 
-Departure: the side state begins with a convolution of the patch embeddings, not of the pixels. For
-image models with one class token.
+Departures: the side state begins with a convolution over three frames of the patches as they enter
+the first block, not of the pixels: it sees what the frozen embedding and its positions leave of
+them. A width below 128 has one head (the authors' heads are 64 wide). For image models with one
+class token.
 """
 
 from dataclasses import dataclass
@@ -81,10 +83,10 @@ class SideTrunk(Trunk):
 
 
 class Rung(nn.Module):
-    """s = s + conv(norm s);  s = s + attention([class || s + places]);  s = s + mlp(norm s)
+    """s = s + conv(norm s);  s = s + attention(norm [class || s + places]);  s = s + mlp(norm s)
 
-    The convolution is depthwise over three frames; the class token's halves are those of the frame
-    behind and before.
+    The convolution is depthwise over three frames. Patches alone ask; they see each other and the
+    class token, whose halves are those of the frames after and before.
     """
 
     def __init__(self, width: int) -> None:
@@ -103,6 +105,11 @@ class Rung(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
+        out = (24 * width) ** -0.5  # the authors' 2 x 12, whatever the depth
+        nn.init.normal_(self.attention.in_proj_weight, std=width**-0.5)
+        nn.init.normal_(self.attention.out_proj.weight, std=out)
+        nn.init.normal_(self.mlp[0].weight, std=(2 * width) ** -0.5)
+        nn.init.normal_(self.mlp[2].weight, std=out)
 
     def forward(
         self, s: Patches, token: Float[Tensor, "B T 1 S"], places: Float[Tensor, "P S"]

@@ -4,8 +4,8 @@ import math
 from statistics import fmean
 from typing import Any
 
-from questions import QUESTIONS, answer, difference, right
-from rows import ROWS, Row
+from questions import QUESTIONS, answer
+from rows import ROWS
 from run import BUDGET
 
 from stillmotion.metrics import interval
@@ -31,46 +31,58 @@ def methods(results: list[Result], *, data: str) -> Table:
 
 
 def finished(results: list[Result], *, data: str) -> dict[str, list[Result]]:
-    """The test runs of each row that has them on all of its folds."""
+    """The runs of each row of the great table that has them on all of its folds; seed 0."""
     return {
         name: runs
-        for name in ROWS
-        if len(runs := runs_of(results, name, data=data)) == len(folds_of(name, data=data))
+        for name in rows_on(data)
+        if ROWS[name].stage in ("folds", "long")
+        and len(runs := runs_of(results, name, data=data)) == len(folds_of(name, data=data))
     }
+
+
+def rows_on(data: str) -> list[str]:
+    """The rows of a data set. Other budgets than the common one are for egogestar alone."""
+    return [name for name, row in ROWS.items() if data == "egogestar" or row.stage == "folds"]
 
 
 def folds_of(name: str, *, data: str) -> list[int]:
     """On which folds a row is tested."""
-    stage = BUDGET["stages"][ROWS[name].stage]
-    return stage.get("folds", BUDGET["data"][data]["folds"])
+    return stage_of(name).get("folds", BUDGET["data"][data]["folds"])
+
+
+def seeds_of(name: str) -> list[int]:
+    """With which seeds it is."""
+    return stage_of(name).get("seeds", BUDGET["seeds"])
+
+
+def stage_of(name: str) -> dict[str, Any]:
+    """A row's part of the budget."""
+    return BUDGET["stages"][ROWS[name].stage]
 
 
 def unfinished(results: list[Result], *, data: str) -> str:
     """What was begun, and what was not."""
+    asked = {name: len(folds_of(name, data=data)) * len(seeds_of(name)) for name in rows_on(data)}
     counts = {
-        name: len(runs_of(results, name, data=data))
-        for name, row in ROWS.items()
-        if row.stage != "choice"
+        name: sum(len(runs_of(results, name, data=data, seed=seed)) for seed in seeds_of(name))
+        for name in asked
     }
-    begun = [
-        f"{name} ({n} folds)"
-        for name, n in counts.items()
-        if 0 < n < len(folds_of(name, data=data))
-    ]
+    begun = [f"{name} ({n} of {asked[name]})" for name, n in counts.items() if 0 < n < asked[name]]
     waiting = [name for name, n in counts.items() if n == 0]
     return f"Begun: {'; '.join(begun) or 'none'}. Not begun: {'; '.join(waiting) or 'none'}."
 
 
 def runs_of(results: list[Result], name: str, *, data: str, seed: int = 0) -> list[Result]:
-    """The test runs of a row."""
+    """The test runs of a row on the folds that are asked of it."""
     wanted = {"row": name, "data": data, "seed": seed, "search": False}
-    return [told for told in results if wanted.items() <= told.items()]
+    folds = folds_of(name, data=data)
+    return [told for told in results if wanted.items() <= told.items() and told["fold"] in folds]
 
 
 def method(name: str, runs: list[Result]) -> dict[str, object]:
     """The cells of one."""
     top1, n = pooled(runs, "top1")
-    unseen = [run for run in runs if run["fold"] not in LOOKED_AT]
+    unseen = [run for run in runs if not looked_at(run)]
     others = [pooled(runs, score)[0] for score in ("mean_class", "top1_shuffled", "top1_reversed")]
     mean_class, shuffled, reversed_ = (f"{score:.3f}" for score in others)
     told = runs[0]
@@ -91,6 +103,11 @@ def method(name: str, runs: list[Result]) -> dict[str, object]:
     }
 
 
+def looked_at(run: Result) -> bool:
+    """Whether something was chosen on its fold."""
+    return run["data"] == "egogestar" and run["fold"] in LOOKED_AT
+
+
 def within(score: float, n: int) -> str:
     """With Wilson's 95 % interval over videos."""
     low, high = interval(score, n)
@@ -103,23 +120,19 @@ def pooled(runs: list[Result], score: str) -> tuple[float, int]:
     return math.fsum(run["n"] * run[score] for run in runs) / n, n
 
 
-def seconds_to(runs: list[Result], accuracy: float) -> str:
-    """Seconds of a core's work until training accuracy is reached, and all of a run's in brackets.
+def seconds_to(runs: list[Result], share: float) -> str:
+    """A core's seconds until this share of the last training accuracy, and those of a whole run.
 
-    With what had to be prepared: decoding, and features that are computed once. Runs shared their
-    cores with others, so that the time on the clock is only used to divide the computing.
+    With what had to be prepared: decoding, and features that are computed once. Runs shared the
+    machine with others, which makes computing longer, too: of all folds the quickest counts, and
+    the time on the clock only divides its computing.
     """
-    whole = fmean(run["core_seconds"] for run in runs)
     curve = mean_curve(runs)
-    first = next((i for i, value in enumerate(curve, start=1) if value >= accuracy), None)
-    if first is None:
-        return f"- ({whole:.0f})"
-    taken = [
-        (run["preparing_seconds"] + run["training_seconds"] * first / len(curve))
-        * (run["core_seconds"] / run["seconds"])
-        for run in runs
-    ]
-    return f"{fmean(taken):.0f} ({whole:.0f})"
+    epochs = next(i for i, value in enumerate(curve, start=1) if value >= share * curve[-1])
+    quickest = min(runs, key=lambda run: run["core_seconds"])
+    until = quickest["preparing_seconds"] + quickest["training_seconds"] * epochs / len(curve)
+    whole = quickest["core_seconds"]
+    return f"{until * whole / quickest['seconds']:.0f} ({whole:.0f})"
 
 
 def mean_curve(runs: list[Result]) -> list[float]:
@@ -131,13 +144,13 @@ def seeds(results: list[Result], *, data: str) -> Table:
     """Rows that were tested with several seeds on every fold: each seed's score, and their mean."""
     table: Table = []
     for name in ROWS:
-        by_seed = {seed: runs_of(results, name, data=data, seed=seed) for seed in range(10)}
-        whole = len(by_seed[0])
-        scores = [pooled(runs, "top1")[0] for runs in by_seed.values() if len(runs) == whole > 0]
-        if len(scores) > 1:
+        drawn = sorted({told["seed"] for told in results if told["row"] == name})
+        by_seed = [runs_of(results, name, data=data, seed=seed) for seed in drawn]
+        folds = len(folds_of(name, data=data))
+        scores = [pooled(runs, "top1")[0] for runs in by_seed if len(runs) == folds]
+        if len(scores) > 1 and ROWS[name].stage == "folds":
             each = ", ".join(f"{score:.3f}" for score in scores)
-            spread = f"{min(scores):.3f} to {max(scores):.3f}"
-            table.append({"row": name, "mean": f"{fmean(scores):.3f}", "by seed": each, "": spread})
+            table.append({"row": name, "mean": f"{fmean(scores):.3f}", "by seed": each})
     return sorted(table, key=lambda row: str(row["mean"]), reverse=True)
 
 
@@ -147,40 +160,16 @@ def questions(results: list[Result], *, data: str) -> Table:
     return [told for told in answers if told]
 
 
-def candidates(results: list[Result]) -> Table:
-    """AM Flow's candidates where settings are chosen, each beside the first of them, `small`."""
-    names = [name for name, row in ROWS.items() if row.stage == "choice"]
-    base = right(results, names[0], data="egogestar", search=True)
-    table: Table = []
-    for name in names:
-        own = right(results, name, data="egogestar", search=True)
-        runs = [told for told in results if told["row"] == name and told["search"]]
-        if own:
-            told = difference(base, own)
-            table.append(
-                {
-                    "candidate": name.removeprefix("choice: "),
-                    "top-1": f"{fmean(own.values()):.3f}",
-                    "against small": told["difference"],
-                    "p": told["p"],
-                    "trained": f"{runs[0]['trained_parameters']:,}",
-                    "core seconds": f"{fmean(run['core_seconds'] for run in runs):.0f}",
-                    "folds": len(runs),
-                }
-            )
-    return sorted(table, key=lambda row: str(row["top-1"]), reverse=True)
-
-
 def rates(results: list[Result]) -> Table:
-    """What was tried to choose each row's rate, and how each did on the inner fold."""
+    """What was tried to choose each row's rate, and how each did."""
 
-    def told(name: str, row: Row) -> dict[str, object] | None:
+    def told(name: str) -> dict[str, object] | None:
         tried = {
             run["rate"]: run["top1"] for run in results if run["row"] == name and run["search"]
         }
-        if row.stage == "choice" or not tried:
+        if not tried:
             return None
         each = ", ".join(f"{rate:g}: {tried[rate]:.3f}" for rate in sorted(tried))
-        return {"row": name, "rate: top-1 on the inner fold": each}
+        return {"row": name, "rate: top-1": each}
 
-    return [line for name, row in ROWS.items() if (line := told(name, row))]
+    return [line for name in ROWS if (line := told(name))]
