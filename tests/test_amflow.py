@@ -10,11 +10,12 @@ import torch
 import models
 from models import FAMILIES, FRAMES, SIZE, VARIANTS, moving, randomise
 from stillmotion.backbones import open_backbone
+from stillmotion.backbones.grid import pooling
 from stillmotion.checkpoint import load
 from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AMFlow
 from stillmotion.methods.amflow.around_flow import FarFlow, LogFlow
-from stillmotion.methods.amflow.branch import TemporalBranch, pooling
+from stillmotion.methods.amflow.branch import TemporalBranch
 from stillmotion.methods.amflow.build import block_numbers
 from stillmotion.methods.amflow.flow import StaticFlow
 

@@ -27,6 +27,7 @@ METHOD = TemporalProbe(dropout=0.0)
 SIDE = replace(AMFlow.small(), placement="side", dropout=0.0)
 PROBES = {
     **{name: METHODS[name](dropout=0.0) for name in CAN},
+    "temporal_probe, grid": TemporalProbe(tokens="grid", dropout=0.0),
     "side": SIDE,
     "side, without flow": replace(SIDE, flow="none"),
 }
@@ -143,12 +144,11 @@ def test_a_batch_comes_apart_into_its_items():
 def test_a_method_says_whether_its_frames_are_frozen(name):
     """True of its parts: nothing trains before what is read, and nothing else is read."""
     model = classifier(VARIANTS[name])
-    before = [model.stem, model.trunk, model.backbone]
-    trains = any(p.requires_grad for part in before for p in part.parameters())
-    own = type(model.readout)
-    read = own.forward is Readout.forward and own.frames is Readout.frames
-    frozen_frames = not trains and not model.trunk.feature_dims and read
-    assert VARIANTS[name].reads_frozen_frames == frozen_frames
+    x, said = model.tokens(model.normalise(moving()))
+    frames = model.readout.frames(model.backbone, x)
+    each = type(model.readout).forward is Readout.forward and frames.shape[1] == x.shape[1]
+    assert VARIANTS[name].reads_frozen_frames == (each and not said and not frames.requires_grad)
+    assert not each or frames.shape[2] == model.readout.frame_dim
 
 
 @pytest.mark.parametrize("name", sorted(METHODS.keys() - set(CAN)))

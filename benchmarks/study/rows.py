@@ -62,6 +62,11 @@ RIVALS: dict[str, Row] = {
 FROZEN = own(LinearProbe())
 
 
+def probe(method: Method) -> Row:
+    """What reads frozen features, on clips whose features are computed once."""
+    return Row(method, "computed once", searched="slow", cache_clips=8)
+
+
 def positional(row: Row) -> Row:
     """The same method, read as AM Flow `small` is, too."""
     return Row(Positional(inner=row.method), "positional read-out")
@@ -131,11 +136,13 @@ ROWS: dict[str, Row] = {
     "small": Row(SMALL, "AM Flow"),
     "small, without flow": Row(AMFLOW["small, without flow"], "AM Flow"),
     "side, computed once": Row(SIDE, "computed once", rate_of="side", cache_clips=8),
-    "temporal probe, computed once": Row(
-        TemporalProbe(), "computed once", searched="slow", cache_clips=8
-    ),
+    "temporal probe, computed once": probe(TemporalProbe()),
+    "temporal probe of a grid, computed once": probe(TemporalProbe(tokens="grid")),
     **{name: Row(AMFLOW[name], "AM Flow") for name in list(AMFLOW)[2:6]},
     "linear probe, positional": positional(FROZEN),
+    "linear probe, positional behind the last block": Row(
+        Positional(inner=FROZEN.method, blocks=1), "positional read-out"
+    ),
     **RIVALS,
     **{f"{name}, positional": positional(RIVALS[name]) for name in list(RIVALS)[:-1]},
     "Side4Video": own(Side4Video()),
@@ -160,7 +167,7 @@ FEW = (
     "ST-Adapter, positional",
     "AIM, positional",
     "ST-Adapter",
-    "temporal probe",
+    "temporal probe of a grid, computed once",
 )
 ROWS |= {
     f"few: {name}": replace(ROWS[name], group="few", rate_of=name, stage="few") for name in FEW

@@ -51,6 +51,10 @@ class TokenGrid(NamedTuple):
             patches = patches.permute(*range(first), *back, patches.ndim - 1).flatten(first, -2)
         return torch.cat([prefix, patches], dim=-2)
 
+    def cells(self, side: int) -> Float[Tensor, "cells HW"]:
+        """The matrix that averages patches, row by row, into side x side cells."""
+        return torch.kron(pooling(self.height, side), pooling(self.width, side))
+
     @property
     def _levels(self) -> tuple[int, ...]:
         """Sizes of the unrolled axes: 2 and 2 a level, then the cells' rows and columns."""
@@ -62,3 +66,16 @@ class TokenGrid(NamedTuple):
         """Which of them make up the rows and the columns, the coarsest first."""
         last = 2 * self.unrolled
         return list(range(last, -1, -2)), list(range(last + 1, 0, -2))
+
+
+def pooling(length: int, cells: int) -> Float[Tensor, "cells length"]:
+    """The matrix that averages ``length`` places into ``cells`` that overlap as little as they can.
+
+    Cell i covers floor(i length / cells) to ceil((i + 1) length / cells), as in torch's adaptive
+    average pooling; a matrix, because the pooling operator neither exports nor compiles everywhere.
+    """
+    matrix = torch.zeros(cells, length)
+    for i in range(cells):
+        start, end = i * length // cells, -(-(i + 1) * length // cells)
+        matrix[i, start:end] = 1 / (end - start)
+    return matrix

@@ -142,20 +142,21 @@ class Readout(nn.Module):
 
     Attributes:
         dim: the width of the vector.
+        frame_dim: how many numbers are read of a frame.
     """
 
     def __init__(self, backbone: OpenBackbone) -> None:
         super().__init__()
-        self.dim = backbone.pooled_dim
+        self.dim = self.frame_dim = backbone.pooled_dim
 
     def forward(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B D"]:
         return self.summary(self.frames(backbone, x))
 
-    def frames(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B T C"]:
-        """What the image model makes of each frame."""
+    def frames(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B T D"]:
+        """What is read of each frame: what the image model makes of it."""
         return backbone.pool(backbone.norm(x))
 
-    def summary(self, frames: Float[Tensor, "B T C"]) -> Float[Tensor, "B D"]:
+    def summary(self, frames: Float[Tensor, "B T D"]) -> Float[Tensor, "B _"]:
         """One vector for all frames."""
         return frames.mean(dim=1)
 

@@ -34,7 +34,7 @@ class FrameProbe(nn.Module):
         assert model.method.reads_frozen_frames
         self.method, self.combine = model.method, model.combine
         self.trunk, self.readout, self.head = model.trunk, model.readout, model.head
-        self.dims = (model.backbone.pooled_dim, *self.trunk.observed_dims)
+        self.dims = (model.readout.frame_dim, *self.trunk.observed_dims)
 
     def branches(self, frames: FrameFeatures) -> Float[Tensor, "B V outputs"]:
         """The head's outputs for each branch."""

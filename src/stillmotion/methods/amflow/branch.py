@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -86,25 +85,11 @@ class CoarseGrid(Reader):
         super().__init__(channels * cells**2)
         self.grid = grid
         self.reduce = nn.Linear(dim, channels, bias=False)  # the projection that follows has one
-        rows, columns = pooling(grid.height, cells), pooling(grid.width, cells)
-        self.register_buffer("cells", torch.kron(rows, columns), persistent=False)
+        self.register_buffer("cells", grid.cells(cells), persistent=False)
 
     def forward(self, e: Tokens) -> Series:
         _, patches = self.grid.split(self.reduce(e))
         return (self.cells @ patches.flatten(2, 3)).flatten(2)[:, :, None]
-
-
-def pooling(length: int, cells: int) -> Float[Tensor, "cells length"]:
-    """The matrix that averages ``length`` places into ``cells`` that overlap as little as they can.
-
-    Cell i covers floor(i length / cells) to ceil((i + 1) length / cells), as in torch's adaptive
-    average pooling; a matrix, because the pooling operator neither exports nor compiles everywhere.
-    """
-    matrix = torch.zeros(cells, length)
-    for i in range(cells):
-        start, end = i * length // cells, -(-(i + 1) * length // cells)
-        matrix[i, start:end] = 1 / (end - start)
-    return matrix
 
 
 class TemporalBranch(nn.Module):
