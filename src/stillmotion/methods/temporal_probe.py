@@ -30,14 +30,14 @@ class TemporalProbe(Method):
 
     module: Literal["tcn", "transformer"] = "tcn"
     """What follows the features over time."""
+    ratio: float = 0.5
+    """Its width as a fraction of the features'."""
     tokens: Literal["pooled", "grid"] = "pooled"
-    """What is followed: the image model's feature of a frame, or its patches on a coarse grid."""
+    """What it follows: the image model's feature of a frame, or its patches on a coarse grid."""
     grid_cells: int = 4
     """The grid's side."""
     grid_channels: int = 16
     """Numbers that each cell is reduced to."""
-    ratio: float = 0.5
-    """Its width as a fraction of the features'."""
     dropout: float = 0.1
     """Inside it, and before the linear layer."""
 
