@@ -16,6 +16,7 @@ from stillmotion.backbones.demo import DEMO_BACKBONE
 from stillmotion.cli import COMMANDS
 from stillmotion.data.crops import view_crops
 from stillmotion.data.video import open_video
+from stillmotion.methods import METHODS
 from stillmotion.rejection import KEY, Rejection
 from test_web_server import serving
 from videos import write_video
@@ -157,7 +158,8 @@ def test_no_figure_is_left_to_be_filled_in(path):
 
 def test_options_that_documents_name_exist(capsys):
     known = set()
-    for arguments in (["--help"], *([command, "--help"] for command in COMMANDS)):
+    of_methods = (["train", "--method", name, "--help"] for name in METHODS)
+    for arguments in (["--help"], *([command, "--help"] for command in COMMANDS), *of_methods):
         with pytest.raises(SystemExit):
             stillmotion(*arguments)
         known |= set(re.findall(r"--[a-z][\w.]*", capsys.readouterr().out))
