@@ -117,7 +117,8 @@ def main() -> None:
         return
     torch.set_num_threads(options.threads)
     share, shares = map(int, options.share.split("/"))
-    rows = [row for row in options.rows if row in rows_on(options.data)][share::shares]
+    asked = set(rows_on(options.data))
+    rows = [row for row in options.rows if row in asked][share::shares]
     study(rows, data=options.data, folds=options.folds, seeds=options.seeds)
 
 
