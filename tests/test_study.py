@@ -31,6 +31,7 @@ class Study:
     questions: ModuleType
     report: ModuleType
     draws: ModuleType
+    asked: ModuleType
     side4video: ModuleType
 
 
@@ -40,7 +41,7 @@ def study():
     methods, modules = dict(METHODS), set(sys.modules)
     sys.path.insert(0, str(STUDY))
     main = runpy.run_path(str(STUDY / "__main__.py"))
-    names = ("rows", "run", "tables", "questions", "report", "draws", "side4video")
+    names = ("rows", "run", "tables", "questions", "report", "draws", "side4video", "asked")
     yield Study(main, **{name: sys.modules[name] for name in names})
     sys.path.remove(str(STUDY))
     for name in ("positional", *names):
@@ -240,11 +241,11 @@ def test_draws_are_compared_one_by_one(study):
 
 
 def test_other_budgets_are_for_the_first_data_set_alone(study):
-    rows = study.tables.rows_on("weizmann")
+    rows = study.asked.rows_on("weizmann")
     assert "small" in rows
     assert not {"few: small", "choice: small", "small, long"} & set(rows)
     more = [told(row="small, long", fold=fold) for fold in range(5)]
-    kept = study.tables.runs_of(more, "small, long", data="egogestar")
+    kept = study.asked.runs_of(more, "small, long", data="egogestar")
     assert [run["fold"] for run in kept] == [0, 1]
 
 

@@ -26,10 +26,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share
 
 import torch
+from asked import folds_of, rows_on, seeds_of
 from report import report, write_page
 from rows import ROWS
 from run import BUDGET, Job, run
-from tables import folds_of, rows_on, seeds_of
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"

@@ -4,8 +4,9 @@ Runs on the same draw share their luck, and videos that were tested after one dr
 independent: intervals are Student's, over draws.
 """
 
+from asked import Result
 from rows import ROWS
-from tables import Result, Table
+from tables import Table
 
 from stillmotion.repetition import Mean, mean_of
 

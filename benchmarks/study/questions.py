@@ -1,9 +1,9 @@
 """What the study asks: two rows that differ in one thing, on the same videos."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from asked import Result, runs_of
 
 from stillmotion.metrics.significance import mcnemar, paired_bootstrap
 
@@ -64,7 +64,7 @@ QUESTIONS = (
 )  # fmt: skip
 
 
-def answer(question: Question, results: list[dict[str, Any]], *, data: str) -> dict[str, object]:
+def answer(question: Question, results: list[Result], *, data: str) -> dict[str, object]:
     """The difference on the videos that both rows have answered; nothing where there are none."""
     first, second = (right(results, row, data=data) for row in (question.first, question.second))
     if not first.keys() & second.keys():
@@ -93,12 +93,10 @@ def difference(first: dict[str, bool], second: dict[str, bool]) -> dict[str, obj
     }
 
 
-def right(results: list[dict[str, Any]], row: str, *, data: str) -> dict[str, bool]:
+def right(results: list[Result], row: str, *, data: str) -> dict[str, bool]:
     """Which videos of all folds a row answered rightly, with the first seed."""
-    wanted = {"row": row, "data": data, "search": False, "seed": 0}
     return {
         f"{told['fold']}/{video}": is_right
-        for told in results
-        if wanted.items() <= told.items()
+        for told in runs_of(results, row, data=data)
         for video, is_right in told["answers"].items()
     }

@@ -5,10 +5,11 @@ from functools import partial
 from pathlib import Path
 
 import tables
+from asked import Result
 from draws import draws
 from matplotlib.ticker import MaxNLocator
 from rows import ROWS
-from tables import Result, Table
+from tables import Table
 
 from harness import markdown, refreshed
 from stillmotion.visualise.theme import LIGHT

@@ -2,16 +2,13 @@
 
 import math
 from statistics import fmean
-from typing import Any
 
+from asked import Result, folds_of, rows_on, runs_of, seeds_of
 from questions import QUESTIONS, answer
 from rows import ROWS
-from run import BUDGET
 
 from stillmotion.metrics import interval
 
-Result = dict[str, Any]
-"""A line of results.jsonl."""
 Table = list[dict[str, object]]
 LOOKED_AT = (0, 1)
 """Folds of egogestar on which `small` and the optimiser were found, and rates are chosen."""
@@ -40,26 +37,6 @@ def finished(results: list[Result], *, data: str) -> dict[str, list[Result]]:
     }
 
 
-def rows_on(data: str) -> list[str]:
-    """The rows of a data set. Other budgets than the common one are for egogestar alone."""
-    return [name for name, row in ROWS.items() if data == "egogestar" or row.stage == "folds"]
-
-
-def folds_of(name: str, *, data: str) -> list[int]:
-    """On which folds a row is tested."""
-    return stage_of(name).get("folds", BUDGET["data"][data]["folds"])
-
-
-def seeds_of(name: str) -> list[int]:
-    """With which seeds it is."""
-    return stage_of(name).get("seeds", BUDGET["seeds"])
-
-
-def stage_of(name: str) -> dict[str, Any]:
-    """A row's part of the budget."""
-    return BUDGET["stages"][ROWS[name].stage]
-
-
 def unfinished(results: list[Result], *, data: str) -> str:
     """What was begun, and what was not."""
     asked = {name: len(folds_of(name, data=data)) * len(seeds_of(name)) for name in rows_on(data)}
@@ -70,13 +47,6 @@ def unfinished(results: list[Result], *, data: str) -> str:
     begun = [f"{name} ({n} of {asked[name]})" for name, n in counts.items() if 0 < n < asked[name]]
     waiting = [name for name, n in counts.items() if n == 0]
     return f"Begun: {'; '.join(begun) or 'none'}. Not begun: {'; '.join(waiting) or 'none'}."
-
-
-def runs_of(results: list[Result], name: str, *, data: str, seed: int = 0) -> list[Result]:
-    """The test runs of a row on the folds that are asked of it."""
-    wanted = {"row": name, "data": data, "seed": seed, "search": False}
-    folds = folds_of(name, data=data)
-    return [told for told in results if wanted.items() <= told.items() and told["fold"] in folds]
 
 
 def method(name: str, runs: list[Result]) -> dict[str, object]:

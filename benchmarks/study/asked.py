@@ -1,0 +1,36 @@
+"""What the budget asks of each row, and which lines of the results answer it."""
+
+from typing import Any
+
+from rows import ROWS
+from run import BUDGET
+
+Result = dict[str, Any]
+"""A line of results.jsonl."""
+
+
+def rows_on(data: str) -> list[str]:
+    """The rows of a data set. Other budgets than the common one are for egogestar alone."""
+    return [name for name, row in ROWS.items() if data == "egogestar" or row.stage == "folds"]
+
+
+def folds_of(name: str, *, data: str) -> list[int]:
+    """On which folds a row is tested."""
+    return stage_of(name).get("folds", BUDGET["data"][data]["folds"])
+
+
+def seeds_of(name: str) -> list[int]:
+    """With which seeds it is."""
+    return stage_of(name).get("seeds", BUDGET["seeds"])
+
+
+def stage_of(name: str) -> dict[str, Any]:
+    """A row's part of the budget."""
+    return BUDGET["stages"][ROWS[name].stage]
+
+
+def runs_of(results: list[Result], name: str, *, data: str, seed: int = 0) -> list[Result]:
+    """The test runs of a row on the folds that are asked of it."""
+    wanted = {"row": name, "data": data, "seed": seed, "search": False}
+    folds = folds_of(name, data=data)
+    return [told for told in results if wanted.items() <= told.items() and told["fold"] in folds]
