@@ -161,6 +161,17 @@ def test_the_best_rate_is_chosen_and_beyond_an_end_one_more_is_tried(
     assert sorted(tried) == sorted(scores)
 
 
+def test_training_chooses_the_rate_where_the_fold_is_guessed(study, monkeypatch):
+    choose = study.main["chosen_rate"]
+    trained = {0.000125: 0.2, 0.0005: 0.4, 0.002: 0.3, 0.008: 0.1}
+
+    def done(job):
+        return {"top1": 0.19 if job.rate == 0.008 else 0.1, "train_top1": [0.9, trained[job.rate]]}
+
+    monkeypatch.setitem(choose.__globals__, "done", done)
+    assert choose("AIM") == 0.0005
+
+
 def test_what_is_not_read_as_small_is_searched_for_longer(study):
     own = [
         name
@@ -170,7 +181,7 @@ def test_what_is_not_read_as_small_is_searched_for_longer(study):
         and row.group != "positional read-out"
     ]
     assert {study.rows.ROWS[name].searched for name in own} == {"slow"}
-    assert {"temporal probe, computed once", "AIM", "linear probe"} <= set(own)
+    assert {"temporal probe, computed once", "AIM", "LoRA"} <= set(own)
 
 
 def test_folds_are_pooled_by_their_videos(study):
@@ -240,13 +251,14 @@ def test_draws_are_compared_one_by_one(study):
     assert side["draws"] == small["draws"] == 2
 
 
-def test_other_budgets_are_for_the_first_data_set_alone(study):
+def test_the_other_data_set_has_fewer_rows_and_all_of_its_folds(study):
     rows = study.asked.rows_on("weizmann")
-    assert "small" in rows
-    assert not {"few: small", "choice: small", "small, long"} & set(rows)
-    more = [told(row="small, long", fold=fold) for fold in range(5)]
-    kept = study.asked.runs_of(more, "small, long", data="egogestar")
-    assert [run["fold"] for run in kept] == [0, 1]
+    assert set(rows) < study.rows.ROWS.keys()
+    assert not any(name.startswith(("few: ", "choice: ")) for name in rows)
+    more = [told(row="ST-Adapter, positional", fold=fold) for fold in range(5)]
+    kept = study.asked.runs_of(more, "ST-Adapter, positional", data="egogestar")
+    assert [run["fold"] for run in kept] == [2, 3, 4]
+    assert study.asked.folds_of("ST-Adapter, positional", data="weizmann") == list(range(9))
 
 
 def test_the_side_network_sees_frames_in_order_and_leaves_the_image_model(study):

@@ -17,16 +17,16 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share
 
 import torch
-from asked import folds_of, rows_on, seeds_of
+from asked import Result, folds_of, rows_on, seeds_of
 from report import report, write_page
 from rows import ROWS
 from run import BUDGET, Job, run
@@ -37,14 +37,14 @@ BESIDE = HERE.parents[2] / "shared"
 SHARED = Path(os.environ.get("STILLMOTION_SHARED", BESIDE)) / "data"
 
 
-def results() -> list[dict[str, Any]]:
+def results() -> list[Result]:
     """What was measured so far."""
     if not RESULTS.exists():
         return []
     return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
 
 
-def job_of(result: dict[str, Any]) -> Job:
+def job_of(result: Result) -> Job:
     """What a result is of."""
     return Job(**{name: result[name] for name in Job.__dataclass_fields__})
 
@@ -56,18 +56,26 @@ def chosen_rate(row: str) -> float:
     """
     row = ROWS[row].rate_of or row
     low, middle, high = BUDGET["rates"][ROWS[row].rates]
-    score = {rate: score_of(row, rate) for rate in (middle, low, high)}
-    best = max(score, key=lambda rate: score[rate])
+    tried = {rate: searched(row, rate) for rate in (middle, low, high)}
+    score = measure(tried.values())
+    best = max(tried, key=lambda rate: score(tried[rate]))
     if best == middle:
         return best
     beyond = round(best * best / middle, 12)
-    return beyond if score_of(row, beyond) > score[best] else best
+    return beyond if score(searched(row, beyond)) > score(tried[best]) else best
 
 
-def score_of(row: str, rate: float) -> float:
-    """Of a search: on one fold, with one seed."""
+def searched(row: str, rate: float) -> Result:
+    """A run that chooses a rate: on one fold, with one seed."""
     fold, seed = BUDGET["rates"]["scored"], BUDGET["seeds"][0]
-    return done(Job("egogestar", row, fold, seed, rate, search=True))["top1"]
+    return done(Job("egogestar", row, fold, seed, rate, search=True))
+
+
+def measure(tried: Iterable[Result]) -> Callable[[Result], float]:
+    """What tells a row's rates apart: top-1 on their fold or, if that is a guess, in training."""
+    if any(result["top1"] >= BUDGET["rates"]["learnt"] for result in tried):
+        return lambda result: result["top1"]
+    return lambda result: result["train_top1"][-1]
 
 
 def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[int] | None) -> None:
@@ -78,7 +86,7 @@ def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[in
             done(Job(data, row, fold, seed, rate))
 
 
-def done(job: Job) -> dict[str, Any]:
+def done(job: Job) -> Result:
     """The result of a job, which is run if it has not been."""
     for result in results():
         if job_of(result) == job:
@@ -100,7 +108,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
+    parser.add_argument("--rows", nargs="+", metavar="ROW")
     parser.add_argument("--folds", nargs="+", type=int)
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--data", choices=BUDGET["data"], default="egogestar")
@@ -117,8 +125,10 @@ def main() -> None:
         return
     torch.set_num_threads(options.threads)
     share, shares = map(int, options.share.split("/"))
-    asked = set(rows_on(options.data))
-    rows = [row for row in options.rows if row in asked][share::shares]
+    asked = rows_on(options.data)
+    if stray := [row for row in options.rows or () if row not in asked]:
+        parser.error(f"{options.data} has no rows {stray}; it has {asked}")
+    rows = (options.rows or asked)[share::shares]
     study(rows, data=options.data, folds=options.folds, seeds=options.seeds)
 
 

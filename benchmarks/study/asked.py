@@ -10,13 +10,14 @@ Result = dict[str, Any]
 
 
 def rows_on(data: str) -> list[str]:
-    """The rows of a data set. Other budgets than the common one are for egogestar alone."""
-    return [name for name, row in ROWS.items() if data == "egogestar" or row.stage == "folds"]
+    """The rows of a data set: all, or those that the budget names for it."""
+    return BUDGET["data"][data].get("rows", list(ROWS))
 
 
 def folds_of(name: str, *, data: str) -> list[int]:
-    """On which folds a row is tested."""
-    return stage_of(name).get("folds", BUDGET["data"][data]["folds"])
+    """On which folds a row is tested: all, or on egogestar those of its stage."""
+    every = BUDGET["data"][data]["folds"]
+    return stage_of(name).get("folds", every) if data == "egogestar" else every
 
 
 def seeds_of(name: str) -> list[int]:

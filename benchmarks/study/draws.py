@@ -15,10 +15,9 @@ Draw = tuple[int, int]
 
 
 def draws(results: list[Result], *, stage: str) -> Table:
-    """The rows of a stage, best first, each beside the same draws of the first of them, `small`."""
+    """The rows of a stage, best first, each beside the same draws of the first of them."""
     names = [name for name, row in ROWS.items() if row.stage == stage]
-    small = by_draw(results, names[0])
-    lines = [line(name, by_draw(results, name), small) for name in names]
+    lines = [line(name, results, first=names[0]) for name in names]
     return sorted(
         (told for told in lines if told), key=lambda told: str(told["top-1"]), reverse=True
     )
@@ -29,21 +28,27 @@ def by_draw(results: list[Result], name: str) -> dict[Draw, Result]:
     return {(told["fold"], told["seed"]): told for told in results if told["row"] == name}
 
 
-def line(name: str, own: dict[Draw, Result], small: dict[Draw, Result]) -> dict[str, object]:
-    """One row on the draws that `small` had, too; nothing where there are none."""
-    both = sorted(own.keys() & small.keys())
+def line(name: str, results: list[Result], *, first: str) -> dict[str, object]:
+    """One row on the draws that the first had, too; nothing where there are none."""
+    own, other = by_draw(results, name), by_draw(results, first)
+    both = sorted(own.keys() & other.keys())
     if not both:
         return {}
-    differences = [own[draw]["top1"] - small[draw]["top1"] for draw in both]
+    differences = [own[draw]["top1"] - other[draw]["top1"] for draw in both]
     return {
-        "row": name.split(": ", maxsplit=1)[1],
+        "row": short(name),
         "top-1": words(mean_of([own[draw]["top1"] for draw in both]), "{:.3f}"),
-        "against small": words(mean_of(differences), "{:+.3f}"),
+        f"against {short(first)}": words(mean_of(differences), "{:+.3f}"),
         "trained": f"{own[both[0]]['trained_parameters']:,}",
         "kept, MB": f"{own[both[0]]['kept_bytes'] / 1e6:.1f}",
         "core seconds": f"{min(told['core_seconds'] for told in own.values()):.0f}",
         "draws": len(both),
     }
+
+
+def short(name: str) -> str:
+    """A row's name behind that of its stage."""
+    return name.split(": ", maxsplit=1)[1]
 
 
 def words(mean: Mean, form: str) -> str:

@@ -24,7 +24,7 @@ QUESTIONS = (
     Question("Does the static flow help serial adapters?",
              "small, serial without flow", "small, serial"),
     Question("Does the static flow help in the paper's form?",
-             "paper, without flow, TCN, long", "paper, static, TCN, long"),
+             "paper, without flow, TCN", "paper, static, TCN"),
     Question("Does the aligned flow help?", "small, without flow", "small, aligned"),
     Question("Does the aligned flow help in the side form?",
              "side, without flow", "side, aligned"),
@@ -57,8 +57,6 @@ QUESTIONS = (
     *(Question(f"{name}: does our read-out beside its own help?", name, f"{name}, positional")
       for name in RIVALS[:-1]),
     *(Question(f"{name} with its own read-out, or AM Flow?", name, "small") for name in RIVALS),
-    *(Question(f"Do three times the epochs help {name}?", name, f"{name}, long")
-      for name in ("small", *RIVALS, "Side4Video")),
     *(Question(f"{name} with our read-out, or AM Flow?", f"{name}, positional", "small")
       for name in RIVALS[:-1]),
 )  # fmt: skip

@@ -24,6 +24,8 @@ from stillmotion.methods import (
 SMALL = AMFlow.small()
 SIDE = replace(SMALL, placement="side")
 ENDS = (0, -1)
+LAST_SIX = (-6, -5, -4, -3, -2, -1)
+PAPER = replace(AMFlow.paper("tcn"), flow="static")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Row:
     """Which of the budget's rates are tried."""
     rate_of: str | None = None
     """The row whose chosen rate this one takes; None: it chooses its own."""
-    stage: Literal["folds", "long", "few", "choice"] = "folds"
+    stage: Literal["folds", "part", "long", "few", "choice"] = "folds"
     """Which of the budget's stages it is run in."""
     searched: Literal["inner", "slow"] = "inner"
     """The stage in which its rate is chosen."""
@@ -44,9 +46,9 @@ class Row:
     """Random clips of each training video whose features are computed once; 0: new ones always."""
 
 
-def own(method: Method, *, rates: str = "adapters") -> Row:
-    """A method with the read-out that its authors gave it."""
-    return Row(method, "own read-out", rates=rates, searched="slow")
+def own(method: Method, *, rates: str = "adapters", rate_of: str | None = None) -> Row:
+    """A method with the read-out that its authors gave it, which learns late."""
+    return Row(method, "own read-out", rates, rate_of, stage="long", searched="slow")
 
 
 # As their authors set them where motion decides (Something-Something), for a backbone of C = 192.
@@ -59,7 +61,6 @@ RIVALS: dict[str, Row] = {
     "LoRA": own(LoRA()),
     "full fine-tuning": own(FullFineTuning(), rates="whole model"),
 }
-FROZEN = own(LinearProbe())
 
 
 def probe(method: Method) -> Row:
@@ -69,17 +70,25 @@ def probe(method: Method) -> Row:
 
 def positional(row: Row) -> Row:
     """The same method, read as AM Flow `small` is, too."""
-    return Row(Positional(inner=row.method), "positional read-out")
+    return Row(Positional(inner=row.method), "positional read-out", stage="part")
 
 
-AMFLOW = {
-    "small": SMALL,
-    "small, without flow": replace(SMALL, flow="none"),
+def changed(method: AMFlow) -> Row:
+    """AM Flow `small` with a change, at its rate."""
+    return Row(method, "AM Flow", rate_of="small", stage="part")
+
+
+def paper(method: AMFlow, rate_of: str | None = None) -> Row:
+    """AM Flow without a grid, centring and losses of branches, which learns late."""
+    return Row(method, "AM Flow", rate_of=rate_of, stage="long", searched="slow")
+
+
+WITHOUT_FLOW = replace(SMALL, flow="none")
+# Where all else is as in `small`.
+CHANGES = {
     "small, aligned": replace(SMALL, flow="aligned"),
-    "side": SIDE,
-    "side, without flow": replace(SIDE, flow="none"),
-    "side, aligned": replace(SIDE, flow="aligned"),
     "small, serial": replace(SMALL, placement="serial"),
+    "small, serial without flow": replace(SMALL, placement="serial", flow="none"),
     "small, first and last block": replace(SMALL, flow_blocks=ENDS, adapter_blocks=ENDS),
     "small, all blocks": replace(SMALL, flow_blocks="all", adapter_blocks="all"),
     "small, transformer": replace(SMALL, tpm="transformer"),
@@ -87,43 +96,46 @@ AMFLOW = {
     "small, learned vote": replace(SMALL, vote="linear"),
     "small, averaged loss": replace(SMALL, loss="averaged"),
     "small, streaming": AMFlow.streaming(),
-    "small, serial without flow": replace(SMALL, placement="serial", flow="none"),
 }
-# Without a grid, centring and losses of branches, which learn late.
-PAPER = {
-    "paper, without flow, TCN": replace(AMFlow.paper("tcn"), flow="none"),
-    "paper, static, TCN": replace(AMFlow.paper("tcn"), flow="static"),
-    "paper, aligned, transformer": AMFlow.paper(),
+SIDES = {
+    "side, without flow": replace(SIDE, flow="none"),
+    "side, aligned": replace(SIDE, flow="aligned"),
 }
 CANDIDATES = {
-    "small": SMALL,
-    "without flow": AMFLOW["small, without flow"],
-    "flow over 1 and 2 frames": replace(SMALL, flow_steps=(1, 2)),
-    "flow over 1, 2 and 4 frames": replace(SMALL, flow_steps=(1, 2, 4)),
-    "log flow": replace(SMALL, flow_scale="log"),
-    "log flow over 1, 2 and 4 frames": replace(SMALL, flow_steps=(1, 2, 4), flow_scale="log"),
-    "aligned": AMFLOW["small, aligned"],
-    "aligned, a sixteenth as wide": replace(
-        SMALL, flow="aligned", align_ratio=1 / 16, align_hidden_ratio=1 / 8
-    ),
-    "aligned by a linear map": replace(SMALL, flow="aligned", align_ratio=1 / 16, align_layers=0),
-    "grid of 7 x 7 cells, 8 channels": replace(SMALL, grid_cells=7, grid_channels=8),
-    "grid of 2 x 2 cells": replace(SMALL, grid_cells=2),
-    "attention squeeze": replace(SMALL, tpm_tokens="attention"),
-    "mean squeeze": replace(SMALL, tpm_tokens="mean"),
-    "not centred": replace(SMALL, centre="none"),
-    "adapters half as wide": replace(SMALL, adapter_ratio=0.125),
-    "temporal units half as wide": replace(SMALL, tpm_ratio=0.25),
-    "last two blocks": replace(SMALL, flow_blocks=(-2, -1), adapter_blocks=(-2, -1)),
-    "every third block": replace(SMALL, flow_blocks=(2, 5, 8, 11), adapter_blocks=(2, 5, 8, 11)),
-    "branches' own loss": replace(SMALL, loss="branches"),
-    "averaged loss": AMFLOW["small, averaged loss"],
     "side": SIDE,
-    "side, without flow": AMFLOW["side, without flow"],
-    "side, flow over 1, 2 and 4 frames": replace(SIDE, flow_steps=(1, 2, 4)),
-    "side, adapters twice as wide": replace(SIDE, adapter_ratio=0.5),
+    "without flow": SIDES["side, without flow"],
+    "flow over 1 and 2 frames": replace(SIDE, flow_steps=(1, 2)),
+    "flow over 1, 2 and 4 frames": replace(SIDE, flow_steps=(1, 2, 4)),
+    "log flow": replace(SIDE, flow_scale="log"),
+    "log flow over 1, 2 and 4 frames": replace(SIDE, flow_steps=(1, 2, 4), flow_scale="log"),
+    "flow of the patches alone": replace(SIDE, flow_tokens="patches"),
+    "grid of 7 x 7 cells, 8 channels": replace(SIDE, grid_cells=7, grid_channels=8),
+    "grid of 2 x 2 cells": replace(SIDE, grid_cells=2),
+    "grid of 32 channels": replace(SIDE, grid_channels=32),
+    "attention squeeze": replace(SIDE, tpm_tokens="attention"),
+    "mean squeeze": replace(SIDE, tpm_tokens="mean"),
+    "not centred": replace(SIDE, centre="none"),
+    "adapters half as wide": replace(SIDE, adapter_ratio=0.125),
+    "adapters twice as wide": replace(SIDE, adapter_ratio=0.5),
+    "temporal units half as wide": replace(SIDE, tpm_ratio=0.25),
+    "three dilations": replace(SIDE, tpm_dilations=(1, 2, 4)),
+    "last two blocks": replace(SIDE, flow_blocks=(-2, -1), adapter_blocks=(-2, -1)),
+    "last six blocks": replace(SIDE, flow_blocks=LAST_SIX, adapter_blocks=LAST_SIX),
+    "every third block": replace(SIDE, flow_blocks=(2, 5, 8, 11), adapter_blocks=(2, 5, 8, 11)),
+    "branches' own loss": replace(SIDE, loss="branches"),
+    "averaged loss": replace(SIDE, loss="averaged"),
+    "more dropout": replace(SIDE, dropout=0.5),
 }
-"""AM Flow with one change each, where settings are chosen, at the rate of `small` or `side`."""
+"""The side form with one change each, on features that are computed once, at the rate of `side`."""
+
+ALIGNERS = {
+    "aligned": SIDES["side, aligned"],
+    "aligned, a sixteenth as wide": replace(
+        SIDE, flow="aligned", align_ratio=1 / 16, align_hidden_ratio=1 / 8
+    ),
+    "aligned by a linear map": replace(SIDE, flow="aligned", align_ratio=1 / 16, align_layers=0),
+}
+"""The same; what trains before the flow cannot be computed once."""
 
 STAGES = {
     "AIM, spatial": AIM(adaptation="spatial", scale=1.0),
@@ -134,56 +146,56 @@ STAGES = {
 # In the order in which they are run: what is asked first of all comes first.
 ROWS: dict[str, Row] = {
     "small": Row(SMALL, "AM Flow"),
-    "small, without flow": Row(AMFLOW["small, without flow"], "AM Flow"),
+    "small, without flow": Row(WITHOUT_FLOW, "AM Flow"),
+    "side": Row(SIDE, "AM Flow"),
     "side, computed once": Row(SIDE, "computed once", rate_of="side", cache_clips=8),
     "temporal probe, computed once": probe(TemporalProbe()),
     "temporal probe of a grid, computed once": probe(TemporalProbe(tokens="grid")),
-    **{name: Row(AMFLOW[name], "AM Flow") for name in list(AMFLOW)[2:6]},
-    "linear probe, positional": positional(FROZEN),
-    "linear probe, positional behind the last block": Row(
-        Positional(inner=FROZEN.method, blocks=1), "positional read-out"
-    ),
-    **RIVALS,
-    **{f"{name}, positional": positional(RIVALS[name]) for name in list(RIVALS)[:-1]},
-    "Side4Video": own(Side4Video()),
-    "temporal probe": own(TemporalProbe()),
-    "attentive probe": own(AttentiveProbe()),
-    "linear probe": FROZEN,
-    **{name: Row(AMFLOW[name], "AM Flow") for name in list(AMFLOW)[6:]},
-    **{name: Row(method, "AM Flow", searched="slow") for name, method in PAPER.items()},
-    **{name: own(method) for name, method in STAGES.items()},
+    "linear probe, computed once": probe(LinearProbe()),
+    "linear probe, positional": Row(Positional(inner=LinearProbe()), "positional read-out"),
 }
 ROWS |= {
-    f"choice: {name}": Row(
-        method, "choice", rate_of="side" if name.startswith("side") else "small", stage="choice"
-    )
+    f"choice: {name}": Row(method, "choice", rate_of="side", stage="choice", cache_clips=8)
     for name, method in CANDIDATES.items()
+}
+ROWS |= {
+    f"choice: {name}": Row(method, "choice", rate_of="side", stage="choice")
+    for name, method in ALIGNERS.items()
+}
+ROWS |= {
+    f"choice: {name}": Row(ROWS[name].method, "choice", rate_of=name, stage="choice")
+    for name in ("small", "small, without flow")
+}
+ROWS |= {
+    "linear probe, positional behind the last block": Row(
+        Positional(inner=LinearProbe(), blocks=1), "positional read-out", stage="part"
+    ),
+    **{f"{name}, positional": positional(RIVALS[name]) for name in list(RIVALS)[:-1]},
+    **{name: changed(method) for name, method in CHANGES.items()},
+    **{
+        name: Row(method, "AM Flow", rate_of="side", stage="part") for name, method in SIDES.items()
+    },
+    **RIVALS,
+    "Side4Video": own(Side4Video()),
+    "attentive probe": own(AttentiveProbe()),
+    "paper, static, TCN": paper(PAPER),
+    "paper, without flow, TCN": paper(replace(PAPER, flow="none"), "paper, static, TCN"),
+    "paper, aligned, transformer": paper(AMFlow.paper()),
+    **{name: own(method, rate_of="AIM") for name, method in STAGES.items()},
 }
 FEW = (
     "small",
     "small, without flow",
     "side",
+    "side, computed once",
     "linear probe, positional",
+    "temporal probe of a grid, computed once",
     "ST-Adapter, positional",
     "AIM, positional",
-    "ST-Adapter",
-    "temporal probe of a grid, computed once",
 )
 ROWS |= {
-    f"few: {name}": replace(ROWS[name], group="few", rate_of=name, stage="few") for name in FEW
-}
-LONG = (
-    "small",
-    "side, computed once",
-    "temporal probe, computed once",
-    *RIVALS,
-    "Side4Video",
-    "paper, without flow, TCN",
-    "paper, static, TCN",
-)
-ROWS |= {
-    f"{name}, long": replace(
-        ROWS[name], group="long", rate_of=ROWS[name].rate_of or name, stage="long"
+    f"few: {name}": replace(
+        ROWS[name], group="few", rate_of=ROWS[name].rate_of or name, stage="few"
     )
-    for name in LONG
+    for name in FEW
 }
