@@ -234,7 +234,7 @@ def refreshed(page: str, kind: str, told: Callable[[str], str]) -> str:
     def fresh(mark: re.Match[str]) -> str:
         return f"{mark['begin']}\n{told(mark['what'])}\n{mark['end']}"
 
-    marks = rf"(?P<begin><!-- {kind} ?(?P<what>[\w -]*) -->)\n.*?(?P<end><!-- end -->)"
+    marks = rf"(?P<begin><!-- {kind} ?(?P<what>[^<>\n]*?) -->)\n.*?(?P<end><!-- end -->)"
     return re.sub(marks, fresh, page, flags=re.DOTALL)
 
 

@@ -1,10 +1,11 @@
 """The study of docs/results.md: its rows are possible, its figures are those of its runs."""
 
+import csv
 import json
 import runpy
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ import torch
 from models import image_model, moving
 from stillmotion import adapt
 from stillmotion.methods import METHODS, AMFlow, LinearProbe
+from stillmotion.training.splits import read_splits
 
 STUDY = Path(__file__).parents[1] / "benchmarks" / "study"
 LINES = (STUDY / "results.jsonl").read_text(encoding="utf-8").splitlines()
@@ -31,6 +33,7 @@ class Study:
     questions: ModuleType
     report: ModuleType
     draws: ModuleType
+    guidance: ModuleType
     asked: ModuleType
     side4video: ModuleType
 
@@ -41,7 +44,7 @@ def study():
     methods, modules = dict(METHODS), set(sys.modules)
     sys.path.insert(0, str(STUDY))
     main = runpy.run_path(str(STUDY / "__main__.py"))
-    names = ("rows", "run", "tables", "questions", "report", "draws", "side4video", "asked")
+    names = [field.name for field in fields(Study) if field.name != "main"]
     yield Study(main, **{name: sys.modules[name] for name in names})
     sys.path.remove(str(STUDY))
     for name in ("positional", *names):
@@ -54,7 +57,7 @@ def study():
     assert {"rows", "run", "tables"}.isdisjoint(set(sys.modules) - modules)
 
 
-def told(row="small", fold=0, **changes):
+def told(row="parallel", fold=0, **changes):
     """A line of the results, of three videos of which two are right."""
     answers = {"a": True, "b": True, "c": False}
     return {
@@ -157,7 +160,7 @@ def test_the_best_rate_is_chosen_and_beyond_an_end_one_more_is_tried(
         return {"top1": scores[job.rate]}
 
     monkeypatch.setitem(choose.__globals__, "done", done)
-    assert choose("small") == best
+    assert choose("parallel") == best
     assert sorted(tried) == sorted(scores)
 
 
@@ -188,7 +191,7 @@ def test_folds_are_pooled_by_their_videos(study):
     runs = [told(fold=0), told(fold=1, n=1, top1=0.0)]
     assert study.tables.pooled(runs, "top1") == (pytest.approx(0.5), 4)
     assert study.tables.methods(runs, data="egogestar") == []  # three folds are missing
-    assert "small (2 of 5)" in study.tables.unfinished(runs, data="egogestar")
+    assert "parallel (2 of 5)" in study.tables.unfinished(runs, data="egogestar")
     runs += [told(fold=fold, n=1, top1=1.0) for fold in (2, 3, 4)]
     (row,) = study.tables.methods(runs, data="egogestar")
     assert row["top-1"].startswith("0.714")
@@ -224,31 +227,63 @@ def test_a_search_never_reads_the_fold_that_it_must_not_see(study, tmp_path):
     (shared / "egogestar").mkdir(parents=True)
     rows = "".join(f"{fold}.mp4,x,{fold}\n" for fold in range(5))
     (shared / "egogestar" / "index.csv").write_text("path,label,fold\n" + rows)
-    job = study.run.Job("egogestar", "small", 1, 0, 0.002, search=True)
+    job = study.run.Job("egogestar", "parallel", 1, 0, 0.002, search=True)
     listed = study.run.list_of(job, shared=shared, folder=tmp_path).read_text().splitlines()
     assert [line.rsplit(",", 1)[1] for line in listed[1:]] == ["1", "2", "3", "4"]
 
 
+def test_the_folds_share_no_scene(study, shared, tmp_path):
+    """Five test sets that together are all videos, and nothing leaks into training."""
+    if not (shared / "data" / "egogestar").is_dir():
+        pytest.skip(f"no EgoGestAR in {shared}")
+    with (shared / "data" / "egogestar" / "index.csv").open(encoding="utf-8") as file:
+        scene_of = {row["path"]: row["scene_auto"] for row in csv.DictReader(file)}
+    tested = []
+    for fold in range(5):
+        job = study.run.Job("egogestar", "parallel", fold, 0, 0.002)
+        splits = read_splits(study.run.recipe_of(job, shared=shared / "data", out=tmp_path / "run"))
+        scenes = [
+            {scene_of[f"videos/{Path(sample.path).name}"] for sample in part.samples}
+            for part in (splits.train, splits.test)
+        ]
+        assert set.isdisjoint(*scenes)
+        tested += [sample.path for sample in splits.test.samples]
+    assert len(tested) == len(set(tested)) == 217
+
+
 def test_few_videos_are_drawn_anew_by_each_seed(study, tmp_path):
-    jobs = [study.run.Job("egogestar", "few: small", 2, seed, 0.002) for seed in (0, 1)]
+    jobs = [study.run.Job("egogestar", "few: parallel", 2, seed, 0.002) for seed in (0, 1)]
     recipes = [study.run.recipe_of(job, shared=tmp_path, out=tmp_path / "run") for job in jobs]
     assert [(recipe.videos.shots, recipe.videos.episode) for recipe in recipes] == [(2, 0), (2, 1)]
-    whole = study.run.Job("egogestar", "small", 2, 1, 0.002)
+    whole = study.run.Job("egogestar", "parallel", 2, 1, 0.002)
     assert study.run.recipe_of(whole, shared=tmp_path, out=tmp_path / "run").videos.shots == 0
 
 
 def test_draws_are_compared_one_by_one(study):
     lines = [
-        told(row="few: small", fold=2, seed=0, top1=0.5),
-        told(row="few: small", fold=2, seed=1, top1=0.7),
+        told(row="few: parallel", fold=2, seed=0, top1=0.5),
+        told(row="few: parallel", fold=2, seed=1, top1=0.7),
         told(row="few: side", fold=2, seed=0, top1=0.6),
         told(row="few: side", fold=2, seed=1, top1=0.8),
         told(row="few: side", fold=3, seed=1, top1=0.0),
     ]
-    side, small = study.draws.draws(lines, stage="few")
-    assert (side["row"], small["row"]) == ("side", "small")
-    assert side["against small"] == "+0.100 (+0.100 to +0.100)"
-    assert side["draws"] == small["draws"] == 2
+    side, parallel = study.draws.draws(lines, stage="few")
+    assert (side["row"], parallel["row"]) == ("side", "parallel")
+    assert side["against parallel"] == "+0.100 (+0.100 to +0.100)"
+    assert side["draws"] == parallel["draws"] == 2
+    (told_of,) = study.draws.few_questions(lines)
+    assert (told_of["from"], told_of["to"]) == ("parallel: 0.600", "side: 0.700")
+    assert told_of["difference"] == side["against parallel"]
+
+
+def test_advice_rests_on_rows_where_nothing_was_chosen(study):
+    lines = [told(fold=0, top1=0.0), told(fold=2), told(fold=3)]
+    lines += [told(row="few: side", fold=2, seed=seed, top1=seed / 2) for seed in (0, 1, 2)]
+    table = study.guidance.backed(lines, "egogestar: parallel; few: side; AIM")
+    assert [row["top-1"].split()[0] for row in table] == ["0.667", "0.500", "not"]
+    assert [row.get("of") for row in table] == ["2 folds", "3 draws", None]
+    with pytest.raises(SystemExit, match="'parallell'"):
+        study.guidance.backed(lines, "egogestar: parallell")
 
 
 def test_the_other_data_set_has_fewer_rows_and_all_of_its_folds(study):
@@ -284,6 +319,8 @@ def test_the_results_are_runs_of_the_study_each_once(study):
         assert line["top1"] == pytest.approx(sum(line["answers"].values()) / line["n"])
 
 
-def test_the_page_shows_the_results(study):
-    page = study.report.PAGE.read_text(encoding="utf-8")
-    assert study.report.with_tables(page, RESULTS) == page, "run: python benchmarks/study --write"
+def test_the_pages_show_the_results(study):
+    for path in study.report.PAGES:
+        page = path.read_text(encoding="utf-8")
+        fresh = study.report.with_tables(page, RESULTS)
+        assert fresh == page, "run: python benchmarks/study --write"

@@ -1,11 +1,11 @@
 """The study: what each method really reaches on real videos.
 
     python benchmarks/study                          all that budget.yaml asks for
-    python benchmarks/study --rows small "small, without flow" --folds 0 1
-    python benchmarks/study --data weizmann --rows small side "temporal probe"
+    python benchmarks/study --rows parallel "parallel, without flow" --folds 0 1
+    python benchmarks/study --data weizmann --rows parallel "side, computed once"
     python benchmarks/study --share 0/2              every other row, for a process beside this one
     python benchmarks/study --table                  what was measured so far
-    python benchmarks/study --write                  the same, into docs/results.md
+    python benchmarks/study --write                  the same, into docs/results.md and choosing.md
 
 Each row first chooses its rate, on one fold, then runs on every fold with it. Videos and weights
 are read from the folder that STILLMOTION_SHARED names (default: `shared` beside the checkout). Each
@@ -27,7 +27,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share
 
 import torch
 from asked import Result, folds_of, rows_on, seeds_of
-from report import report, write_page
+from report import report, write_pages
 from rows import ROWS
 from run import BUDGET, Job, run
 
@@ -115,13 +115,13 @@ def main() -> None:
     parser.add_argument("--share", default="0/1", help="this process's part of the rows: i/n")
     parser.add_argument("--threads", type=int, default=1, help="of torch, in this process")
     parser.add_argument("--table", action="store_true", help="print what was measured so far")
-    parser.add_argument("--write", action="store_true", help="bring it into docs/results.md")
+    parser.add_argument("--write", action="store_true", help="bring it into the two pages")
     options = parser.parse_args()
     if options.table:
         print(report(results(), options.data))
         return
     if options.write:
-        write_page(results())
+        write_pages(results())
         return
     torch.set_num_threads(options.threads)
     share, shares = map(int, options.share.split("/"))

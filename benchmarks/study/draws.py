@@ -4,7 +4,10 @@ Runs on the same draw share their luck, and videos that were tested after one dr
 independent: intervals are Student's, over draws.
 """
 
+from statistics import fmean
+
 from asked import Result
+from questions import FEW_QUESTIONS, Question
 from rows import ROWS
 from tables import Table
 
@@ -30,20 +33,52 @@ def by_draw(results: list[Result], name: str) -> dict[Draw, Result]:
 
 def line(name: str, results: list[Result], *, first: str) -> dict[str, object]:
     """One row on the draws that the first had, too; nothing where there are none."""
-    own, other = by_draw(results, name), by_draw(results, first)
-    both = sorted(own.keys() & other.keys())
-    if not both:
+    other, own = both(results, first, name)
+    if not own:
         return {}
-    differences = [own[draw]["top1"] - other[draw]["top1"] for draw in both]
+    told = own[0]
     return {
         "row": short(name),
-        "top-1": words(mean_of([own[draw]["top1"] for draw in both]), "{:.3f}"),
-        f"against {short(first)}": words(mean_of(differences), "{:+.3f}"),
-        "trained": f"{own[both[0]]['trained_parameters']:,}",
-        "kept, MB": f"{own[both[0]]['kept_bytes'] / 1e6:.1f}",
-        "core seconds": f"{min(told['core_seconds'] for told in own.values()):.0f}",
-        "draws": len(both),
+        "top-1": words(mean_of([run["top1"] for run in own]), "{:.3f}"),
+        f"against {short(first)}": difference(other, own),
+        "trained": f"{told['trained_parameters']:,}",
+        "kept, MB": f"{told['kept_bytes'] / 1e6:.1f}",
+        "core seconds": f"{min(run['core_seconds'] for run in own):.0f}",
+        "draws": len(own),
     }
+
+
+def few_questions(results: list[Result]) -> Table:
+    """Every question of rows with few videos of which something is known."""
+    return [told for asked in FEW_QUESTIONS if (told := answer(asked, results))]
+
+
+def answer(question: Question, results: list[Result]) -> dict[str, object]:
+    """The difference on the draws that both rows have; nothing where there are none."""
+    first, second = both(results, question.first, question.second)
+    if not first:
+        return {}
+    before, after = (fmean(run["top1"] for run in runs) for runs in (first, second))
+    return {
+        "question": question.asked,
+        "from": f"{short(question.first)}: {before:.3f}",
+        "to": f"{short(question.second)}: {after:.3f}",
+        "difference": difference(first, second),
+        "draws": len(first),
+    }
+
+
+def both(results: list[Result], *names: str) -> list[list[Result]]:
+    """Each row's runs on the draws that all have, in one order."""
+    runs = [by_draw(results, name) for name in names]
+    draws = sorted(set.intersection(*(set(of) for of in runs)))
+    return [[of[draw] for draw in draws] for of in runs]
+
+
+def difference(first: list[Result], second: list[Result]) -> str:
+    """Second less first, draw by draw."""
+    pairs = zip(first, second, strict=True)
+    return words(mean_of([b["top1"] - a["top1"] for a, b in pairs]), "{:+.3f}")
 
 
 def short(name: str) -> str:

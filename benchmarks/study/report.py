@@ -1,4 +1,4 @@
-"""The study's tables and curves in docs/results.md, between marks `<!-- study NAME -->`."""
+"""The study's tables and curves in its two pages, between marks `<!-- study NAME -->`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import tables
 from asked import Result
-from draws import draws
+from draws import draws, few_questions
+from guidance import backed
 from matplotlib.ticker import MaxNLocator
 from rows import ROWS
 from tables import Table
@@ -14,9 +15,10 @@ from tables import Table
 from harness import markdown, refreshed
 from stillmotion.visualise.theme import LIGHT
 
-PAGE = Path(__file__).parents[2] / "docs" / "results.md"
-PICTURE = PAGE.with_name("study.png")
-CURVES = ("small", "side", "linear probe, positional", "ST-Adapter", "AIM", "full fine-tuning")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = (DOCS / "results.md", DOCS / "choosing.md")
+PICTURE = DOCS / "study.png"
+CURVES = ("parallel", "side", "linear probe, positional", "ST-Adapter", "AIM", "full fine-tuning")
 """Whose training is drawn."""
 
 PARTS: dict[str, Callable[[list[Result]], Table]] = {
@@ -26,6 +28,7 @@ PARTS: dict[str, Callable[[list[Result]], Table]] = {
     "questions": partial(tables.questions, data="egogestar"),
     "weizmann-questions": partial(tables.questions, data="weizmann"),
     "few": partial(draws, stage="few"),
+    "few-questions": few_questions,
     "candidates": partial(draws, stage="choice"),
     "rates": tables.rates,
 }
@@ -35,13 +38,13 @@ def written(results: list[Result], part: str) -> str:
     """One table, or that there is nothing yet."""
     if part.endswith("-unfinished"):
         return tables.unfinished(results, data=part.removesuffix("-unfinished"))
-    table = PARTS[part](results)
+    table = backed(results, part) if ": " in part else PARTS[part](results)
     return markdown(table) if table else "Not measured yet."
 
 
 def report(results: list[Result], data: str) -> str:
     """What is known of one data set."""
-    parts = ("few", "candidates", "rates") if data == "egogestar" else ()
+    parts = ("few", "few-questions", "candidates", "rates") if data == "egogestar" else ()
     names = (data, "questions" if data == "egogestar" else f"{data}-questions", *parts)
     return "\n\n".join(written(results, name) for name in names)
 
@@ -51,10 +54,10 @@ def with_tables(page: str, results: list[Result]) -> str:
     return refreshed(page, "study", partial(written, results))
 
 
-def write_page(results: list[Result]) -> None:
+def write_pages(results: list[Result]) -> None:
     """Fresh tables and a fresh picture."""
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(with_tables(page, results), encoding="utf-8")
+    for path in PAGES:
+        path.write_text(with_tables(path.read_text(encoding="utf-8"), results), encoding="utf-8")
     PICTURE.write_bytes(picture(results))
 
 

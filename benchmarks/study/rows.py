@@ -21,8 +21,8 @@ from stillmotion.methods import (
     ZeroI2V,
 )
 
-SMALL = AMFlow.small()
-SIDE = replace(SMALL, placement="side")
+PARALLEL = replace(AMFlow.small(), placement="parallel")
+SIDE = replace(AMFlow.small(), placement="side")
 ENDS = (0, -1)
 LAST_SIX = (-6, -5, -4, -3, -2, -1)
 PAPER = replace(AMFlow.paper("tcn"), flow="static")
@@ -73,33 +73,32 @@ def positional(row: Row) -> Row:
     return Row(Positional(inner=row.method), "positional read-out", stage="part")
 
 
-def changed(method: AMFlow) -> Row:
-    """AM Flow `small` with a change, at its rate."""
-    return Row(method, "AM Flow", rate_of="small", stage="part")
-
-
 def paper(method: AMFlow, rate_of: str | None = None) -> Row:
     """AM Flow without a grid, centring and losses of branches, which learns late."""
     return Row(method, "AM Flow", rate_of=rate_of, stage="long", searched="slow")
 
 
-WITHOUT_FLOW = replace(SMALL, flow="none")
-# Where all else is as in `small`.
-CHANGES = {
-    "small, aligned": replace(SMALL, flow="aligned"),
-    "small, serial": replace(SMALL, placement="serial"),
-    "small, serial without flow": replace(SMALL, placement="serial", flow="none"),
-    "small, first and last block": replace(SMALL, flow_blocks=ENDS, adapter_blocks=ENDS),
-    "small, all blocks": replace(SMALL, flow_blocks="all", adapter_blocks="all"),
-    "small, transformer": replace(SMALL, tpm="transformer"),
-    "small, LSTM": replace(SMALL, tpm="lstm", tpm_hidden_ratio=0.5),
-    "small, learned vote": replace(SMALL, vote="linear"),
-    "small, averaged loss": replace(SMALL, loss="averaged"),
-    "small, streaming": AMFlow.streaming(),
+# AM Flow `small` by its placement, with one change each.
+INJECTED = {
+    "parallel, aligned": replace(PARALLEL, flow="aligned"),
+    "serial": replace(PARALLEL, placement="serial"),
+    "serial, without flow": replace(PARALLEL, placement="serial", flow="none"),
+    "parallel, first and last block": replace(PARALLEL, flow_blocks=ENDS, adapter_blocks=ENDS),
+    "parallel, all blocks": replace(PARALLEL, flow_blocks="all", adapter_blocks="all"),
 }
 SIDES = {
     "side, without flow": replace(SIDE, flow="none"),
+    "side, transformer": replace(SIDE, tpm="transformer"),
+    "side, LSTM": replace(SIDE, tpm="lstm", tpm_hidden_ratio=0.5),
+    "side, learned vote": replace(SIDE, vote="linear"),
+    "side, averaged loss": replace(SIDE, loss="averaged"),
+    "side, first and last block": replace(SIDE, flow_blocks=ENDS, adapter_blocks=ENDS),
+    "side, all blocks": replace(SIDE, flow_blocks="all", adapter_blocks="all"),
+}
+# What trains before the flow, or reads the last frame alone, cannot be computed once.
+SIDES_ANEW = {
     "side, aligned": replace(SIDE, flow="aligned"),
+    "side, streaming": replace(AMFlow.streaming(), placement="side"),
 }
 CANDIDATES = {
     "side": SIDE,
@@ -129,7 +128,7 @@ CANDIDATES = {
 """The side form with one change each, on features that are computed once, at the rate of `side`."""
 
 ALIGNERS = {
-    "aligned": SIDES["side, aligned"],
+    "aligned": SIDES_ANEW["side, aligned"],
     "aligned, a sixteenth as wide": replace(
         SIDE, flow="aligned", align_ratio=1 / 16, align_hidden_ratio=1 / 8
     ),
@@ -145,8 +144,8 @@ STAGES = {
 
 # In the order in which they are run: what is asked first of all comes first.
 ROWS: dict[str, Row] = {
-    "small": Row(SMALL, "AM Flow"),
-    "small, without flow": Row(WITHOUT_FLOW, "AM Flow"),
+    "parallel": Row(PARALLEL, "AM Flow"),
+    "parallel, without flow": Row(replace(PARALLEL, flow="none"), "AM Flow"),
     "side": Row(SIDE, "AM Flow"),
     "side, computed once": Row(SIDE, "computed once", rate_of="side", cache_clips=8),
     "temporal probe, computed once": probe(TemporalProbe()),
@@ -164,16 +163,17 @@ ROWS |= {
 }
 ROWS |= {
     f"choice: {name}": Row(ROWS[name].method, "choice", rate_of=name, stage="choice")
-    for name in ("small", "small, without flow")
+    for name in ("parallel", "parallel, without flow")
 }
+ROWS["choice: at the rate of parallel adapters"] = replace(ROWS["choice: side"], rate_of="parallel")
 ROWS |= {
     "linear probe, positional behind the last block": Row(
         Positional(inner=LinearProbe(), blocks=1), "positional read-out", stage="part"
     ),
     **{f"{name}, positional": positional(RIVALS[name]) for name in list(RIVALS)[:-1]},
-    **{name: changed(method) for name, method in CHANGES.items()},
     **{
-        name: Row(method, "AM Flow", rate_of="side", stage="part") for name, method in SIDES.items()
+        name: Row(method, "AM Flow", rate_of="parallel", stage="part")
+        for name, method in INJECTED.items()
     },
     **RIVALS,
     "Side4Video": own(Side4Video()),
@@ -184,8 +184,8 @@ ROWS |= {
     **{name: own(method, rate_of="AIM") for name, method in STAGES.items()},
 }
 FEW = (
-    "small",
-    "small, without flow",
+    "parallel",
+    "parallel, without flow",
     "side",
     "side, computed once",
     "linear probe, positional",
@@ -198,4 +198,12 @@ ROWS |= {
         ROWS[name], group="few", rate_of=ROWS[name].rate_of or name, stage="few"
     )
     for name in FEW
+}
+ROWS |= {
+    f"few: {name}": Row(method, "few", rate_of="side", stage="few", cache_clips=8)
+    for name, method in SIDES.items()
+}
+ROWS |= {
+    f"few: {name}": Row(method, "few", rate_of="side", stage="few")
+    for name, method in SIDES_ANEW.items()
 }

@@ -11,7 +11,7 @@ from stillmotion.metrics import interval
 
 Table = list[dict[str, object]]
 LOOKED_AT = (0, 1)
-"""Folds of egogestar on which `small` and the optimiser were found, and rates are chosen."""
+"""Folds of egogestar on which the preset and the optimiser were found, and rates are chosen."""
 
 
 def methods(results: list[Result], *, data: str) -> Table:
