@@ -39,9 +39,6 @@ QUESTIONS = (
              "linear probe, positional", "side"),
     Question("Is it enough to read behind the last block?",
              "linear probe, positional", "linear probe, positional behind the last block"),
-    Question("What does AIM's temporal stage add?", "AIM, spatial", "AIM, spatial and temporal"),
-    Question("What does AIM's joint stage add?",
-             "AIM, spatial and temporal", "AIM, all three stages"),
     *(Question(f"{name}: does our read-out beside its own help?", name, f"{name}, positional")
       for name in RIVALS[:-1]),
     *(Question(f"{name} with its own read-out, or AM Flow?", name, "side")
@@ -77,6 +74,10 @@ FEW_QUESTIONS = (
     Question("ST-Adapter with our read-out, or AM Flow?",
              "few: ST-Adapter, positional", "few: side"),
     Question("AIM with our read-out, or AM Flow?", "few: AIM, positional", "few: side"),
+    Question("What does AIM's temporal stage add?",
+             "few: AIM, spatial, positional", "few: AIM, spatial and temporal, positional"),
+    Question("What does AIM's joint stage add?", "few: AIM, spatial and temporal, positional",
+             "few: AIM, all three stages, positional"),
 )  # fmt: skip
 
 
