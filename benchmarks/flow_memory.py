@@ -1,6 +1,6 @@
 """What attention-map flow adds to the memory of a training step, and how that grows with tokens.
 
-    python benchmarks/flow_memory.py                   AM Flow `small` on ViT-S
+    python benchmarks/flow_memory.py                   AM Flow, parallel, on ViT-S
     python benchmarks/flow_memory.py --device cuda     the same in bfloat16, with Triton's kernels
 
 MB are the most that tensors take at once in a forward and backward, for each of two frames; what
@@ -18,8 +18,7 @@ from unittest.mock import patch
 import torch
 from torch.nn.functional import cross_entropy
 
-from harness import Target, arguments, peak_bytes, report
-from stillmotion.methods import AMFlow
+from harness import PARALLEL, Target, arguments, peak_bytes, report
 from stillmotion.model import adapt
 from stillmotion.nn import reference
 
@@ -38,7 +37,7 @@ TINY = {10: ("vit_small_patch16_224", 48), 17: ("vit_small_patch16_224", 64)}
 def step_bytes(tokens: int, flow: str, *, plain: bool, device: str) -> int:
     """The most that tensors take in a training step of one clip of two frames."""
     backbone, image_size = (IMAGES | TINY)[tokens]
-    method = replace(AMFlow.small(), flow=flow)
+    method = replace(PARALLEL, flow=flow)
     sizes = {"num_frames": 2, "num_classes": 10, "image_size": image_size}
     model = adapt(backbone, method, weights="none", **sizes).to(device).train()
     clip = torch.rand(1, 2, 3, image_size, image_size, device=device)

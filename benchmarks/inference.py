@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 import stillmotion
-from harness import Target, arguments, peak_bytes, ratio, report, take_turns
+from harness import PARALLEL, Target, arguments, peak_bytes, ratio, report, take_turns
 from stillmotion.chunking import Chunked
 from stillmotion.errors import QuantisingError
 from stillmotion.int8 import Int8Classifier
@@ -87,7 +87,7 @@ def many_views(setting: Setting) -> list[dict[str, object]]:
     name = "vit_small_patch16_224" if setting.device == "cpu" else "vit_base_patch16_224"
     model = stillmotion.adapt(
         setting.image_model(name),
-        stillmotion.AMFlow.small(),
+        PARALLEL,
         num_classes=CLASSES,
         num_frames=FRAMES,
     ).eval()

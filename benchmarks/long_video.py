@@ -26,6 +26,7 @@ FPS, HEIGHT, WIDTH = 25, 120, 160
 
 FOLLOW = """
 import json, re, sys, time
+from dataclasses import replace
 from pathlib import Path
 import torch
 import stillmotion
@@ -38,7 +39,8 @@ def taken(which):
 
 path, backbone, device, threads = sys.argv[1:]
 torch.set_num_threads(int(threads))
-model = stillmotion.adapt(backbone, stillmotion.AMFlow.small(), num_classes=12, num_frames=8)
+method = replace(stillmotion.AMFlow.small(), placement="parallel")
+model = stillmotion.adapt(backbone, method, num_classes=12, num_frames=8)
 follow(model, path + ".short.mp4", window=2.0, device=device)
 held, before = taken("VmRSS"), taken("VmHWM")
 with open_video(path) as video:

@@ -3,10 +3,10 @@
     python benchmarks/scaling.py                   ViT-S/16, one quantity changed at a time
     python benchmarks/scaling.py --device cuda
 
-A step is forward, loss, backward and AdamW on one clip (eight on a GPU), of AM Flow `small` and of
-AIM; MB is what tensors take at once beyond the model itself, GMAC the billions of multiply-adds of
-one clip's forward. Beside them stands the image model alone, frame by frame, forward only: no
-method can be cheaper. `python benchmarks/page.py` draws the curves.
+A step is forward, loss, backward and AdamW on one clip (eight on a GPU), of AM Flow with parallel
+adapters and of AIM; MB is what tensors take at once beyond the model itself, GMAC the billions of
+multiply-adds of one clip's forward. Beside them stands the image model alone, frame by frame,
+forward only: no method can be cheaper. `python benchmarks/page.py` draws the curves.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +19,12 @@ from timm import create_model
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from harness import arguments, peak_bytes, report, take_turns
+from harness import PARALLEL, arguments, peak_bytes, report, take_turns
 from stillmotion.accounting import measure, without_weights
-from stillmotion.methods import AIM, AMFlow, Method
+from stillmotion.methods import AIM, Method
 from stillmotion.model import adapt
 
-METHODS: dict[str, Method] = {"AM Flow": AMFlow.small(), "AIM": AIM()}
+METHODS: dict[str, Method] = {"AM Flow": PARALLEL, "AIM": AIM()}
 ALONE = "image model"
 WIDTHS = {192: "tiny", 384: "small", 768: "base", 1024: "large"}
 """timm's names of plain vision transformers, by their width C."""

@@ -19,14 +19,14 @@ import torch
 from safetensors.torch import save_file
 
 import stillmotion
-from harness import Target, arguments, ratio, report, take_turns
+from harness import PARALLEL, Target, arguments, ratio, report, take_turns
 
 FRAMES, CLASSES = 8, 400
 NAME, TINY = "vit_base_patch16_224", "test_vit"
 METHODS = (
     stillmotion.LoRA(),
     stillmotion.AdaptFormer(),
-    stillmotion.AMFlow.small(),
+    PARALLEL,
     stillmotion.LinearProbe(),
     stillmotion.STAdapter(),
     stillmotion.AIM(),
@@ -116,7 +116,8 @@ def main(given: Sequence[str] | None = None) -> None:
         rows = memory(paths, (2,) if told.quick else (1, 2, 4, 8), told.device)
         switch = switching(paths, device=told.device, rounds=1 if told.quick else told.rounds)
     notes = [
-        f"In this order: {', '.join(method.name for method in METHODS)}; AM Flow is `small`. What "
+        f"In this order: {', '.join(method.name for method in METHODS)}; AM Flow has parallel "
+        "adapters. What "
         "is resident is more than the tensors: while one model is loaded, its own copy of the "
         "image model exists for a moment, and the system takes memory back in its own time."
     ]

@@ -114,9 +114,9 @@ def targets(
         lowest = min(of_image_model[at_best(name, seconds)] for name in counted)
         if work.compiled:
             over_authors = ratio(seconds, ours, theirs)
-    small = ratio(seconds, "amflow.small", "adaptformer")
+    parallel = ratio(seconds, "amflow.parallel", "adaptformer")
     return [
-        Target("AM Flow small's step over AdaptFormer's", 1.35, small),
+        Target("AM Flow's step, parallel, over AdaptFormer's", 1.35, parallel),
         Target("AIM's step over that of its authors' block", 1.0, ratio(seconds, "aim", AUTHORS)),
         Target("GPU: AIM's step over its authors' block's, both compiled", 1 / 1.3, over_authors),
         Target("GPU: AIM's peak memory over its authors' block's", 0.8, memory_of_aim),

@@ -19,7 +19,7 @@ from stillmotion.methods.amflow.branch import TemporalBranch
 from stillmotion.methods.amflow.build import block_numbers
 from stillmotion.methods.amflow.flow import StaticFlow
 
-EVERYWHERE = {"flow_blocks": "all", "adapter_blocks": "all"}
+EVERYWHERE = {"flow_blocks": "all", "adapter_blocks": "all", "placement": "parallel"}
 SMALL = replace(AMFlow.small(), **EVERYWHERE)
 STREAMING = replace(AMFlow.streaming(), **EVERYWHERE)
 FLOWS = ["static", "aligned"]

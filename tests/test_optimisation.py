@@ -23,7 +23,9 @@ from stillmotion.training.optimisation import (
     warm_cosine,
 )
 
-METHOD = replace(VARIANTS["amflow.small"], adapter_blocks=(-2, -1), flow_blocks=(-1,))
+METHOD = replace(
+    VARIANTS["amflow.small"], placement="parallel", adapter_blocks=(-2, -1), flow_blocks=(-1,)
+)
 
 
 @given(

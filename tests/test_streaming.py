@@ -16,7 +16,12 @@ from stillmotion.methods import AMFlow
 from stillmotion.nn.temporal import TemporalTransformer
 from stillmotion.streaming import SlidingWindow, Stream
 
-SMALL = replace(AMFlow.small(streaming=True), flow_blocks=(-2, -1), adapter_blocks=(-3, -2, -1))
+SMALL = replace(
+    AMFlow.streaming(),
+    placement="parallel",
+    flow_blocks=(-2, -1),
+    adapter_blocks=(-3, -2, -1),
+)
 TPMS = {"tcn": {}, "lstm": {}, "transformer": {"tpm_layers": 2}}
 READERS = ("all", "mean", "cls", "grid", "attention")
 CAUSAL = [name for name, method in VARIANTS.items() if method.is_causal]
@@ -56,6 +61,7 @@ def test_every_prefix_of_every_kind_of_causal_amflow(tpm, tokens, flow):
         {"image_branch": "frozen"},
         {"image_branch": "frozen", "image_readout": "mean"},
         {"placement": "serial", "adapter_norm": "own"},
+        {"placement": "side", "adapter_blocks": (-2, -1)},
         {"flow_tokens": "patches"},
         {"flow_tokens": "patches", "flow": "aligned"},
         {"vote": "frozen_linear"},

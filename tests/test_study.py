@@ -116,7 +116,7 @@ def test_the_read_out_beside_a_method_leaves_its_tokens_and_says_more(study):
 
 
 def test_each_method_keeps_its_own_classifier_beside_the_read_out(study):
-    for name in study.questions.RIVALS[:-1]:
+    for name in study.rows.READ_TOO:
         row = study.rows.ROWS[f"{name}, positional"]
         model = adapt(image_model(depth=12), row.method, num_classes=3, num_frames=8)
         own = adapt(image_model(depth=12), row.method.inner, num_classes=3, num_frames=8)
@@ -133,10 +133,9 @@ def test_every_row_has_a_rate_to_choose_or_to_take(study):
         assert len(budget["rates"][row.rates]) == 3, name
         if row.rate_of is not None:
             assert rows[row.rate_of].rate_of is None, name
-    known = {
-        row for question in study.questions.QUESTIONS for row in (question.first, question.second)
-    }
-    assert known <= rows.keys()
+    questions = (*study.questions.QUESTIONS, *study.questions.FEW_QUESTIONS)
+    known = {row for question in questions for row in (question.first, question.second)}
+    assert known | set(study.report.CURVES) <= rows.keys()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +156,7 @@ def test_the_best_rate_is_chosen_and_beyond_an_end_one_more_is_tried(
 
     def done(job):
         tried.append(job.rate)
-        return {"top1": scores[job.rate]}
+        return {"top1": scores[job.rate], "train_top1": [1.0]}
 
     monkeypatch.setitem(choose.__globals__, "done", done)
     assert choose("parallel") == best
@@ -200,9 +199,9 @@ def test_folds_are_pooled_by_their_videos(study):
 
 def test_computing_is_counted_until_the_model_has_learned(study):
     runs = [told(), told(preparing_seconds=3.0)]
-    assert study.tables.seconds_to(runs, 0.9) == f"{21 / 2:.0f} (20)"
+    assert study.tables.seconds_to(runs, 0.9) == pytest.approx((21 + 23) / 2 / 2)
     dearer = told(core_seconds=40.0)
-    assert study.tables.seconds_to([dearer, *runs], 0.9) == f"{21 / 2:.0f} (20)"
+    assert study.tables.seconds_to([dearer, *runs], 0.9) == pytest.approx(23 / 2)
 
 
 def test_videos_of_one_name_in_two_folders_are_two(study):
@@ -259,31 +258,45 @@ def test_few_videos_are_drawn_anew_by_each_seed(study, tmp_path):
     assert study.run.recipe_of(whole, shared=tmp_path, out=tmp_path / "run").videos.shots == 0
 
 
-def test_draws_are_compared_one_by_one(study):
-    lines = [
-        told(row="few: parallel", fold=2, seed=0, top1=0.5),
-        told(row="few: parallel", fold=2, seed=1, top1=0.7),
-        told(row="few: side", fold=2, seed=0, top1=0.6),
-        told(row="few: side", fold=2, seed=1, top1=0.8),
-        told(row="few: side", fold=3, seed=1, top1=0.0),
+def few(row, score):
+    """All draws of a row with few videos."""
+    folds, seeds = (2, 3, 4), (0, 1, 2)
+    return [
+        told(row=f"few: {row}", fold=fold, seed=seed, top1=score + seed / 10)
+        for fold in folds
+        for seed in seeds
     ]
+
+
+def test_draws_are_compared_one_by_one(study):
+    lines = [*few("parallel", 0.5), *reversed(few("side", 0.6)), *few("AIM, positional", 0.1)[:-1]]
     side, parallel = study.draws.draws(lines, stage="few")
     assert (side["row"], parallel["row"]) == ("side", "parallel")
     assert side["against parallel"] == "+0.100 (+0.100 to +0.100)"
-    assert side["draws"] == parallel["draws"] == 2
-    (told_of,) = study.draws.few_questions(lines)
-    assert (told_of["from"], told_of["to"]) == ("parallel: 0.600", "side: 0.700")
-    assert told_of["difference"] == side["against parallel"]
+    assert side["draws"] == parallel["draws"] == 9
+    (answer,) = study.draws.few_questions(lines)
+    assert (answer["from"], answer["to"]) == ("parallel: 0.600", "side: 0.700")
+    assert answer["difference"] == side["against parallel"]
 
 
-def test_advice_rests_on_rows_where_nothing_was_chosen(study):
-    lines = [told(fold=0, top1=0.0), told(fold=2), told(fold=3)]
-    lines += [told(row="few: side", fold=2, seed=seed, top1=seed / 2) for seed in (0, 1, 2)]
-    table = study.guidance.backed(lines, "egogestar: parallel; few: side; AIM")
-    assert [row["top-1"].split()[0] for row in table] == ["0.667", "0.500", "not"]
-    assert [row.get("of") for row in table] == ["2 folds", "3 draws", None]
+def test_advice_rests_on_finished_rows_where_nothing_was_chosen(study):
+    lines = [told(fold=fold, top1=0.0 if fold < 2 else 2 / 3) for fold in range(5)]
+    lines += [*few("side", 0.4), told(row="AIM", fold=2)]
+    asked = "egogestar: AIM; parallel; few: side; ZeroI2V"
+    table = study.guidance.backed(lines, asked)
+    assert [row["top-1"].split()[0] for row in table] == ["not", "0.667", "0.500", "not"]
+    assert [row["of"] for row in table] == ["", "3 folds", "9 draws", ""]
+    assert study.report.written(lines, asked).count("\n") == 5
     with pytest.raises(SystemExit, match="'parallell'"):
         study.guidance.backed(lines, "egogestar: parallell")
+
+
+def test_processes_share_rows_out_and_keep_together_those_of_one_rate(study):
+    rows = [name for name, row in study.rows.ROWS.items() if row.stage != "choice"]
+    parts = [study.main["shared_out"](rows, share, 2) for share in (0, 1)]
+    assert sorted(parts[0] + parts[1]) == sorted(rows)
+    rates = [{study.rows.ROWS[name].rate_of or name for name in part} for part in parts]
+    assert rates[0].isdisjoint(rates[1])
 
 
 def test_the_other_data_set_has_fewer_rows_and_all_of_its_folds(study):
@@ -315,6 +328,7 @@ def test_the_results_are_runs_of_the_study_each_once(study):
     assert set(jobs.values()) <= {1}
     for line in RESULTS:
         assert line["row"] in study.rows.ROWS
+        assert len(line["train_top1"]) == study.main["job_of"](line).stage["epochs"]
         assert line["n"] == len(line["answers"])
         assert line["top1"] == pytest.approx(sum(line["answers"].values()) / line["n"])
 

@@ -347,7 +347,7 @@ AM_FLOWS = {
     "aligned, patches": AMFlow(
         tpm="tcn", align_ratio=0.5, image_readout="mean", flow_tokens="patches"
     ),
-    "causal": replace(AMFlow.streaming(), flow_blocks=(0,), adapter_blocks="all"),
+    "causal": replace(AMFlow.streaming(), flow_blocks=(0,), adapter_blocks=(0,)),
 }
 
 

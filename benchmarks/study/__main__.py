@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
 
@@ -26,7 +25,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share
 
 import torch
-from asked import Result, folds_of, rows_on, seeds_of
+from asked import Result, best_of, folds_of, rows_on, seeds_of
 from report import report, write_pages
 from rows import ROWS
 from run import BUDGET, Job, run
@@ -57,25 +56,25 @@ def chosen_rate(row: str) -> float:
     row = ROWS[row].rate_of or row
     low, middle, high = BUDGET["rates"][ROWS[row].rates]
     tried = {rate: searched(row, rate) for rate in (middle, low, high)}
-    score = measure(tried.values())
-    best = max(tried, key=lambda rate: score(tried[rate]))
-    if best == middle:
-        return best
-    beyond = round(best * best / middle, 12)
-    return beyond if score(searched(row, beyond)) > score(tried[best]) else best
+    best = best_of(tried)
+    if best != middle:
+        beyond = round(best * best / middle, 12)
+        tried[beyond] = searched(row, beyond)
+    return best_of(tried)
+
+
+def shared_out(rows: list[str], share: int, shares: int) -> list[str]:
+    """A process's part of the rows; those that take one rate stay together."""
+    by_rate: dict[str, list[str]] = {}
+    for row in rows:
+        by_rate.setdefault(ROWS[row].rate_of or row, []).append(row)
+    return [row for together in list(by_rate.values())[share::shares] for row in together]
 
 
 def searched(row: str, rate: float) -> Result:
     """A run that chooses a rate: on one fold, with one seed."""
     fold, seed = BUDGET["rates"]["scored"], BUDGET["seeds"][0]
     return done(Job("egogestar", row, fold, seed, rate, search=True))
-
-
-def measure(tried: Iterable[Result]) -> Callable[[Result], float]:
-    """What tells a row's rates apart: top-1 on their fold or, if that is a guess, in training."""
-    if any(result["top1"] >= BUDGET["rates"]["learnt"] for result in tried):
-        return lambda result: result["top1"]
-    return lambda result: result["train_top1"][-1]
 
 
 def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[int] | None) -> None:
@@ -89,7 +88,7 @@ def study(rows: list[str], *, data: str, folds: list[int] | None, seeds: list[in
 def done(job: Job) -> Result:
     """The result of a job, which is run if it has not been."""
     for result in results():
-        if job_of(result) == job:
+        if job_of(result) == job and len(result["train_top1"]) == job.stage["epochs"]:
             return result
     result = run(job, shared=SHARED)
     with RESULTS.open("a", encoding="utf-8") as file:
@@ -128,8 +127,12 @@ def main() -> None:
     asked = rows_on(options.data)
     if stray := [row for row in options.rows or () if row not in asked]:
         parser.error(f"{options.data} has no rows {stray}; it has {asked}")
-    rows = (options.rows or asked)[share::shares]
-    study(rows, data=options.data, folds=options.folds, seeds=options.seeds)
+    study(
+        shared_out(options.rows or asked, share, shares),
+        data=options.data,
+        folds=options.folds,
+        seeds=options.seeds,
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the budget asks of each row, and which lines of the results answer it."""
 
+from itertools import product
 from typing import Any
 
 from rows import ROWS
@@ -30,8 +31,42 @@ def stage_of(name: str) -> dict[str, Any]:
     return BUDGET["stages"][ROWS[name].stage]
 
 
-def runs_of(results: list[Result], name: str, *, data: str, seed: int = 0) -> list[Result]:
-    """The test runs of a row on the folds that are asked of it."""
-    wanted = {"row": name, "data": data, "seed": seed, "search": False}
-    folds = folds_of(name, data=data)
-    return [told for told in results if wanted.items() <= told.items() and told["fold"] in folds]
+def runs_of(
+    results: list[Result], name: str, *, data: str, seeds: list[int] | None = None
+) -> list[Result]:
+    """The test runs of a row on what is asked of it, in the order of seeds and folds."""
+    tested = {
+        (told["seed"], told["fold"]): told
+        for told in results
+        if (told["row"], told["data"], told["search"]) == (name, data, False)
+    }
+    asked = product(seeds or seeds_of(name), folds_of(name, data=data))
+    return [tested[run] for run in asked if run in tested]
+
+
+def finished(
+    results: list[Result], name: str, *, data: str, seeds: list[int] | None = None
+) -> list[Result]:
+    """The same, or nothing as long as one is missing."""
+    runs = runs_of(results, name, data=data, seeds=seeds)
+    asked = len(seeds or seeds_of(name)) * len(folds_of(name, data=data))
+    return runs if len(runs) == asked else []
+
+
+def untouched(runs: list[Result]) -> list[Result]:
+    """Those on whose folds no rate and no candidate was chosen."""
+    looked_at = {BUDGET["rates"]["scored"], BUDGET["stages"]["inner"]["without"]}
+    return [run for run in runs if run["data"] != "egogestar" or run["fold"] not in looked_at]
+
+
+def best_of(tried: dict[float, Result]) -> float:
+    """The rate that scored best; of equals the first."""
+    _, scores = scored(tried)
+    return max(scores, key=lambda rate: scores[rate])
+
+
+def scored(tried: dict[float, Result]) -> tuple[str, dict[float, float]]:
+    """What tells a row's rates apart: top-1 on their fold or, where all guess, in training."""
+    if any(told["top1"] >= BUDGET["rates"]["learnt"] for told in tried.values()):
+        return "top-1", {rate: told["top1"] for rate, told in tried.items()}
+    return "top-1 in training", {rate: told["train_top1"][-1] for rate, told in tried.items()}

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from asked import Result, runs_of
+from asked import Result, finished
+from rows import READ_TOO, RIVALS
 
 from stillmotion.metrics.significance import mcnemar, paired_bootstrap
 
@@ -17,7 +18,6 @@ class Question:
     second: str
 
 
-RIVALS = ("ST-Adapter", "AIM", "ZeroI2V", "DualPath", "AdaptFormer", "LoRA", "full fine-tuning")
 QUESTIONS = (
     Question("Does the static flow help?", "parallel, without flow", "parallel"),
     Question("Does the static flow help serial adapters?", "serial, without flow", "serial"),
@@ -40,11 +40,11 @@ QUESTIONS = (
     Question("Is it enough to read behind the last block?",
              "linear probe, positional", "linear probe, positional behind the last block"),
     *(Question(f"{name}: does our read-out beside its own help?", name, f"{name}, positional")
-      for name in RIVALS[:-1]),
+      for name in READ_TOO),
     *(Question(f"{name} with its own read-out, or AM Flow?", name, "side")
       for name in (*RIVALS, "Side4Video")),
     *(Question(f"{name} with our read-out, or AM Flow?", f"{name}, positional", "side")
-      for name in RIVALS[:-1]),
+      for name in READ_TOO),
 )  # fmt: skip
 FEW_QUESTIONS = (
     Question("Does the static flow help parallel adapters?",
@@ -111,9 +111,9 @@ def difference(first: dict[str, bool], second: dict[str, bool]) -> dict[str, obj
 
 
 def right(results: list[Result], row: str, *, data: str) -> dict[str, bool]:
-    """Which videos of all folds a row answered rightly, with the first seed."""
+    """Which videos of all folds a finished row answered rightly."""
     return {
         f"{told['fold']}/{video}": is_right
-        for told in runs_of(results, row, data=data)
+        for told in finished(results, row, data=data)
         for video, is_right in told["answers"].items()
     }

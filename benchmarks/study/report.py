@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import tables
-from asked import Result
+from asked import Result, untouched
 from draws import draws, few_questions
 from guidance import backed
 from matplotlib.ticker import MaxNLocator
@@ -63,8 +63,8 @@ def write_pages(results: list[Result]) -> None:
 
 def picture(results: list[Result]) -> bytes:
     """Scores with their intervals, a line a row; training accuracy by epoch, a curve a row."""
-    done = tables.finished(results, data="egogestar")
-    tested = {name: runs for name, runs in done.items() if ROWS[name].stage == "folds"}
+    done = tables.compared(results, data="egogestar")
+    tested = {name: untouched(runs) for name, runs in done.items()}
     best_last = sorted(tested, key=lambda name: tables.pooled(tested[name], "top1")[0])
     with LIGHT.active():
         figure = LIGHT.figure(11, 1.6 + 0.2 * len(best_last))
@@ -77,7 +77,7 @@ def picture(results: list[Result]) -> bytes:
             left.plot([low, high], [place, place], color=colour)
             left.plot([score], [place], "o", color=colour)
         left.set_yticks(range(len(best_last)), best_last)
-        left.set_xlabel("top-1 over the folds, 95 % interval")
+        left.set_xlabel("top-1 where no rate was chosen, 95 % interval")
         for number, name in enumerate(name for name in CURVES if name in tested):
             mean = tables.mean_curve(tested[name])
             right.plot(range(1, len(mean) + 1), mean, color=LIGHT.fade(number), label=name)

@@ -6,6 +6,7 @@ from typing import Literal
 from positional import Positional
 from side4video import Side4Video
 
+from harness import PARALLEL
 from stillmotion.methods import (
     AIM,
     AdaptFormer,
@@ -21,8 +22,7 @@ from stillmotion.methods import (
     ZeroI2V,
 )
 
-PARALLEL = replace(AMFlow.small(), placement="parallel")
-SIDE = replace(AMFlow.small(), placement="side")
+SIDE = AMFlow.small()
 ENDS = (0, -1)
 LAST_SIX = (-6, -5, -4, -3, -2, -1)
 PAPER = replace(AMFlow.paper("tcn"), flow="static")
@@ -38,7 +38,7 @@ class Row:
     """Which of the budget's rates are tried."""
     rate_of: str | None = None
     """The row whose chosen rate this one takes; None: it chooses its own."""
-    stage: Literal["folds", "part", "long", "few", "choice"] = "folds"
+    stage: Literal["folds", "probes", "part", "long", "few", "choice"] = "folds"
     """Which of the budget's stages it is run in."""
     searched: Literal["inner", "slow"] = "inner"
     """The stage in which its rate is chosen."""
@@ -61,11 +61,13 @@ RIVALS: dict[str, Row] = {
     "LoRA": own(LoRA()),
     "full fine-tuning": own(FullFineTuning(), rates="whole model"),
 }
+READ_TOO = tuple(name for name in RIVALS if name != "full fine-tuning")
+"""Rivals that are also read as AM Flow is: a frozen image model stays beneath them."""
 
 
 def probe(method: Method) -> Row:
     """What reads frozen features, on clips whose features are computed once."""
-    return Row(method, "computed once", searched="slow", cache_clips=8)
+    return Row(method, "computed once", stage="probes", searched="slow", cache_clips=8)
 
 
 def positional(row: Row) -> Row:
@@ -98,7 +100,7 @@ SIDES = {
 # What trains before the flow, or reads the last frame alone, cannot be computed once.
 SIDES_ANEW = {
     "side, aligned": replace(SIDE, flow="aligned"),
-    "side, streaming": replace(AMFlow.streaming(), placement="side"),
+    "side, streaming": AMFlow.streaming(),
 }
 CANDIDATES = {
     "side": SIDE,
@@ -157,7 +159,7 @@ ROWS |= {
     "linear probe, positional behind the last block": Row(
         Positional(inner=LinearProbe(), blocks=1), "positional read-out", stage="part"
     ),
-    **{f"{name}, positional": positional(RIVALS[name]) for name in list(RIVALS)[:-1]},
+    **{f"{name}, positional": positional(RIVALS[name]) for name in READ_TOO},
     **{
         name: Row(method, "AM Flow", rate_of="parallel", stage="part")
         for name, method in INJECTED.items()

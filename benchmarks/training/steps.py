@@ -14,7 +14,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from authors_aim import with_authors_block
-from stillmotion.methods import METHODS, AMFlow, Method
+from harness import PARALLEL
+from stillmotion.methods import METHODS, Method
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.settings import Training
 from stillmotion.training.compiling import CompiledStep
@@ -23,7 +24,7 @@ from stillmotion.training.optimisation import Objective, build_optimizer
 FRAMES, CLASSES = 8, 400
 IMAGE_MODEL, AUTHORS = "image model alone", "aim, authors' block"
 CHECKPOINTED, COMPILED = "aim, blocks checkpointed", ", compiled"
-TO_COMPILE = (IMAGE_MODEL, "aim", AUTHORS, "adaptformer", "amflow.small")
+TO_COMPILE = (IMAGE_MODEL, "aim", AUTHORS, "adaptformer", "amflow.parallel")
 LEFT_OUT = ("attentive_probe", "temporal_probe")
 """Probes: their step is that of linear_probe."""
 
@@ -126,11 +127,11 @@ class MeanFeature(nn.Module):
 
 
 def video_models(image_model: nn.Module) -> Iterator[tuple[str, VideoClassifier]]:
-    """The methods with their defaults, AM Flow as `small`, and AIM with its authors' block."""
+    """The methods with their defaults, AM Flow in four blocks, AIM with its authors' block, too."""
     methods: dict[str, Method] = {
         name: method() for name, method in METHODS.items() if name not in (*LEFT_OUT, "amflow")
     }
-    for name, method in {**methods, "amflow.small": AMFlow.small()}.items():
+    for name, method in {**methods, "amflow.parallel": PARALLEL}.items():
         model = adapt(image_model, method, num_classes=CLASSES, num_frames=FRAMES)
         forms = {name: model}
         if name == "aim":

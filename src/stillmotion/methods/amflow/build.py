@@ -75,7 +75,8 @@ def build_blocks(method: AMFlow, backbone: OpenBackbone, *, num_frames: int) -> 
     if method.placement == "side" and adapter_blocks != flow_blocks:
         raise ConfigurationError(
             "placement='side' adds nothing to the image model's tokens, so that adapters outside "
-            f"flow_blocks {sorted(flow_blocks)} would do nothing; make adapter_blocks the same"
+            f"flow_blocks {sorted(flow_blocks)} would do nothing; make adapter_blocks the same, or "
+            "choose placement='parallel'"
         )
     networks: dict[tuple[int, int, bool], HyperNetwork] = {}
     blocks: list[nn.Module] = []

@@ -141,14 +141,16 @@ class AMFlow(Method):
     def small(cls, streaming: bool = False) -> "AMFlow":
         """For little data and no GPU. Streaming: causal, exact frame by frame.
 
-        Departs from the paper in its read-out (a coarse grid instead of the mean), in centring over
-        time, and in training every branch; docs/results.md has what each is worth.
+        Departs from the paper in adding nothing to the image model's tokens, in its read-out (a
+        coarse grid instead of the mean), in centring over time, and in training every branch;
+        docs/results.md has what each is worth.
         """
         return cls(
             flow="static",
             flow_blocks=(-4, -3, -2, -1),
             adapter_blocks=(-4, -3, -2, -1),
             adapter_ratio=0.25,
+            placement="side",
             pairing="previous" if streaming else "next",
             align_ratio=0.25,
             align_hidden_ratio=0.5,
