@@ -13,6 +13,7 @@ from rows import ROWS
 from tables import Table
 
 from harness import markdown, refreshed
+from stillmotion.methods import AMFlow
 from stillmotion.visualise.theme import LIGHT
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -72,7 +73,7 @@ def picture(results: list[Result]) -> bytes:
         for place, name in enumerate(best_last):
             score, n = tables.pooled(tested[name], "top1")
             low, high = tables.interval(score, n)
-            of_ours = ROWS[name].group == "AM Flow"
+            of_ours = isinstance(ROWS[name].method, AMFlow)
             colour = LIGHT.fade(0 if of_ours else 1)
             left.plot([low, high], [place, place], color=colour)
             left.plot([score], [place], "o", color=colour)
