@@ -104,7 +104,6 @@ def recipe_of(data, out, *, processes, together=4, method=PLAIN, **training):
             "accumulate": 2,
             "class_weights": "balanced",
             "label_smoothing": 0.1,
-            "learning_rate": 2e-3,  # large steps make much of the last bits of a sum
             **training,
         },
     )

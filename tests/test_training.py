@@ -172,8 +172,7 @@ def test_the_rate_in_the_metrics_ends_at_nothing(few_videos, tmp_path):
     rates = [row["learning_rate"] for row in run.history]
     assert all(one > other for one, other in pairwise(rates))
     assert rates[-1] == pytest.approx(0)
-    recipe = tiny(few_videos, tmp_path)
-    assert rates[0] < peak_rate(recipe.training, recipe.method, processes=1)
+    assert rates[0] < peak_rate(tiny(few_videos, tmp_path).training, processes=1)
 
 
 def test_random_weights_can_be_trained_on_and_are_said_to_be_random(few_videos, tmp_path, caplog):

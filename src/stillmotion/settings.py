@@ -82,9 +82,8 @@ class Training:
     """Clips in a batch of one process: several have so many times more together."""
     accumulate: int = 1
     """Batches whose gradients are added up before a step."""
-    learning_rate: float | None = None
-    """Peak rate for `reference_batch` clips a step; None: the method's own, which is 0.008 for AM
-    Flow's side form and 0.002 for all others."""
+    learning_rate: float = 2e-3
+    """Peak rate for `reference_batch` clips a step."""
     reference_batch: int = 8
     """With n times the clips a step (batch_size x accumulate x processes) the rate is scaled."""
     scaling: Literal["sqrt", "linear", "none"] = "sqrt"
@@ -135,15 +134,15 @@ class Training:
     def __post_init__(self) -> None:
         check_types(self, "training")
         within(self, "epochs", "batch_size", "accumulate", "reference_batch", least=1)
-        rates = [
+        rates = (
+            "learning_rate",
             "backbone_rate",
             "weight_decay",
             "clip_norm",
             "patience",
             "cache_clips",
             "save_every",
-        ]
-        rates += ["learning_rate"] if self.learning_rate is not None else []
+        )
         within(self, *rates, least=0)
         within(self, "warmup", "warmup_start", "label_smoothing", least=0, most=1)
 

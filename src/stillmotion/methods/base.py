@@ -42,11 +42,6 @@ class Method:
         within(self, "dropout", least=0, most=1)
 
     @property
-    def starting_rate(self) -> float:
-        """Peak learning rate for eight clips a step, where a recipe gives none."""
-        return 2e-3
-
-    @property
     def sees_order(self) -> bool:
         """Whether, once trained, the order of a clip's frames can change the answer."""
         return False

@@ -13,7 +13,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from stillmotion.backbones import NORMS
 from stillmotion.data.annotations import VideoList
-from stillmotion.methods import Method
 from stillmotion.model import VideoClassifier
 from stillmotion.settings import Training
 from stillmotion.shapes import Clip, FrameFeatures, Labels, Logits, SoftLabels
@@ -90,23 +89,21 @@ def class_weights(
     return weight * len(videos) / (weight * n).sum()
 
 
-def peak_rate(training: Training, method: Method, *, processes: int) -> float:
+def peak_rate(training: Training, *, processes: int) -> float:
     """The learning rate for all the clips of one step."""
-    rate = method.starting_rate if training.learning_rate is None else training.learning_rate
     times = training.batch_size * training.accumulate * processes / training.reference_batch
     match training.scaling:
         case "sqrt":
-            return rate * math.sqrt(times)
+            return training.learning_rate * math.sqrt(times)
         case "linear":
-            return rate * times
+            return training.learning_rate * times
         case "none":
-            return rate
+            return training.learning_rate
 
 
 def build_optimizer(model: VideoClassifier, training: Training, *, processes: int) -> Optimizer:
     """AdamW or SGD over what trains, in one fused kernel: a group for each rate and decay."""
-    peak = peak_rate(training, model.method, processes=processes)
-    head = set(model.head.parameters())
+    peak, head = peak_rate(training, processes=processes), set(model.head.parameters())
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for parameter, may_decay in decaying(model, training.decay).items():
         rate = peak if parameter in head else peak * training.backbone_rate

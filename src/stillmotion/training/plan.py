@@ -10,6 +10,7 @@ from rich.table import Table
 
 from stillmotion.model import VideoClassifier
 from stillmotion.recipe import Recipe
+from stillmotion.settings import Training
 from stillmotion.training.compiling import CompiledStep
 from stillmotion.training.data import Loaders
 from stillmotion.training.optimisation import Objective
@@ -69,7 +70,7 @@ def particulars(recipe: Recipe, loaders: Loaders) -> dict[str, str]:
         rows["compiled"] = f"batches of {recipe.training.batch_size} clips"
     if recipe.augmentation.flip:
         rows["mirror"] = f"{recipe.augmentation.flip:.0%} of clips: {loaders.mirror.line()}"
-    if recipe.training.learning_rate is None and recipe.method.name != "amflow":
+    if recipe.training.learning_rate == Training.learning_rate and recipe.method.name != "amflow":
         rows["settings"] = f"of AM Flow's training; {recipe.method.name}'s own: stillmotion recipes"
     if loaders.feature_bytes:
         rows["features"] = (

@@ -174,11 +174,6 @@ class AMFlow(Method):
         return cls.small(streaming=True)
 
     @property
-    def starting_rate(self) -> float:
-        """Where no gradient crosses the image model, larger steps do: found on EgoGestAR."""
-        return 8e-3 if self.placement == "side" else super().starting_rate
-
-    @property
     def sees_order(self) -> bool:
         return True
 
