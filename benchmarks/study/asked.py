@@ -31,6 +31,11 @@ def stage_of(name: str) -> dict[str, Any]:
     return BUDGET["stages"][ROWS[name].stage]
 
 
+def asked_of(name: str, *, data: str, seeds: list[int] | None = None) -> list[tuple[int, int]]:
+    """Every seed and fold with which a row is tested."""
+    return list(product(seeds or seeds_of(name), folds_of(name, data=data)))
+
+
 def runs_of(
     results: list[Result], name: str, *, data: str, seeds: list[int] | None = None
 ) -> list[Result]:
@@ -40,8 +45,7 @@ def runs_of(
         for told in results
         if (told["row"], told["data"], told["search"]) == (name, data, False)
     }
-    asked = product(seeds or seeds_of(name), folds_of(name, data=data))
-    return [tested[run] for run in asked if run in tested]
+    return [tested[run] for run in asked_of(name, data=data, seeds=seeds) if run in tested]
 
 
 def finished(
@@ -49,8 +53,7 @@ def finished(
 ) -> list[Result]:
     """The same, or nothing as long as one is missing."""
     runs = runs_of(results, name, data=data, seeds=seeds)
-    asked = len(seeds or seeds_of(name)) * len(folds_of(name, data=data))
-    return runs if len(runs) == asked else []
+    return runs if len(runs) == len(asked_of(name, data=data, seeds=seeds)) else []
 
 
 def untouched(runs: list[Result]) -> list[Result]:

@@ -118,7 +118,7 @@ CANDIDATES = {
     "last six blocks": replace(SIDE, flow_blocks=LAST_SIX, adapter_blocks=LAST_SIX),
     "every third block": replace(SIDE, flow_blocks=(2, 5, 8, 11), adapter_blocks=(2, 5, 8, 11)),
     "branches' own loss": replace(SIDE, loss="branches"),
-    "averaged loss": replace(SIDE, loss="averaged"),
+    "averaged loss": SIDES["side, averaged loss"],
 }
 """The side form with one change each, on features that are computed once, at the rate of `side`."""
 

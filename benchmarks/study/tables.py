@@ -3,7 +3,7 @@
 import math
 from statistics import fmean, median
 
-from asked import Result, finished, folds_of, rows_on, runs_of, scored, seeds_of, untouched
+from asked import Result, asked_of, finished, rows_on, runs_of, scored, untouched
 from questions import QUESTIONS, answer
 from rows import ROWS
 
@@ -37,7 +37,7 @@ def compared(results: list[Result], *, data: str) -> dict[str, list[Result]]:
 
 def unfinished(results: list[Result], *, data: str) -> str:
     """What was begun, and what was not."""
-    asked = {name: len(folds_of(name, data=data)) * len(seeds_of(name)) for name in rows_on(data)}
+    asked = {name: len(asked_of(name, data=data)) for name in rows_on(data)}
     counts = {name: len(runs_of(results, name, data=data)) for name in asked}
     begun = [f"{name} ({n} of {asked[name]})" for name, n in counts.items() if 0 < n < asked[name]]
     waiting = [name for name, n in counts.items() if n == 0]
