@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.backbones import OpenBackbone
+from stillmotion.backbones import OpenBackbone, OpenBlock, frozen_block
 from stillmotion.fields import within
 from stillmotion.methods.base import Method, register
 from stillmotion.methods.parts import Readout
@@ -21,7 +21,7 @@ class AttentiveProbe(Method):
 
     Source: the attentive probe of Bardes et al., "V-JEPA" (arXiv 2404.08471), appendix on frozen
     evaluation. Departure: a learned vector for each frame, zero at first, since image models do not
-    say which frame a token is from.
+    say which frame a token is from. With `training.cache_clips` the tokens are computed once.
     """
 
     name = "attentive_probe"
@@ -44,6 +44,10 @@ class AttentiveProbe(Method):
     def sees_order(self) -> bool:
         return self.order
 
+    @property
+    def reads_frozen_frames(self) -> bool:
+        return True
+
     def readout(self, backbone: OpenBackbone, *, num_frames: int) -> Readout:
         return AttentiveReadout(self, backbone, num_frames)
 
@@ -54,6 +58,9 @@ class AttentiveReadout(Readout):
     def __init__(self, method: AttentiveProbe, backbone: OpenBackbone, num_frames: int) -> None:
         super().__init__(backbone)
         dim, steps = backbone.pooled_dim, backbone.num_steps(num_frames)
+        last = frozen_block(backbone.blocks[-1])
+        assert isinstance(last, OpenBlock)  # those that cannot be opened begin a stage
+        self.frame_dim = last.grid.num_tokens * dim
         self.time = nn.Parameter(torch.zeros(steps, 1, dim)) if method.order else None
         self.query = nn.Parameter(0.02 * torch.randn(1, 1, dim))
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
@@ -62,8 +69,12 @@ class AttentiveReadout(Readout):
         hidden = max(1, round(method.mlp_ratio * dim))
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
 
-    def forward(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B D"]:
-        x = backbone.norm(x)
+    def frames(self, backbone: OpenBackbone, x: Tokens) -> Float[Tensor, "B T NC"]:
+        """All tokens of each frame, one behind the other."""
+        return backbone.norm(x).flatten(2)
+
+    def summary(self, frames: Float[Tensor, "B T NC"]) -> Float[Tensor, "B D"]:
+        x = frames.unflatten(2, (-1, self.dim))
         x = self.norm1(x if self.time is None else x + self.time[: x.shape[1]]).flatten(1, 2)
         query = self.query.expand(x.shape[0], -1, -1)
         y = query + self.attention(query, x, x, need_weights=False)[0]
