@@ -5,10 +5,11 @@ of each draw; their intervals are Student's. Draws of one fold share its test vi
 interval does not know.
 """
 
+from functools import partial
 from statistics import fmean
 
 from asked import Result, finished
-from questions import FEW_QUESTIONS, Question
+from questions import FEW_QUESTIONS, Cells, answered, short
 from rows import ROWS
 from tables import Table, costs
 
@@ -35,23 +36,20 @@ def draws(results: list[Result], *, stage: str) -> Table:
 
 def few_questions(results: list[Result]) -> Table:
     """Every question of rows with few videos that is answered."""
-    return [told for asked in FEW_QUESTIONS if (told := answer(asked, results))]
+    return answered(FEW_QUESTIONS, partial(by_draw, results))
 
 
-def answer(question: Question, results: list[Result]) -> dict[str, object]:
-    """The difference of two rows over their draws; nothing where one is not finished."""
-    first, second = (
-        finished(results, name, data="egogestar") for name in (question.first, question.second)
-    )
-    if not (first and second):
-        return {}
-    before, after = (fmean(run["top1"] for run in runs) for runs in (first, second))
+def by_draw(results: list[Result], first: str, second: str) -> Cells | None:
+    """Two rows over their draws; nothing where one is not finished."""
+    before, after = (finished(results, name, data="egogestar") for name in (first, second))
+    if not (before and after):
+        return None
+    score, score_after = (fmean(run["top1"] for run in runs) for runs in (before, after))
     return {
-        "question": question.asked,
-        "from": f"{short(question.first)}: {before:.3f}",
-        "to": f"{short(question.second)}: {after:.3f}",
-        "difference": paired(first, second),
-        "draws": len(first),
+        "first": f"{score:.3f}",
+        "second": f"{score_after:.3f}",
+        "difference": paired(before, after),
+        "draws": len(before),
     }
 
 
@@ -64,8 +62,3 @@ def paired(first: list[Result], second: list[Result]) -> str:
     assert told.interval is not None
     low, high = told.interval
     return f"{told.mean:+.3f} ({low:+.3f} to {high:+.3f})"
-
-
-def short(name: str) -> str:
-    """A row's name behind that of its stage."""
-    return name.split(": ", maxsplit=1)[1]

@@ -1,5 +1,6 @@
 """What the study asks: two rows that differ in one thing, on the same videos."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,9 @@ from asked import Result, finished
 from rows import READ_TOO, RIVALS
 
 from stillmotion.metrics.significance import mcnemar, paired_bootstrap
+
+Cells = dict[str, object]
+"""A line of a table."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ FEW_QUESTIONS = (
              "few: parallel, without flow", "few: parallel"),
     Question("Does the static flow help the side form?",
              "few: side, without flow", "few: side, computed once"),
+    Question("Does it, on new crops?", "few: side, without flow, new crops", "few: side"),
     Question("Is the aligned flow better than the static one?", "few: side", "few: side, aligned"),
     Question("Does it cost to add nothing back?", "few: parallel", "few: side"),
     Question("Are eight fixed clips a video as good as new ones?",
@@ -71,6 +76,8 @@ FEW_QUESTIONS = (
              "few: temporal probe of a grid, computed once", "few: side, computed once"),
     Question("Is a frozen model with our read-out as good as AM Flow?",
              "few: linear probe, positional", "few: side"),
+    Question("Is it as good as AM Flow without flow?",
+             "few: linear probe, positional", "few: side, without flow, new crops"),
     Question("ST-Adapter with our read-out, or AM Flow?",
              "few: ST-Adapter, positional", "few: side"),
     Question("AIM with our read-out, or AM Flow?", "few: AIM, positional", "few: side"),
@@ -81,21 +88,26 @@ FEW_QUESTIONS = (
 )  # fmt: skip
 
 
-def answer(question: Question, results: list[Result], *, data: str) -> dict[str, object]:
-    """The difference on the videos that both rows have answered; nothing where there are none."""
-    first, second = (right(results, row, data=data) for row in (question.first, question.second))
-    if not first.keys() & second.keys():
-        return {}
-    told = difference(first, second)
-    return {
-        "question": question.asked,
-        "from": f"{question.first}: {told.pop('first')}",
-        "to": f"{question.second}: {told.pop('second')}",
-        **told,
-    }
+def answered(
+    questions: tuple[Question, ...], compare: Callable[[str, str], Cells | None]
+) -> list[Cells]:
+    """A line for each question whose rows can be compared: both scores first, then the rest."""
+    lines: list[Cells] = []
+    for asked in questions:
+        if found := compare(asked.first, asked.second):
+            first, second = found.pop("first"), found.pop("second")
+            before, after = f"{short(asked.first)}: {first}", f"{short(asked.second)}: {second}"
+            lines.append({"question": asked.asked, "from": before, "to": after, **found})
+    return lines
 
 
-def difference(first: dict[str, bool], second: dict[str, bool]) -> dict[str, object]:
+def by_video(results: list[Result], first: str, second: str, *, data: str) -> Cells | None:
+    """Two rows on the videos that both have answered; nothing where there are none."""
+    before, after = (right(results, row, data=data) for row in (first, second))
+    return difference(before, after) if before.keys() & after.keys() else None
+
+
+def difference(first: dict[str, bool], second: dict[str, bool]) -> Cells:
     """Second less first on the videos that both have, with a paired bootstrap's 95 % interval."""
     videos = sorted(first.keys() & second.keys())
     a, b = (np.array([row[video] for video in videos]) for row in (first, second))
@@ -117,3 +129,8 @@ def right(results: list[Result], row: str, *, data: str) -> dict[str, bool]:
         for told in finished(results, row, data=data)
         for video, is_right in told["answers"].items()
     }
+
+
+def short(name: str) -> str:
+    """A row's name behind that of its stage."""
+    return name.rsplit(": ", maxsplit=1)[-1]

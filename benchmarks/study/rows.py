@@ -97,8 +97,10 @@ SIDES = {
     "side, first and last block": replace(SIDE, flow_blocks=ENDS, adapter_blocks=ENDS),
     "side, all blocks": replace(SIDE, flow_blocks="all", adapter_blocks="all"),
 }
-# What trains before the flow, or reads the last frame alone, cannot be computed once.
+# What trains before the flow, or reads the last frame alone, cannot be computed once; whether flow
+# or read-out leads is asked where `side` does.
 SIDES_ANEW = {
+    "side, without flow, new crops": SIDES["side, without flow"],
     "side, aligned": replace(SIDE, flow="aligned"),
     "side, streaming": AMFlow.streaming(),
 }
@@ -138,6 +140,7 @@ ROWS: dict[str, Row] = {
     "temporal probe, computed once": probe(TemporalProbe()),
     "temporal probe of a grid, computed once": probe(TemporalProbe(tokens="grid")),
     "linear probe, computed once": probe(LinearProbe()),
+    "attentive probe, computed once": probe(AttentiveProbe()),
     "linear probe, positional": Row(Positional(inner=LinearProbe()), "positional read-out"),
 }
 ROWS |= {
@@ -166,7 +169,6 @@ ROWS |= {
     },
     **RIVALS,
     "Side4Video": own(Side4Video()),
-    "attentive probe": own(AttentiveProbe()),
     "paper, static, TCN": paper(PAPER),
     "paper, without flow, TCN": paper(replace(PAPER, flow="none"), "paper, static, TCN"),
     "paper, aligned, transformer": paper(AMFlow.paper()),

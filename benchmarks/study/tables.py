@@ -1,15 +1,16 @@
 """The study's results as tables: a row for each method, each question, each candidate."""
 
 import math
+from functools import partial
 from statistics import fmean, median
 
 from asked import Result, asked_of, finished, rows_on, runs_of, scored, untouched
-from questions import QUESTIONS, answer
+from questions import QUESTIONS, Cells, answered, by_video
 from rows import ROWS
 
 from stillmotion.metrics import interval
 
-Table = list[dict[str, object]]
+Table = list[Cells]
 
 
 def methods(results: list[Result], *, data: str) -> Table:
@@ -123,8 +124,7 @@ def seeds(results: list[Result], *, data: str) -> Table:
 
 def questions(results: list[Result], *, data: str) -> Table:
     """Every question of which something is known."""
-    answers = (answer(question, results, data=data) for question in QUESTIONS)
-    return [told for told in answers if told]
+    return answered(QUESTIONS, partial(by_video, results, data=data))
 
 
 def rates(results: list[Result]) -> Table:
