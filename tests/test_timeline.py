@@ -67,14 +67,27 @@ def test_what_was_found_scores_all_as_truth(finished_run, few_videos, tmp_path, 
     assert stillmotion("timeline", finished_run, few_videos, *FAST, "--csv", known) == 0
     told = ("--truth", known, "--json", out)
     assert stillmotion("timeline", finished_run, few_videos, *FAST, *told) == 0
-    out_said, err_said = capsys.readouterr()
-    assert "mAP 100.0%" in out_said
-    with known.open(encoding="utf-8", newline="") as file:
-        found_in = {row["video"] for row in csv.DictReader(file)}
-    assert ("no segments are known in" in err_said) == (len(found_in) < 8)
+    assert "mAP 100.0%" in capsys.readouterr().out
     scores = json.loads(out.read_text())["scores"]
     assert scores["map"] == 1
     assert scores["videos"] == 8
+
+
+def test_videos_of_which_no_segments_are_known_are_named(
+    finished_run, few_videos, tmp_path, capsys
+):
+    known, fewer, out = tmp_path / "known.csv", tmp_path / "fewer.csv", tmp_path / "out.json"
+    assert stillmotion("timeline", finished_run, few_videos, *FAST, "--csv", known) == 0
+    header, first, *rows = known.read_text(encoding="utf-8").splitlines()
+    video, _ = first.split(",", maxsplit=1)
+    kept = [row for row in rows if not row.startswith(f"{video},")]
+    fewer.write_text("\n".join([header, *kept, ""]), encoding="utf-8")
+    capsys.readouterr()
+    told = ("--truth", fewer, "--json", out)
+    assert stillmotion("timeline", finished_run, few_videos, *FAST, *told) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "no segments" in line]
+    assert Path(video).name in line
+    assert json.loads(out.read_text())["scores"]["videos"] == 8
 
 
 def test_the_threshold_and_the_temperature_are_the_calibrated_ones(finished_run, film):

@@ -90,13 +90,16 @@ INJECTED = {
 }
 SIDES = {
     "side, without flow": replace(SIDE, flow="none"),
-    "side, transformer": replace(SIDE, tpm="transformer"),
-    "side, LSTM": replace(SIDE, tpm="lstm", tpm_hidden_ratio=0.5),
     "side, learned vote": replace(SIDE, vote="linear"),
     "side, averaged loss": replace(SIDE, loss="averaged"),
     "side, first and last block": replace(SIDE, flow_blocks=ENDS, adapter_blocks=ENDS),
     "side, all blocks": replace(SIDE, flow_blocks="all", adapter_blocks="all"),
 }
+TEMPORAL = {
+    "side, transformer": replace(SIDE, tpm="transformer"),
+    "side, LSTM": replace(SIDE, tpm="lstm", tpm_hidden_ratio=0.5),
+}
+"""Other temporal units, which may want other steps than the TCN."""
 # What trains before the flow, or reads the last frame alone, cannot be computed once; whether flow
 # or read-out leads is asked where `side` does.
 SIDES_ANEW = {
@@ -192,6 +195,10 @@ ROWS |= {
 ROWS |= {
     f"few: {name}": Row(method, "few", rate_of="side", stage="few", cache_clips=8)
     for name, method in SIDES.items()
+}
+ROWS |= {
+    f"few: {name}": Row(method, "few", stage="few", cache_clips=8)
+    for name, method in TEMPORAL.items()
 }
 ROWS |= {
     f"few: {name}": Row(method, "few", rate_of="side", stage="few")
