@@ -14,10 +14,11 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.methods import AIM, AdaptFormer, AMFlow, DualPath, LinearProbe, STAdapter, ZeroI2V
 from stillmotion.methods.parts import Stem, Trunk
 from stillmotion.streaming import SlidingWindow
-from stillmotion.streaming.plan import plan
+from stillmotion.streaming.plan import Sight, plan
 
 QUICK_FAMILIES = ("vit", "hiera")
 FRAMES = 8
+PARALLEL = replace(AMFlow.small(), placement="parallel")
 
 
 @torch.no_grad()
@@ -43,11 +44,13 @@ def test_every_method_gives_what_it_gives_on_the_window(name, family):
     [
         (LinearProbe(), 4 / 32),  # four blocks, eight frames
         (replace(AMFlow.small(), flow="none"), 4 / 32),
-        (AMFlow.small(), (2 + 3 + 4 + 5) / 32),  # every block looks one frame further ahead
+        (AMFlow.small(), (2 + 2 + 2 + 2) / 32),  # the last frame before it has a partner now
+        (PARALLEL, (2 + 3 + 4 + 5) / 32),  # every block looks one frame further ahead
         (replace(AMFlow.paper(), image_branch="adapted"), (2 + 3 + 4 + 5) / 32),
         (AMFlow.paper(), (2 + 3 + 4 + 5 + 4) / (32 + 4)),  # a frozen pass of the last frame
         (replace(AMFlow.paper(), image_readout="mean"), (2 + 3 + 4 + 5 + 4) / (32 + 32)),
-        (AMFlow.small(streaming=True), (3 + 4 + 5 + 6) / 32),  # the first frame loses its partner
+        (AMFlow.small(streaming=True), (3 + 3 + 3 + 3) / 32),  # the first frame loses its partner
+        (replace(AMFlow.streaming(), placement="parallel"), (3 + 4 + 5 + 6) / 32),
         (STAdapter(placement="attention", last_blocks=1), (1 + 1 + 1 + 5) / 32),
         (STAdapter(kernel=(1, 3, 3)), 4 / 32),
         (AdaptFormer(tokens="joint"), 1.0),
@@ -161,36 +164,49 @@ def test_parts_that_do_not_say_how_far_they_look_are_run_on_the_window():
     assert assert_slides(block).share == (1 + 1 + 4 + 4) / 16
 
 
-reaches = st.none() | st.tuples(st.integers(0, 3), st.integers(0, 3))
+reaches = st.tuples(st.integers(0, 3), st.integers(0, 3))
+sights = (
+    st.just(Sight(None, None))
+    | reaches.map(lambda reach: Sight(reach, reach))
+    | reaches.map(lambda reach: Sight(reach, (0, 0)))
+    | reaches.map(lambda reach: Sight(reach, (reach[0] // 2, reach[1] // 2)))
+)
 
 
 @given(
-    reaches=st.lists(reaches, min_size=1, max_size=5),
+    sights=st.lists(sights, min_size=1, max_size=5),
     size=st.integers(1, 12),
     frames=st.integers(1, 20),
 )
-def test_kept_and_renewed_frames_are_those_of_the_whole_window(reaches, size, frames):
-    """Blocks whose answer at a frame names all that it saw, and where the clip ended."""
-    old, kept_before = range(0), [{} for _ in reaches]
+def test_kept_and_renewed_frames_are_those_of_the_whole_window(sights, size, frames):
+    """Blocks whose tokens, and what they say, name all that they saw, and where the clip ended."""
+    old, kept_before = range(0), [{} for _ in sights]
     for stop in range(1, frames + 1):
         new = range(max(0, stop - size), stop)
         given = whole = {t: t for t in new}
-        works = list(plan(reaches, old, new))
-        for number, (reach, work) in enumerate(zip(reaches, works, strict=True)):
-            whole = seen(number, reach, whole, new)
+        works = list(plan(sights, old, new))
+        for number, (sight, work) in enumerate(zip(sights, works, strict=True)):
+            want = made_of(number, sight, whole, new)
             made = {t: kept_before[number][t] for t in work.kept}
             for piece in work.pieces:
-                answers = seen(number, reach, given, piece.given)
+                answers = made_of(number, sight, given, piece.given)
                 made |= {t: answers[t] for t in piece.wanted}
             assert sorted(made) == list(new)
-            assert made == whole
+            assert made == want
             assert len(new) >= work.num_frames >= 1
-            given = kept_before[number] = made
+            kept_before[number] = made
+            given, whole = ({t: token for t, (token, _) in of.items()} for of in (made, want))
         old = new
 
 
+def made_of(number, sight, given, clip):
+    """What block ``number`` makes of every frame of a clip: a token, and what it says."""
+    said, tokens = (seen(number, reach, given, clip) for reach in sight)
+    return {t: (tokens[t], said[t]) for t in clip}
+
+
 def seen(number, reach, given, clip):
-    """What block ``number`` says of every frame of a clip; None is what lies outside."""
+    """A name for what is in reach of every frame of a clip; None is what lies outside."""
     back, ahead = (40, 40) if reach is None else reach
     read = {frame: given[frame] for frame in clip}
     return {

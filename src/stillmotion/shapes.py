@@ -29,7 +29,7 @@ Heads = Float[Tensor, "*lead h N d"]
 """Queries, keys or values, one matrix a head."""
 
 Reach = tuple[int, int] | None
-"""How many frames (back, ahead) the tokens of a frame depend on in a block; None: on all."""
+"""How many frames (back, ahead) what a block makes of a frame depends on; None: on all."""
 
 Flow = Float[Tensor, "B T N F"]
 """Attention-map flow: F numbers for every token of every frame."""

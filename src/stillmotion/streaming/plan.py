@@ -1,8 +1,9 @@
 """Which frames of a window must pass a block again when the window moves on. Arithmetic alone.
 
-A block's tokens of frame t depend on the frames from t - back to t + ahead: its reach. Behind
-several blocks the reaches add up. What was computed in the old window is exact in the new one where
-no end of either window is within that distance:
+What a block makes of frame t depends on the frames from t - back to t + ahead: its reach. Behind
+several blocks the reaches of their tokens add up, since these are passed on; what a block says
+beside them may look further, for itself alone. What was computed in the old window is exact in the
+new one where no end of either window is within that distance:
 
     new.start + back <= t            or both windows begin with the same frame
     t + ahead < old.stop
@@ -17,6 +18,15 @@ from stillmotion.shapes import Reach
 
 WORTHWHILE = 0.75
 """Above this share of a window all of it passes: two pieces cost more than their frames alone."""
+
+
+class Sight(NamedTuple):
+    """How far a block looks."""
+
+    reach: Reach
+    """For all that it makes of a frame."""
+    token_reach: Reach
+    """For the tokens that it passes on: no further."""
 
 
 class Piece(NamedTuple):
@@ -39,26 +49,27 @@ class Work(NamedTuple):
         return sum(len(piece.given) for piece in self.pieces)
 
 
-def plan(reaches: Sequence[Reach], old: range, new: range) -> Iterator[Work]:
+def plan(sights: Sequence[Sight], old: range, new: range) -> Iterator[Work]:
     """The work of each block, in their order.
 
     Args:
-        reaches: of each block; None: on the whole clip, so that nothing is kept from there on.
+        sights: of each block; None: on the whole clip, so that nothing is kept from there on.
         old: frames of the old window, counted from the first of the video; empty before it.
         new: frames of the new window: neither end lies before the old one's.
     """
     nothing = range(new.start, new.start)
     anew = Work(nothing, (Piece(nothing, nothing), Piece(new, new)))
-    total_back, total_ahead, known = 0, 0, True
-    for reach in reaches:
+    before_back, before_ahead, known = 0, 0, True
+    for reach, token_reach in sights:
         known = known and reach is not None
         back, ahead = reach or (0, 0)
-        total_back, total_ahead = total_back + back, total_ahead + ahead
-        start = new.start + (total_back if new.start > old.start else 0)
-        kept = range(start, old.stop - total_ahead)
+        start = new.start + (before_back + back if new.start > old.start else 0)
+        kept = range(start, old.stop - before_ahead - ahead)
         before, after = range(new.start, start), range(kept.stop, new.stop)
         work = Work(kept, (seen_by(before, back, ahead, new), seen_by(after, back, ahead, new)))
         yield work if known and kept and work.num_frames <= WORTHWHILE * len(new) else anew
+        token_back, token_ahead = token_reach or (0, 0)
+        before_back, before_ahead = before_back + token_back, before_ahead + token_ahead
 
 
 def seen_by(wanted: range, back: int, ahead: int, window: range) -> Piece:

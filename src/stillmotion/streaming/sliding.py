@@ -76,7 +76,7 @@ class SlidingWindow:
     def slid(self, pixels: NormalisedClip, window: range) -> list[Made]:
         """Stage by stage: what is kept, and what must be computed again."""
         made: list[Made] = []
-        works = plan([stage.reach for stage in self.stages], self._window, window)
+        works = plan([stage.sight for stage in self.stages], self._window, window)
         for stage, earlier, work in zip(self.stages, self._made, works, strict=True):
             x = made[-1][0] if made else pixels
             made.append(renewed(stage, x, earlier, old=self._window, new=window, work=work))
@@ -86,6 +86,6 @@ class SlidingWindow:
     def share(self) -> float:
         """Frames that pass blocks for each new one, as a share of those of a whole window."""
         old, new = range(self.num_frames), range(1, self.num_frames + 1)
-        works = plan([stage.reach for stage in self.stages], old, new)
+        works = plan([stage.sight for stage in self.stages], old, new)
         passed = [w.num_frames * s.num_blocks for w, s in zip(works, self.stages, strict=True)]
         return sum(passed) / self.model.trunk.passes(self.num_frames) if passed else 1.0

@@ -10,20 +10,20 @@ from torch import Tensor, nn
 
 from stillmotion.model import VideoClassifier
 from stillmotion.shapes import Logits, NormalisedClip, Reach
-from stillmotion.streaming.plan import Work
+from stillmotion.streaming.plan import Sight, Work
 
 Made = tuple[Tensor, ...]
 """What a stage makes of frames, (B, T, ...) each: tokens; then of the stem those of a pass beside
 the blocks, of blocks the series that their branches follow."""
 
-EACH_FRAME: Reach = (0, 0)
+EACH_FRAME = Sight((0, 0), (0, 0))
 
 
 class Stage(NamedTuple):
     """The stem, or some blocks, and how many frames (back, ahead) they look."""
 
     run: Callable[[Tensor], Made]
-    reach: Reach
+    sight: Sight
     num_blocks: int
 
 
@@ -35,7 +35,7 @@ def stages_of(model: VideoClassifier) -> list[Stage]:
     # What a frame passes beside the blocks follows the stem at once: it looks at no other frame.
     entrance = Stage(partial(enter, m), EACH_FRAME, m.trunk.passes(1) - len(m.trunk.blocks))
     return [entrance] + [
-        Stage(partial(run_blocks, blocks), reach_of(blocks[0]), len(blocks))
+        Stage(partial(run_blocks, blocks), sight_of(blocks[0]), len(blocks))
         for blocks in neighbours(m.trunk.blocks)
     ]
 
@@ -50,15 +50,16 @@ def enter(model: VideoClassifier, pixels: NormalisedClip) -> Made:
 def neighbours(blocks: Iterable[nn.Module]) -> list[list[nn.Module]]:
     """Blocks in a row that look at no other frame, together; every other block alone."""
     grouped: list[list[nn.Module]] = []
-    for each_frame, group in groupby(blocks, key=lambda block: reach_of(block) == EACH_FRAME):
+    for each_frame, group in groupby(blocks, key=lambda block: sight_of(block) == EACH_FRAME):
         row = list(group)
         grouped += [row] if each_frame else [[block] for block in row]
     return grouped
 
 
-def reach_of(block: nn.Module) -> Reach:
+def sight_of(block: nn.Module) -> Sight:
     """How far a block looks; one that does not say is taken to look at the whole clip."""
-    return getattr(block, "reach", None)
+    reach: Reach = getattr(block, "reach", None)
+    return Sight(reach, getattr(block, "token_reach", reach))
 
 
 def run_blocks(blocks: Sequence[nn.Module], x: Tensor) -> Made:

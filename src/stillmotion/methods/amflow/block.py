@@ -143,6 +143,9 @@ class SideBlock(AMFlowBlock):
     block's branches speak for themselves.
     """
 
+    token_reach = (0, 0)
+    """The flow goes to the adapters alone."""
+
     def observe(self, x: Tokens, flow: FlowOf | None) -> tuple[Tokens, tuple[Tensor, Tensor]]:
         """Tokens out, and what the adapters read."""
         f = self.frozen
