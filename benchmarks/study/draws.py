@@ -9,7 +9,7 @@ from functools import partial
 from statistics import fmean
 
 from asked import Result, finished
-from questions import FEW_QUESTIONS, Cells, answered, short
+from questions import FEW_QUESTIONS, Cells, Question, answered, short
 from rows import ROWS
 from tables import Table, costs
 
@@ -39,9 +39,12 @@ def few_questions(results: list[Result]) -> Table:
     return answered(FEW_QUESTIONS, partial(by_draw, results))
 
 
-def by_draw(results: list[Result], first: str, second: str) -> Cells | None:
+def by_draw(results: list[Result], asked: Question) -> Cells | None:
     """Two rows over their draws; nothing where one is not finished."""
-    before, after = (finished(results, name, data="egogestar") for name in (first, second))
+    before, after = (
+        finished(results, name, data="egogestar", seeds=list(asked.seeds))
+        for name in (asked.first, asked.second)
+    )
     if not (before and after):
         return None
     score, score_after = (fmean(run["top1"] for run in runs) for runs in (before, after))

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from asked import Result, finished
 from rows import READ_TOO, RIVALS
+from run import BUDGET
 
 from stillmotion.metrics.significance import mcnemar, paired_bootstrap
 
+AGAIN = tuple(BUDGET["stages"]["few"]["again"])
 Cells = dict[str, object]
 """A line of a table."""
 
@@ -20,6 +22,8 @@ class Question:
     asked: str
     first: str
     second: str
+    seeds: tuple[int, ...] = ()
+    """Of the draws that it is asked in; none: those of the rows."""
 
 
 QUESTIONS = (
@@ -55,7 +59,11 @@ FEW_QUESTIONS = (
              "few: parallel, without flow", "few: parallel"),
     Question("Does the static flow help the side form?",
              "few: side, without flow", "few: side, computed once"),
+    Question("Does it, in other draws?", "few: side, without flow", "few: side, computed once",
+             seeds=AGAIN),
     Question("Does it, on new crops?", "few: side, without flow, new crops", "few: side"),
+    Question("Does it, on new crops in other draws?",
+             "few: side, without flow, new crops", "few: side", seeds=AGAIN),
     Question("Is the aligned flow better than the static one?", "few: side", "few: side, aligned"),
     Question("Does it cost to add nothing back?", "few: parallel", "few: side"),
     Question("Are eight fixed clips a video as good as new ones?",
@@ -89,21 +97,21 @@ FEW_QUESTIONS = (
 
 
 def answered(
-    questions: tuple[Question, ...], compare: Callable[[str, str], Cells | None]
+    questions: tuple[Question, ...], compare: Callable[[Question], Cells | None]
 ) -> list[Cells]:
     """A line for each question whose rows can be compared: both scores first, then the rest."""
     lines: list[Cells] = []
     for asked in questions:
-        if found := compare(asked.first, asked.second):
+        if found := compare(asked):
             first, second = found.pop("first"), found.pop("second")
             before, after = f"{short(asked.first)}: {first}", f"{short(asked.second)}: {second}"
             lines.append({"question": asked.asked, "from": before, "to": after, **found})
     return lines
 
 
-def by_video(results: list[Result], first: str, second: str, *, data: str) -> Cells | None:
+def by_video(results: list[Result], asked: Question, *, data: str) -> Cells | None:
     """Two rows on the videos that both have answered; nothing where there are none."""
-    before, after = (right(results, row, data=data) for row in (first, second))
+    before, after = (right(results, row, data=data) for row in (asked.first, asked.second))
     return difference(before, after) if before.keys() & after.keys() else None
 
 
