@@ -11,6 +11,7 @@ from run import BUDGET
 from stillmotion.metrics.significance import mcnemar, paired_bootstrap
 
 AGAIN = tuple(BUDGET["stages"]["few"]["again"])
+ALL = (*BUDGET["stages"]["few"]["seeds"], *AGAIN)
 Cells = dict[str, object]
 """A line of a table."""
 
@@ -64,8 +65,11 @@ FEW_QUESTIONS = (
     Question("Does it, on new crops?", "few: side, without flow, new crops", "few: side"),
     Question("Does it, on new crops in other draws?",
              "few: side, without flow, new crops", "few: side", seeds=AGAIN),
+    Question("Does it, on new crops in all draws?",
+             "few: side, without flow, new crops", "few: side", seeds=ALL),
     Question("Is the aligned flow better than the static one?", "few: side", "few: side, aligned"),
     Question("Does it cost to add nothing back?", "few: parallel", "few: side"),
+    Question("Does it, in other draws?", "few: parallel", "few: side", seeds=AGAIN),
     Question("Are eight fixed clips a video as good as new ones?",
              "few: side", "few: side, computed once"),
     Question("Is a transformer better than the TCN?",
@@ -84,6 +88,7 @@ FEW_QUESTIONS = (
              "few: temporal probe of a grid, computed once", "few: side, computed once"),
     Question("Is a frozen model with our read-out as good as AM Flow?",
              "few: linear probe, positional", "few: side"),
+    Question("Is it, in other draws?", "few: linear probe, positional", "few: side", seeds=AGAIN),
     Question("Is it as good as AM Flow without flow?",
              "few: linear probe, positional", "few: side, without flow, new crops"),
     Question("ST-Adapter with our read-out, or AM Flow?",
