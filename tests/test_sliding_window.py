@@ -166,7 +166,8 @@ def test_parts_that_do_not_say_how_far_they_look_are_run_on_the_window():
 
 reaches = st.tuples(st.integers(0, 3), st.integers(0, 3))
 sights = (
-    st.just(Sight(None, None))
+    reaches.map(lambda reach: Sight(None, reach))
+    | st.just(Sight(None, None))
     | reaches.map(lambda reach: Sight(reach, reach))
     | reaches.map(lambda reach: Sight(reach, (0, 0)))
     | reaches.map(lambda reach: Sight(reach, (reach[0] // 2, reach[1] // 2)))

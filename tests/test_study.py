@@ -258,9 +258,9 @@ def test_few_videos_are_drawn_anew_by_each_seed(study, tmp_path):
     assert study.run.recipe_of(whole, shared=tmp_path, out=tmp_path / "run").videos.shots == 0
 
 
-def few(row, score):
+def few(row, score, seeds=(0, 1, 2)):
     """All draws of a row with few videos."""
-    folds, seeds = (2, 3, 4), (0, 1, 2)
+    folds = (2, 3, 4)
     return [
         told(row=f"few: {row}", fold=fold, seed=seed, top1=score + seed / 10)
         for fold in folds
@@ -277,6 +277,26 @@ def test_draws_are_compared_one_by_one(study):
     (answer,) = study.draws.few_questions(lines)
     assert (answer["from"], answer["to"]) == ("parallel: 0.600", "side: 0.700")
     assert answer["difference"] == side["against parallel"]
+
+
+def test_other_draws_are_counted_alone(study):
+    again = study.questions.AGAIN
+    lines = [*few("parallel", 0.5), *few("side", 0.6)]
+    lines += [*few("parallel", 0.3, seeds=again), *few("side", 0.5, seeds=again)]
+    first, other = study.draws.few_questions(lines)
+    assert first["difference"].startswith("+0.100")
+    assert other["difference"].startswith("+0.200")
+    assert (first["draws"], other["draws"]) == (9, 9)
+
+
+def test_runs_with_another_rate_than_the_chosen_one_are_not_counted(study):
+    tried = [
+        told(row="few: side, LSTM", fold=1, search=True, rate=rate, top1=top1)
+        for rate, top1 in ((0.002, 0.5), (0.008, 0.9))
+    ]
+    runs = [told(row="few: side, LSTM", fold=2, rate=rate) for rate in (0.008, 0.002)]
+    (kept,) = study.asked.runs_of([*tried, *runs], "few: side, LSTM", data="egogestar")
+    assert kept["rate"] == 0.008
 
 
 def test_advice_rests_on_finished_rows_where_nothing_was_chosen(study):

@@ -39,11 +39,16 @@ def asked_of(name: str, *, data: str, seeds: list[int] | None = None) -> list[tu
 def runs_of(
     results: list[Result], name: str, *, data: str, seeds: list[int] | None = None
 ) -> list[Result]:
-    """The test runs of a row on what is asked of it, in the order of seeds and folds."""
+    """The test runs of a row on what is asked of it, in the order of seeds and folds.
+
+    Those with the rate that its search chose, where there was one: a row may have had another.
+    """
+    rate = chosen(results, name)
     tested = {
         (told["seed"], told["fold"]): told
         for told in results
         if (told["row"], told["data"], told["search"]) == (name, data, False)
+        and rate in (None, told["rate"])
     }
     return [tested[run] for run in asked_of(name, data=data, seeds=seeds) if run in tested]
 
@@ -60,6 +65,13 @@ def untouched(runs: list[Result]) -> list[Result]:
     """Those on whose folds no rate and no candidate was chosen."""
     looked_at = {BUDGET["rates"]["scored"], BUDGET["stages"]["inner"]["without"]}
     return [run for run in runs if run["data"] != "egogestar" or run["fold"] not in looked_at]
+
+
+def chosen(results: list[Result], name: str) -> float | None:
+    """The rate of a row; None as long as none was tried."""
+    searched = ROWS[name].rate_of or name
+    tried = {run["rate"]: run for run in results if run["row"] == searched and run["search"]}
+    return best_of(tried) if tried else None
 
 
 def best_of(tried: dict[float, Result]) -> float:

@@ -11,7 +11,7 @@ from run import BUDGET
 from stillmotion.metrics.significance import mcnemar, paired_bootstrap
 
 AGAIN = tuple(BUDGET["stages"]["few"]["again"])
-ALL = (*BUDGET["stages"]["few"]["seeds"], *AGAIN)
+EVERY_DRAW = (*BUDGET["stages"]["few"]["seeds"], *AGAIN)
 Cells = dict[str, object]
 """A line of a table."""
 
@@ -66,7 +66,7 @@ FEW_QUESTIONS = (
     Question("Does it, on new crops in other draws?",
              "few: side, without flow, new crops", "few: side", seeds=AGAIN),
     Question("Does it, on new crops in all draws?",
-             "few: side, without flow, new crops", "few: side", seeds=ALL),
+             "few: side, without flow, new crops", "few: side", seeds=EVERY_DRAW),
     Question("Is the aligned flow better than the static one?", "few: side", "few: side, aligned"),
     Question("Does it cost to add nothing back?", "few: parallel", "few: side"),
     Question("Does it, in other draws?", "few: parallel", "few: side", seeds=AGAIN),
@@ -111,9 +111,12 @@ def answered(
     lines: list[Cells] = []
     for asked in questions:
         if found := compare(asked):
-            first, second = found.pop("first"), found.pop("second")
-            before, after = f"{short(asked.first)}: {first}", f"{short(asked.second)}: {second}"
-            lines.append({"question": asked.asked, "from": before, "to": after, **found})
+            scores = {
+                "from": f"{short(asked.first)}: {found['first']}",
+                "to": f"{short(asked.second)}: {found['second']}",
+            }
+            rest = {name: cell for name, cell in found.items() if name not in ("first", "second")}
+            lines.append({"question": asked.asked, **scores, **rest})
     return lines
 
 

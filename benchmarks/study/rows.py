@@ -119,7 +119,7 @@ CANDIDATES = {
     "adapters half as wide": replace(SIDE, adapter_ratio=0.125),
     "adapters twice as wide": replace(SIDE, adapter_ratio=0.5),
     "temporal units half as wide": replace(SIDE, tpm_ratio=0.25),
-    "temporal units half as wide again": replace(SIDE, tpm_ratio=0.75),
+    "temporal units one and a half times as wide": replace(SIDE, tpm_ratio=0.75),
     "last two blocks": replace(SIDE, flow_blocks=(-2, -1), adapter_blocks=(-2, -1)),
     "last six blocks": replace(SIDE, flow_blocks=LAST_SIX, adapter_blocks=LAST_SIX),
     "every third block": replace(SIDE, flow_blocks=(2, 5, 8, 11), adapter_blocks=(2, 5, 8, 11)),

@@ -75,9 +75,9 @@ class Training:
 
     epochs: int = 20
     cache_clips: int = 0
-    """For what reads a frozen model (linear_probe, temporal_probe, amflow's side form): compute its
-    features of this many random clips of each training video once, and train on them in turn; 0:
-    compute them anew in every epoch."""
+    """For what reads a frozen model (linear_probe, temporal_probe, attentive_probe, amflow's side
+    form): compute its features of this many random clips of each training video once, and train on
+    them in turn; 0: compute them anew in every epoch."""
     batch_size: int = 8
     """Clips in a batch of one process: several have so many times more together."""
     accumulate: int = 1

@@ -10,7 +10,7 @@ from timm.layers import RmsNorm
 from torch import Tensor, nn
 
 from stillmotion.backbones.grid import TokenGrid
-from stillmotion.backbones.open_block import FixedBlock, OpenBlock
+from stillmotion.backbones.open_block import FixedBlock, OpenBlock, frozen_block
 from stillmotion.nn.frames import fill_up
 from stillmotion.nn.frozen import Frozen
 from stillmotion.nn.state import bytes_of
@@ -100,6 +100,13 @@ class OpenBackbone(Frozen, ABC):
     @abstractmethod
     def embeddings(self) -> list[nn.Parameter]:
         """The class token and the absolute positions, where there are any."""
+
+    @property
+    def last_block(self) -> OpenBlock:
+        """The image model's last block: one that can be opened, since the others begin a stage."""
+        last = frozen_block(self.blocks[-1])
+        assert isinstance(last, OpenBlock)
+        return last
 
     @property
     def norms(self) -> list[nn.Module]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.backbones import OpenBackbone, OpenBlock, frozen_block
+from stillmotion.backbones import OpenBackbone
 from stillmotion.fields import within
 from stillmotion.methods.base import Method, register
 from stillmotion.methods.parts import Readout
@@ -58,9 +58,7 @@ class AttentiveReadout(Readout):
     def __init__(self, method: AttentiveProbe, backbone: OpenBackbone, num_frames: int) -> None:
         super().__init__(backbone)
         dim, steps = backbone.pooled_dim, backbone.num_steps(num_frames)
-        last = frozen_block(backbone.blocks[-1])
-        assert isinstance(last, OpenBlock)  # those that cannot be opened begin a stage
-        self.frame_dim = last.grid.num_tokens * dim
+        self.frame_dim = backbone.last_block.grid.num_tokens * dim
         self.time = nn.Parameter(torch.zeros(steps, 1, dim)) if method.order else None
         self.query = nn.Parameter(0.02 * torch.randn(1, 1, dim))
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)

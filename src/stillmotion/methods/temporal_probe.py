@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stillmotion.backbones import OpenBackbone, OpenBlock, frozen_block
+from stillmotion.backbones import OpenBackbone
 from stillmotion.fields import within
 from stillmotion.methods.base import Method, register
 from stillmotion.methods.parts import Readout
@@ -109,8 +109,7 @@ class CoarsePatches(nn.Module):
 
     def __init__(self, method: TemporalProbe, backbone: OpenBackbone) -> None:
         super().__init__()
-        last = frozen_block(backbone.blocks[-1])
-        assert isinstance(last, OpenBlock)  # those that cannot be opened begin a stage
+        last = backbone.last_block
         self.token_grid, self.channels = last.grid, last.dim
         self.register_buffer("cells", last.grid.cells(method.grid_cells), persistent=False)
         self.norm = nn.LayerNorm(last.dim, elementwise_affine=False)

@@ -30,7 +30,7 @@ class Sight(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Frames that pass a block together, and those among them whose tokens come out right."""
+    """Frames that pass a block together, and those of which what it makes comes out right."""
 
     given: range
     wanted: range
@@ -53,7 +53,7 @@ def plan(sights: Sequence[Sight], old: range, new: range) -> Iterator[Work]:
     """The work of each block, in their order.
 
     Args:
-        sights: of each block; None: on the whole clip, so that nothing is kept from there on.
+        sights: of each block; from one on that looks at the whole clip (None), nothing is kept.
         old: frames of the old window, counted from the first of the video; empty before it.
         new: frames of the new window: neither end lies before the old one's.
     """
@@ -61,7 +61,7 @@ def plan(sights: Sequence[Sight], old: range, new: range) -> Iterator[Work]:
     anew = Work(nothing, (Piece(nothing, nothing), Piece(new, new)))
     before_back, before_ahead, known = 0, 0, True
     for reach, token_reach in sights:
-        known = known and reach is not None
+        known = known and None not in (reach, token_reach)
         back, ahead = reach or (0, 0)
         start = new.start + (before_back + back if new.start > old.start else 0)
         kept = range(start, old.stop - before_ahead - ahead)
