@@ -32,6 +32,7 @@ class Study:
     tables: ModuleType
     questions: ModuleType
     report: ModuleType
+    picture: ModuleType
     draws: ModuleType
     guidance: ModuleType
     asked: ModuleType
@@ -135,7 +136,7 @@ def test_every_row_has_a_rate_to_choose_or_to_take(study):
             assert rows[row.rate_of].rate_of is None, name
     questions = (*study.questions.QUESTIONS, *study.questions.FEW_QUESTIONS)
     known = {row for question in questions for row in (question.first, question.second)}
-    assert known | set(study.report.CURVES) <= rows.keys()
+    assert known | set(study.picture.TRAINED) <= rows.keys()
 
 
 @pytest.mark.parametrize(
@@ -277,6 +278,15 @@ def test_draws_are_compared_one_by_one(study):
     (answer,) = study.draws.few_questions(lines)
     assert (answer["from"], answer["to"]) == ("parallel: 0.600", "side: 0.700")
     assert answer["difference"] == side["against parallel"]
+
+
+def test_few_videos_are_drawn_by_their_mean_over_draws_the_best_above(study):
+    parallel, side = few("parallel", 0.5), few("side", 0.6)
+    below, (name, mean, (low, high)) = study.picture.with_few([*side, *parallel, told()])
+    assert (below[0], name) == ("few: parallel", "few: side")
+    assert low < mean < high
+    assert mean == pytest.approx(0.7)
+    assert study.picture.with_few([*side[1:], *parallel]) == [below]
 
 
 def test_other_draws_are_counted_alone(study):

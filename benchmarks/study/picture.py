@@ -1,0 +1,86 @@
+"""The study's scores, and how training went, as pictures."""
+
+from collections.abc import Iterable
+
+import tables
+from asked import Result, finished, untouched
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from questions import short
+from rows import ROWS
+
+from stillmotion.methods import AMFlow
+from stillmotion.repetition import mean_of
+from stillmotion.visualise.theme import LIGHT
+
+TRAINED = ("side", "ST-Adapter, positional", "ST-Adapter", "full fine-tuning")
+"""Whose training is drawn: no more than the theme has colours."""
+
+Score = tuple[str, float, tuple[float, float]]
+"""A row's name, its top-1 and its 95 % interval."""
+
+
+def scores_picture(results: list[Result]) -> bytes:
+    """Top-1 of each row with all videos, and of each with few, best above; a PNG."""
+    every, few = with_all(results), with_few(results)
+    with LIGHT.active():
+        figure = LIGHT.figure(12, 1.2 + 0.2 * max(len(every), len(few)))
+        left, right = figure.subplots(1, 2)
+        dots(left, every, "All videos")
+        dots(right, few, "Two videos of each class")
+        return LIGHT.png(figure)
+
+
+def training_picture(results: list[Result]) -> bytes:
+    """Training accuracy by epoch, the mean over folds, a curve a row; a PNG."""
+    done = tables.compared(results, data="egogestar")
+    with LIGHT.active():
+        figure = LIGHT.figure(8, 3)
+        axes = figure.subplots()
+        for number, name in enumerate(TRAINED):
+            if name in done:
+                curve = tables.mean_curve(done[name])
+                axes.plot(range(1, len(curve) + 1), curve, color=LIGHT.fade(number), label=name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("training top-1")
+        axes.legend()
+        return LIGHT.png(figure)
+
+
+def with_all(results: list[Result]) -> list[Score]:
+    """Over the videos of folds on which no rate was chosen, with Wilson's interval."""
+    told: list[Score] = []
+    for name, runs in tables.compared(results, data="egogestar").items():
+        score, n = tables.pooled(untouched(runs), "top1")
+        told.append((name, score, tables.interval(score, n)))
+    return best_last(told)
+
+
+def with_few(results: list[Result]) -> list[Score]:
+    """Over draws, with Student's interval of their mean."""
+    told: list[Score] = []
+    for name, row in ROWS.items():
+        runs = finished(results, name, data="egogestar") if row.stage == "few" else []
+        if runs:
+            mean = mean_of([run["top1"] for run in runs])
+            assert mean.interval is not None
+            told.append((name, mean.mean, mean.interval))
+    return best_last(told)
+
+
+def best_last(told: Iterable[Score]) -> list[Score]:
+    """From the bottom of a picture upwards."""
+    return sorted(told, key=lambda score: score[1])
+
+
+def dots(axes: Axes, scores: list[Score], title: str) -> None:
+    """A dot with its interval for each score; AM Flow in the first colour, others in the second."""
+    for place, (name, score, interval) in enumerate(scores):
+        colour = LIGHT.fade(0 if isinstance(ROWS[name].method, AMFlow) else 1)
+        axes.plot(interval, [place, place], color=colour)
+        axes.plot([score], [place], "o", color=colour)
+    axes.set_yticks(range(len(scores)), [short(name) for name, *_ in scores])
+    axes.set_xlim(0, 1.02)
+    axes.set_xlabel("top-1, 95 % interval")
+    axes.set_title(title)
