@@ -117,7 +117,7 @@ def test_the_read_out_beside_a_method_leaves_its_tokens_and_says_more(study):
 
 
 def test_each_method_keeps_its_own_classifier_beside_the_read_out(study):
-    for name in study.rows.READ_TOO:
+    for name in study.rows.RIVALS:
         row = study.rows.ROWS[f"{name}, positional"]
         model = adapt(image_model(depth=12), row.method, num_classes=3, num_frames=8)
         own = adapt(image_model(depth=12), row.method.inner, num_classes=3, num_frames=8)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from asked import Result, finished
-from rows import READ_TOO, RIVALS
+from rows import RIVALS
 from run import BUDGET
 
 from stillmotion.metrics.significance import mcnemar, paired_bootstrap
@@ -49,11 +49,11 @@ QUESTIONS = (
     Question("Is it enough to read behind the last block?",
              "linear probe, positional", "linear probe, positional behind the last block"),
     *(Question(f"{name}: does our read-out beside its own help?", name, f"{name}, positional")
-      for name in READ_TOO),
+      for name in RIVALS),
     *(Question(f"{name} with its own read-out, or AM Flow?", name, "side")
       for name in (*RIVALS, "Side4Video")),
     *(Question(f"{name} with our read-out, or AM Flow?", f"{name}, positional", "side")
-      for name in READ_TOO),
+      for name in RIVALS),
 )  # fmt: skip
 FEW_QUESTIONS = (
     Question("Does the static flow help parallel adapters?",
@@ -70,6 +70,7 @@ FEW_QUESTIONS = (
     Question("Is the aligned flow better than the static one?", "few: side", "few: side, aligned"),
     Question("Does it cost to add nothing back?", "few: parallel", "few: side"),
     Question("Does it, in other draws?", "few: parallel", "few: side", seeds=AGAIN),
+    Question("Are parallel adapters as good as serial ones?", "few: serial", "few: parallel"),
     Question("Are eight fixed clips a video as good as new ones?",
              "few: side", "few: side, computed once"),
     Question("Is a transformer better than the TCN?",
@@ -89,7 +90,9 @@ FEW_QUESTIONS = (
     Question("Is a frozen model with our read-out as good as AM Flow?",
              "few: linear probe, positional", "few: side"),
     Question("Is it, in other draws?", "few: linear probe, positional", "few: side", seeds=AGAIN),
-    Question("Is it as good as AM Flow without flow?",
+    Question("Is it enough to read behind the last block?", "few: linear probe, positional",
+             "few: linear probe, positional behind the last block"),
+    Question("Is a frozen model with our read-out as good as AM Flow without flow?",
              "few: linear probe, positional", "few: side, without flow, new crops"),
     Question("ST-Adapter with our read-out, or AM Flow?",
              "few: ST-Adapter, positional", "few: side"),

@@ -61,8 +61,6 @@ RIVALS: dict[str, Row] = {
     "LoRA": own(LoRA()),
     "full fine-tuning": own(FullFineTuning(), rates="whole model"),
 }
-READ_TOO = tuple(name for name in RIVALS if name != "full fine-tuning")
-"""Rivals that are also read as AM Flow is: a frozen image model stays beneath them."""
 
 
 def probe(method: Method) -> Row:
@@ -72,7 +70,7 @@ def probe(method: Method) -> Row:
 
 def positional(row: Row) -> Row:
     """The same method, read as AM Flow `small` is, too."""
-    return Row(Positional(inner=row.method), "positional read-out", stage="part")
+    return Row(Positional(inner=row.method), "positional read-out", row.rates, stage="part")
 
 
 def paper(method: AMFlow, rate_of: str | None = None) -> Row:
@@ -166,7 +164,7 @@ ROWS |= {
     "linear probe, positional behind the last block": Row(
         Positional(inner=LinearProbe(), blocks=1), "positional read-out", stage="part"
     ),
-    **{f"{name}, positional": positional(RIVALS[name]) for name in READ_TOO},
+    **{f"{name}, positional": positional(row) for name, row in RIVALS.items()},
     **{
         name: Row(method, "AM Flow", rate_of="parallel", stage="part")
         for name, method in INJECTED.items()
@@ -182,7 +180,9 @@ FEW = (
     "parallel, without flow",
     "side",
     "side, computed once",
+    "serial",
     "linear probe, positional",
+    "linear probe, positional behind the last block",
     "temporal probe of a grid, computed once",
     "ST-Adapter, positional",
     "AIM, positional",
