@@ -134,6 +134,7 @@ def test_every_row_has_a_rate_to_choose_or_to_take(study):
         assert len(budget["rates"][row.rates]) == 3, name
         if row.rate_of is not None:
             assert rows[row.rate_of].rate_of is None, name
+    assert rows["full fine-tuning, positional"].rates == "whole model"
     questions = (*study.questions.QUESTIONS, *study.questions.FEW_QUESTIONS)
     known = {row for question in questions for row in (question.first, question.second)}
     assert known | set(study.picture.TRAINED) <= rows.keys()
@@ -280,13 +281,19 @@ def test_draws_are_compared_one_by_one(study):
     assert answer["difference"] == side["against parallel"]
 
 
-def test_few_videos_are_drawn_by_their_mean_over_draws_the_best_above(study):
+def test_a_picture_has_the_mean_over_draws_of_each_finished_row_with_few_videos(study):
     parallel, side = few("parallel", 0.5), few("side", 0.6)
-    below, (name, mean, (low, high)) = study.picture.with_few([*side, *parallel, told()])
-    assert (below[0], name) == ("few: parallel", "few: side")
+    first, (name, mean, (low, high)) = study.picture.with_few([*side, *parallel, told()])
+    assert (first[0], name) == ("few: parallel", "few: side")
     assert low < mean < high
     assert mean == pytest.approx(0.7)
-    assert study.picture.with_few([*side[1:], *parallel]) == [below]
+    assert study.picture.with_few([*side[1:], *parallel]) == [first]
+
+
+def test_a_picture_has_no_score_of_a_fold_where_something_was_chosen(study):
+    lines = [told(fold=fold, top1=0.0 if fold < 2 else 1.0) for fold in range(5)]
+    ((name, score, _),) = study.picture.with_all(lines)
+    assert (name, score) == ("parallel", 1.0)
 
 
 def test_other_draws_are_counted_alone(study):
@@ -364,6 +371,8 @@ def test_the_results_are_runs_of_the_study_each_once(study):
 
 
 def test_the_pages_show_the_results(study):
+    for drawn in study.report.PICTURES.values():
+        assert drawn(RESULTS).startswith(b"\x89PNG")
     for path in study.report.PAGES:
         page = path.read_text(encoding="utf-8")
         fresh = study.report.with_tables(page, RESULTS)

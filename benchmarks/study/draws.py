@@ -18,20 +18,26 @@ from stillmotion.repetition import mean_of
 
 def draws(results: list[Result], *, stage: str) -> Table:
     """The finished rows of a stage, best first, each beside the same draws of the first of them."""
-    names = [name for name, row in ROWS.items() if row.stage == stage]
-    runs = {name: finished(results, name, data="egogestar") for name in names}
-    first, *_ = names
-    scores = {name: fmean(run["top1"] for run in of) for name, of in runs.items() if of}
+    first = next(name for name, row in ROWS.items() if row.stage == stage)
+    runs = drawn(results, stage=stage)
+    scores = {name: fmean(run["top1"] for run in of) for name, of in runs.items()}
     return [
         {
             "row": short(name),
             "top-1": f"{scores[name]:.3f}",
-            f"against {short(first)}": paired(runs[first], runs[name]),
+            f"against {short(first)}": paired(runs.get(first, []), runs[name]),
             **costs(runs[name]),
             "draws": len(runs[name]),
         }
         for name in sorted(scores, key=lambda name: -scores[name])
     ]
+
+
+def drawn(results: list[Result], *, stage: str) -> dict[str, list[Result]]:
+    """The runs of each finished row of a stage."""
+    names = [name for name, row in ROWS.items() if row.stage == stage]
+    every = {name: finished(results, name, data="egogestar") for name in names}
+    return {name: runs for name, runs in every.items() if runs}
 
 
 def few_questions(results: list[Result]) -> Table:
@@ -61,7 +67,12 @@ def paired(first: list[Result], second: list[Result]) -> str:
     if not (first and second):
         return ""
     pairs = zip(first, second, strict=True)
-    told = mean_of([b["top1"] - a["top1"] for a, b in pairs])
+    mean, (low, high) = over_draws([b["top1"] - a["top1"] for a, b in pairs])
+    return f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def over_draws(values: list[float]) -> tuple[float, tuple[float, float]]:
+    """The mean of several, and Student's 95 % interval of it."""
+    told = mean_of(values)
     assert told.interval is not None
-    low, high = told.interval
-    return f"{told.mean:+.3f} ({low:+.3f} to {high:+.3f})"
+    return told.mean, told.interval

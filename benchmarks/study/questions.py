@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from asked import Result, finished
-from rows import RIVALS
+from rows import FEW, RIVALS
 from run import BUDGET
 
 from stillmotion.metrics.significance import mcnemar, paired_bootstrap
@@ -70,6 +70,7 @@ FEW_QUESTIONS = (
     Question("Is the aligned flow better than the static one?", "few: side", "few: side, aligned"),
     Question("Does it cost to add nothing back?", "few: parallel", "few: side"),
     Question("Does it, in other draws?", "few: parallel", "few: side", seeds=AGAIN),
+    Question("Does it, at one rate?", "few: parallel, at the rate of side", "few: side"),
     Question("Are parallel adapters as good as serial ones?", "few: serial", "few: parallel"),
     Question("Are eight fixed clips a video as good as new ones?",
              "few: side", "few: side, computed once"),
@@ -94,12 +95,10 @@ FEW_QUESTIONS = (
              "few: linear probe, positional behind the last block"),
     Question("Is a frozen model with our read-out as good as AM Flow without flow?",
              "few: linear probe, positional", "few: side, without flow, new crops"),
-    Question("ST-Adapter with our read-out, or AM Flow?",
-             "few: ST-Adapter, positional", "few: side"),
-    Question("AIM with our read-out, or AM Flow?", "few: AIM, positional", "few: side"),
-    Question("AdaptFormer with our read-out, or AM Flow?",
-             "few: AdaptFormer, positional", "few: side"),
-    Question("LoRA with our read-out, or AM Flow?", "few: LoRA, positional", "few: side"),
+    *(Question(f"{name} with our read-out, or AM Flow?", f"few: {name}, positional", "few: side")
+      for name in RIVALS if f"{name}, positional" in FEW),
+    Question("AdaptFormer with our read-out, or AM Flow, at one rate?",
+             "few: AdaptFormer, positional, at the rate of side", "few: side"),
     Question("What does AIM's temporal stage add?",
              "few: AIM, spatial, positional", "few: AIM, spatial and temporal, positional"),
     Question("What does AIM's joint stage add?", "few: AIM, spatial and temporal, positional",

@@ -160,6 +160,7 @@ ROWS |= {
     for name in ("parallel", "parallel, without flow")
 }
 ROWS["choice: at the rate of parallel adapters"] = replace(ROWS["choice: side"], rate_of="parallel")
+ROWS["choice: parallel, at the rate of side"] = replace(ROWS["choice: parallel"], rate_of="side")
 ROWS |= {
     "linear probe, positional behind the last block": Row(
         Positional(inner=LinearProbe(), blocks=1), "positional read-out", stage="part"
@@ -175,6 +176,8 @@ ROWS |= {
     "paper, without flow, TCN": paper(replace(PAPER, flow="none"), "paper, static, TCN"),
     "paper, aligned, transformer": paper(AMFlow.paper()),
 }
+AT_ONE_RATE = ("parallel", "AdaptFormer, positional")
+"""Rows that also learn at the rate of `side`, four times theirs."""
 FEW = (
     "parallel",
     "parallel, without flow",
@@ -194,6 +197,10 @@ ROWS |= {
         ROWS[name], group="few", rate_of=ROWS[name].rate_of or name, stage="few"
     )
     for name in FEW
+}
+ROWS |= {
+    f"few: {name}, at the rate of side": replace(ROWS[f"few: {name}"], rate_of="side")
+    for name in AT_ONE_RATE
 }
 ROWS |= {
     f"few: {name}": Row(method, "few", rate_of="side", stage="few", cache_clips=8)
