@@ -69,9 +69,13 @@ def untouched(runs: list[Result]) -> list[Result]:
 
 def chosen(results: list[Result], name: str) -> float | None:
     """The rate of a row; None as long as none was tried."""
-    searched = ROWS[name].rate_of or name
-    tried = {run["rate"]: run for run in results if run["row"] == searched and run["search"]}
-    return best_of(tried) if tried else None
+    rates = tried(results, ROWS[name].rate_of or name)
+    return best_of(rates) if rates else None
+
+
+def tried(results: list[Result], name: str) -> dict[float, Result]:
+    """The runs that search a row's rate, by it."""
+    return {run["rate"]: run for run in results if run["row"] == name and run["search"]}
 
 
 def best_of(tried: dict[float, Result]) -> float:

@@ -4,7 +4,7 @@ import math
 from functools import partial
 from statistics import fmean, median
 
-from asked import Result, asked_of, finished, rows_on, runs_of, scored, untouched
+from asked import Result, asked_of, finished, rows_on, runs_of, scored, tried, untouched
 from questions import QUESTIONS, Cells, answered, by_video
 from rows import ROWS
 
@@ -131,9 +131,8 @@ def rates(results: list[Result]) -> Table:
     """What was tried to choose each row's rate, and how each did."""
     table: Table = []
     for name in ROWS:
-        tried = {run["rate"]: run for run in results if run["row"] == name and run["search"]}
-        if tried:
-            by, scores = scored(tried)
+        if searched := tried(results, name):
+            by, scores = scored(searched)
             each = ", ".join(f"{rate:g}: {scores[rate]:.3f}" for rate in sorted(scores))
             table.append({"row": name, "chosen by": by, "rate: score": each})
     return table
