@@ -23,7 +23,8 @@ from videos import write_classes
 torch.set_num_threads(1)
 # As in a terminal: a shell's background job, such as a test run may be, ignores Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-settings.register_profile("quiet", deadline=None, derandomize=True)
+settings.register_profile("quiet", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("deep", deadline=None, max_examples=1000)  # --hypothesis-profile deep
 settings.load_profile("quiet")
 
 AT_HOME = {"localhost", "127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::", "", None}

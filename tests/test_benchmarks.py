@@ -22,6 +22,9 @@ MEASURING = [
     if path.stem not in ("clients", "data_reading")  # test_web_load runs the first
 ]
 
+LONG = {"sharing", "long_video", "scaling"}
+"""Those that take longest, `slow` here."""
+
 
 @pytest.fixture(autouse=True)
 def harness(monkeypatch):
@@ -44,7 +47,11 @@ def test_each_explains_itself(path, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("path", MEASURING, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=pytest.mark.slow if p.stem in LONG else ()) for p in MEASURING],
+    ids=lambda path: path.stem,
+)
 def test_each_measures_and_keeps_its_tables(path, tmp_path, capsys):
     threads = torch.get_num_threads()
     try:

@@ -15,8 +15,8 @@ EXAMPLES = sorted(
     path for path in ROOT.glob("examples/*.py") if path.read_text("utf-8").startswith("# %%")
 )
 """Scripts of cells; others are files to copy."""
-QUICK = {"explaining", "several_adapters"}
-"""Run by default, as in most changes; `scripts/docs` runs them all in the site, `slow` all here."""
+QUICK = {"explaining"}
+"""Run by default; `scripts/docs` runs them all in the site, `slow` all here."""
 
 
 def named(path):

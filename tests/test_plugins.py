@@ -81,6 +81,7 @@ def test_the_command_line_counts_it_trains_it_from_a_recipe_and_predicts(few_vid
     assert "0.mp4" in predicted
 
 
+@pytest.mark.slow
 def test_the_property_tests_cover_it():
     told = with_example("-m", "pytest", "tests/test_methods.py", "-k", f"{NAME} and siglip")
     assert "passed" in told

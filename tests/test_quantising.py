@@ -172,6 +172,7 @@ def test_a_predictor_answers_in_fewer_bits_from_then_on(bits, sure_run, few_vide
     assert fewer.probabilities == pytest.approx(full.probabilities, abs=0.05)
 
 
+@int8_slowly
 def test_an_evaluation_says_in_what_precision_it_asked(bits, sure_run, few_videos):
     model, videos = sm.load(sure_run), read_videos(few_videos)
     told = evaluate(model, videos, workers=0, time_check=False, precision=bits).to_dict()

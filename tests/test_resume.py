@@ -97,7 +97,7 @@ def train_until(recipe, epoch, monkeypatch):
     "options",
     [
         {"workers": 0, "optimizer": "adamw"},
-        {"workers": 1, "optimizer": "sgd"},
+        pytest.param({"workers": 1, "optimizer": "sgd"}, marks=pytest.mark.slow),
         {"workers": 1, "optimizer": "adamw", "cache_clips": 2},
     ],
 )

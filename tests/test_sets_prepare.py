@@ -232,7 +232,7 @@ def heed_interrupts():
 def test_an_interrupt_leaves_no_manifest(tmp_path):
     source = trees.diving48(tmp_path / "tree")
     long = source / "rgb" / "c_00002.mp4"
-    os.truncate(long, 50 * 2**30)  # a hole, which takes no room on the disk and long to read
+    os.truncate(long, 8 * 2**30)  # a hole, which takes no room on the disk and long to read
     out = tmp_path / "out.jsonl"
     command = [sys.executable, "-m", "stillmotion", "prepare", "diving48", str(source), str(out)]
     child = subprocess.Popen([*command, "--decode"], preexec_fn=heed_interrupts)

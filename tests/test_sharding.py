@@ -37,7 +37,8 @@ def recipe_of(data, out, *, shard):
     return tiny(data, out, videos=videos, training=training, method=AdaptFormer(), seed=1)
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 4])
 def test_a_run_with_divided_weights_is_the_same_run(processes, tmp_path):
     data = write_classes(tmp_path / "videos", videos_each=5)
     (data / "jump/0.mp4").write_bytes((data / "jump/0.mp4").read_bytes()[:400])
