@@ -22,7 +22,7 @@ MEASURING = [
     if path.stem not in ("clients", "data_reading")  # test_web_load runs the first
 ]
 
-LONG = {"sharing", "long_video", "scaling"}
+LONG = {"sharing", "long_video", "scaling", "flow_memory"}
 """Those that take longest, `slow` here."""
 
 

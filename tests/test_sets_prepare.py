@@ -235,7 +235,7 @@ def test_an_interrupt_leaves_no_manifest(tmp_path):
     os.truncate(long, 8 * 2**30)  # a hole, which takes no room on the disk and long to read
     out = tmp_path / "out.jsonl"
     command = [sys.executable, "-m", "stillmotion", "prepare", "diving48", str(source), str(out)]
-    child = subprocess.Popen([*command, "--decode"], preexec_fn=heed_interrupts)
+    child = subprocess.Popen([*command, "--decode", "--workers", "1"], preexec_fn=heed_interrupts)
     while not is_open(long):
         assert child.poll() is None
         time.sleep(0.05)

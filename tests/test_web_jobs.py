@@ -1,11 +1,14 @@
 """Jobs wait their turn, can be cancelled at every stage, and are forgotten."""
 
+import math
+import signal
 import threading
 import time
 
 import pytest
 
 from services import MP4, asked, client_of, ended, refusal, two_models
+from stillmotion.web.app import create_app
 from stillmotion.web.asking import look_into
 from stillmotion.web.job import Job
 from stillmotion.web.jobs import Book
@@ -13,6 +16,7 @@ from stillmotion.web.limits import Limits
 from stillmotion.web.metrics import Metrics
 from stillmotion.web.refusal import RefusalError
 from stillmotion.web.schemas import VideoTold
+from stillmotion.web.server import LINGER_SECONDS, Server
 from stillmotion.web.service import Service
 from videos import write_video
 
@@ -214,6 +218,21 @@ def test_a_video_that_arrives_after_the_end_is_refused(tmp_path):
             book.add(job_of(tmp_path / "a"))
     assert refused.value.status == 503
     assert book.wait(seconds=0.0)
+
+
+def test_who_asks_for_what_ended_just_before_a_stop_finds_it(models, tmp_path):
+    app = create_app(models)
+    book, server = app.state.service.book, Server(app, told="")
+    assert book.last_end() == -math.inf
+    with book.place():
+        job = job_of(tmp_path / "a")
+        book.add(job)
+    book.end(job, "done")
+    server.handle_exit(signal.SIGTERM, None)
+    while not server.should_exit:
+        time.sleep(0.05)
+    assert time.monotonic() >= job.ended_at + LINGER_SECONDS
+    assert book.get(job.id) is job
 
 
 def test_a_job_whose_video_arrived_while_the_service_drained_is_worked_at(

@@ -1,5 +1,6 @@
 """What was asked, how far it is, and how many may ask: the book of jobs."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -109,6 +110,12 @@ class Book:
         """How many jobs wait or run, and videos arrive."""
         with self._changed:
             return len(self._arriving) + len(self.unfinished())
+
+    def last_end(self) -> float:
+        """When a job last ended, on the monotonic clock; minus infinity where none has."""
+        with self._changed:
+            ended = (job.ended_at for job in self._jobs.values() if job.has_ended)
+            return max(ended, default=-math.inf)
 
     def count(self, state: State) -> int:
         """How many of the jobs that are remembered are in a state."""

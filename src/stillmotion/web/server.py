@@ -13,7 +13,7 @@ from stillmotion.errors import ConfigurationError
 from stillmotion.web.connections import protocol
 
 LINGER_SECONDS = 2.0
-"""After the last job, for whoever waits for it to come and ask."""
+"""After the last job has ended, for whoever waits for it to come and ask."""
 
 
 class Server(uvicorn.Server):
@@ -62,8 +62,7 @@ class Server(uvicorn.Server):
             told = f"\n{jobs} may end within {seconds}; press Ctrl-C again to stop now"
             print(told, file=sys.stderr, flush=True)
         self.service.drain()
-        if waiting:
-            time.sleep(LINGER_SECONDS)
+        time.sleep(max(0.0, self.service.book.last_end() + LINGER_SECONDS - time.monotonic()))
         self.should_exit = True
 
 
