@@ -238,7 +238,8 @@ def test_who_asks_for_what_ended_just_before_a_stop_finds_it(models, tmp_path):
 def test_a_job_whose_video_arrived_while_the_service_drained_is_worked_at(
     models, video, few_videos
 ):
-    with client_of(models, samples=few_videos) as client:
+    patient = Limits(grace_seconds=300.0)  # of a busy machine
+    with client_of(models, samples=few_videos, limits=patient) as client:
         service, drained = client.app.state.service, []
         draining = threading.Thread(target=lambda: drained.append(service.drain()))
 
