@@ -30,11 +30,8 @@ from stillmotion.methods import AMFlow
 RESULTS = Path(__file__).parent / "results"
 GPU = "GPU: "
 """What the targets begin with that are for a GPU alone."""
-PARALLEL, CAUSAL = (
-    replace(method, placement="parallel") for method in (AMFlow.small(), AMFlow.streaming())
-)
-"""AM Flow's presets with adapters beside the frozen sub-layers, as they were when the tables of
-times and memory were measured: gradients cross the last four blocks."""
+PARALLEL = replace(AMFlow.small(), placement="parallel")
+"""AM Flow `small` with adapters beside the frozen sub-layers: gradients cross four blocks."""
 PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
 """Dense bfloat16 operations a second, from NVIDIA's data sheets (SXM)."""
 

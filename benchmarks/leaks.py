@@ -23,7 +23,7 @@ import psutil
 import timm
 import torch
 
-from harness import CAUSAL, Target, arguments, report
+from harness import Target, arguments, report
 from long_video import FPS, write_film
 from stillmotion.data.annotations import Sample
 from stillmotion.data.frame_cache import FrameCache
@@ -35,7 +35,7 @@ from stillmotion.data.shard_writing import write_shards
 from stillmotion.data.synthetic import write_motion_videos
 from stillmotion.data.transforms import Augmentation
 from stillmotion.loading import clip_loader
-from stillmotion.methods import AIM, Method
+from stillmotion.methods import AIM, AMFlow, Method
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.streaming import SlidingWindow, Stream
 from stillmotion.watching import Pace, Watcher, watch
@@ -181,7 +181,9 @@ def model_of(method: Method) -> VideoClassifier:
 
 def streamed(folder: Path, number: int) -> Iterator[object]:
     """Frame by frame through `Stream`."""
-    method = replace(CAUSAL, flow_blocks=(0,), adapter_blocks=(0,))
+    method = replace(
+        AMFlow.streaming(), placement="parallel", flow_blocks=(0,), adapter_blocks=(0,)
+    )
     return map(Stream(model_of(method)), noise())
 
 

@@ -3,8 +3,8 @@
     python benchmarks/streaming.py
     python benchmarks/streaming.py --device cuda
 
-Three tables. `streaming`: AM Flow `streaming` with parallel adapters, fed frame by frame, against
-its image model on one frame, with the bytes that a stream holds. `streaming-tpm`: what is held for
+Three tables. `streaming`: AM Flow `streaming`, fed frame by frame, against its image model on one
+frame, with the bytes that a stream holds. `streaming-tpm`: what is held for
 each temporal module, early and late. `sliding-window`: for each method, a new frame against
 running the window anew, with the share of frames that pass blocks again and the largest difference
 of the logits.
@@ -19,7 +19,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from harness import CAUSAL, PARALLEL, Target, arguments, ratio, report, take_turns
+from harness import PARALLEL, Target, arguments, ratio, report, take_turns
 from stillmotion.methods import METHODS, AMFlow, Method
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.streaming import SlidingWindow, Stream
@@ -78,7 +78,7 @@ def frames_of(model: VideoClassifier, device: str) -> Iterator[Tensor]:
 
 def stream_row(image: nn.Module, *, device: str, rounds: int) -> dict[str, object]:
     """A stream's frame against the image model's."""
-    model = adapted(image, CAUSAL, num_frames=8)
+    model = adapted(image, AMFlow.streaming(), num_frames=8)
     stream, frames = Stream(model), frames_of(model, device)
     picture = next(frames)[None]
 
@@ -98,7 +98,7 @@ def stream_row(image: nn.Module, *, device: str, rounds: int) -> dict[str, objec
 
 def memory_row(image: nn.Module, tpm: str, device: str) -> dict[str, object]:
     """What a stream holds when it has seen a few frames and when it has seen many."""
-    model = adapted(image, replace(CAUSAL, tpm=tpm), num_frames=8)
+    model = adapted(image, replace(AMFlow.streaming(), tpm=tpm), num_frames=8)
     stream, frames = Stream(model), frames_of(model, device)
     held = {}
     for seen in range(1, 33):
@@ -127,7 +127,8 @@ def methods() -> dict[str, Method]:
     return {
         "amflow paper": AMFlow.paper(),
         "amflow parallel": PARALLEL,
-        "amflow parallel, causal": CAUSAL,
+        "amflow small": AMFlow.small(),
+        "amflow streaming": AMFlow.streaming(),
         **plain,
     }
 

@@ -11,9 +11,7 @@ from statistics import fmean
 from asked import Result, finished
 from questions import FEW_QUESTIONS, Cells, Question, answered, short
 from rows import ROWS
-from tables import Table, costs
-
-from stillmotion.repetition import mean_of
+from tables import Table, costs, over
 
 
 def draws(results: list[Result], *, stage: str) -> Table:
@@ -67,12 +65,5 @@ def paired(first: list[Result], second: list[Result]) -> str:
     if not (first and second):
         return ""
     pairs = zip(first, second, strict=True)
-    mean, (low, high) = over_draws([b["top1"] - a["top1"] for a, b in pairs])
+    mean, (low, high) = over([b["top1"] - a["top1"] for a, b in pairs])
     return f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
-
-
-def over_draws(values: list[float]) -> tuple[float, tuple[float, float]]:
-    """The mean of several, and Student's 95 % interval of it."""
-    told = mean_of(values)
-    assert told.interval is not None
-    return told.mean, told.interval

@@ -2,7 +2,7 @@
 
 import tables
 from asked import Result, untouched
-from draws import drawn, over_draws
+from draws import drawn
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from questions import short
@@ -58,7 +58,7 @@ def with_all(results: list[Result]) -> list[Score]:
 def with_few(results: list[Result]) -> list[Score]:
     """Over draws, with Student's interval of their mean."""
     runs = drawn(results, stage="few")
-    return [(name, *over_draws([run["top1"] for run in of])) for name, of in runs.items()]
+    return [(name, *tables.over([run["top1"] for run in of])) for name, of in runs.items()]
 
 
 def dots(axes: Axes, scores: list[Score], title: str) -> None:

@@ -97,6 +97,8 @@ FEW_QUESTIONS = (
              "few: linear probe, positional", "few: side, without flow, new crops"),
     *(Question(f"{name} with our read-out, or AM Flow?", f"few: {name}, positional", "few: side")
       for name in RIVALS if f"{name}, positional" in FEW),
+    Question("A published side network with its own read-out, or AM Flow?",
+             "few: Side4Video", "few: side"),
     Question("AdaptFormer with our read-out, or AM Flow, at one rate?",
              "few: AdaptFormer, positional, at the rate of side", "few: side"),
     Question("What does AIM's temporal stage add?",

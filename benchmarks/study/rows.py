@@ -191,6 +191,7 @@ FEW = (
     "AIM, positional",
     "AdaptFormer, positional",
     "LoRA, positional",
+    "Side4Video",
 )
 ROWS |= {
     f"few: {name}": replace(

@@ -9,6 +9,7 @@ from questions import QUESTIONS, Cells, answered, by_video
 from rows import ROWS
 
 from stillmotion.metrics import interval
+from stillmotion.repetition import mean_of
 
 Table = list[Cells]
 
@@ -110,16 +111,27 @@ def mean_curve(runs: list[Result]) -> list[float]:
 
 
 def seeds(results: list[Result], *, data: str) -> Table:
-    """Rows that were tested with several seeds on every fold: each seed's score, and their mean."""
+    """Rows that were tested with several seeds on every fold: each seed's score, and their mean.
+
+    Its interval is Student's, over seeds alone: of the videos' number it does not know.
+    """
     table: Table = []
     for name, row in ROWS.items():
         drawn = sorted({told["seed"] for told in results if told["row"] == name})
         by_seed = [finished(results, name, data=data, seeds=[seed]) for seed in drawn]
         scores = [pooled(runs, "top1")[0] for runs in by_seed if runs]
-        if len(scores) > 1 and row.stage == "folds":
-            each = ", ".join(f"{score:.3f}" for score in scores)
-            table.append({"row": name, "mean": f"{fmean(scores):.3f}", "by seed": each})
+        if len(scores) > 1 and row.stage in ("folds", "probes"):
+            (mean, (low, high)), each = over(scores), ", ".join(f"{one:.3f}" for one in scores)
+            told = f"{mean:.3f} ({low:.3f} to {high:.3f})"
+            table.append({"row": name, "mean": told, "by seed": each})
     return sorted(table, key=lambda row: str(row["mean"]), reverse=True)
+
+
+def over(values: list[float]) -> tuple[float, tuple[float, float]]:
+    """The mean of several runs' figures, and Student's 95 % interval of it."""
+    told = mean_of(values)
+    assert told.interval is not None
+    return told.mean, told.interval
 
 
 def questions(results: list[Result], *, data: str) -> Table:

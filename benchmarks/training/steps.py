@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from authors_aim import with_authors_block
 from harness import PARALLEL
-from stillmotion.methods import METHODS, Method
+from stillmotion.methods import METHODS, AMFlow, Method
 from stillmotion.model import VideoClassifier, adapt
 from stillmotion.settings import Training
 from stillmotion.training.compiling import CompiledStep
@@ -131,7 +131,8 @@ def video_models(image_model: nn.Module) -> Iterator[tuple[str, VideoClassifier]
     methods: dict[str, Method] = {
         name: method() for name, method in METHODS.items() if name not in (*LEFT_OUT, "amflow")
     }
-    for name, method in {**methods, "amflow.parallel": PARALLEL}.items():
+    methods |= {"amflow.parallel": PARALLEL, "amflow.small": AMFlow.small()}
+    for name, method in methods.items():
         model = adapt(image_model, method, num_classes=CLASSES, num_frames=FRAMES)
         forms = {name: model}
         if name == "aim":
