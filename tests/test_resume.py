@@ -97,8 +97,11 @@ def train_until(recipe, epoch, monkeypatch):
     "options",
     [
         {"workers": 0, "optimizer": "adamw"},
+        {"workers": 1, "optimizer": "sgd", "cache_clips": 2},
         pytest.param({"workers": 1, "optimizer": "sgd"}, marks=pytest.mark.slow),
-        {"workers": 1, "optimizer": "adamw", "cache_clips": 2},
+        pytest.param(
+            {"workers": 1, "optimizer": "adamw", "cache_clips": 2}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_stopped_run_ends_as_if_it_had_not_stopped(options, few_videos, tmp_path, monkeypatch):

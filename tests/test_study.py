@@ -1,7 +1,6 @@
 """The study of docs/results.md: its rows are possible, its figures are those of its runs."""
 
 import csv
-import itertools
 import json
 import runpy
 import sys
@@ -88,11 +87,19 @@ def told(row="parallel", fold=0, **changes):
     }
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_row_is_a_model_that_can_be_trained(every, study):
+def kind(method):
+    """What a row is made of; rows of one kind differ in numbers."""
+    inner = getattr(method, "inner", method)
+    return type(method), type(inner), *(getattr(inner, part, None) for part in ("placement", "tpm"))
+
+
+@pytest.mark.parametrize(
+    "alike", [kind, pytest.param(lambda method: method, marks=pytest.mark.slow)]
+)
+def test_a_row_of_each_kind_is_a_model_that_can_be_trained(alike, study):
     labels = torch.tensor([0, 1])
-    methods = {row.method: name for name, row in study.rows.ROWS.items()}
-    for method, name in itertools.islice(methods.items(), 0, None, every):
+    rows = {alike(row.method): (row.method, name) for name, row in study.rows.ROWS.items()}
+    for method, name in rows.values():
         torch.manual_seed(0)
         model = adapt(image_model(depth=12), method, num_classes=3, num_frames=8)
         branches = model.branches(model.normalise(moving(frames=8)))
@@ -307,6 +314,20 @@ def test_other_draws_are_counted_alone(study):
     assert first["difference"].startswith("+0.100")
     assert other["difference"].startswith("+0.200")
     assert (first["draws"], other["draws"]) == (9, 9)
+
+
+def test_seeds_are_tabled_with_their_mean_where_every_fold_was_run(study):
+    name = "temporal probe, computed once"
+    lines = [
+        told(row=name, fold=fold, seed=seed, top1=0.3 * (1 + seed))
+        for fold in range(5)
+        for seed in range(3)
+    ]
+    (row,) = study.tables.seeds([*lines, *few("parallel", 0.5)], data="egogestar")
+    assert row["row"] == name
+    assert row["by seed"] == "0.300, 0.600, 0.900"
+    assert row["mean"] == "0.600 (-0.145 to 1.345)"
+    assert study.tables.seeds(lines[:-2], data="egogestar") == []
 
 
 def test_runs_with_another_rate_than_the_chosen_one_are_not_counted(study):

@@ -233,6 +233,11 @@ def test_who_asks_for_what_ended_just_before_a_stop_finds_it(models, tmp_path):
         time.sleep(0.05)
     assert time.monotonic() >= job.ended_at + LINGER_SECONDS
     assert book.get(job.id) is job
+    hasty = Server(app, told="")
+    job.ended_at = time.monotonic() + 3600.0  # it would linger for an hour
+    for _ in range(2):
+        hasty.handle_exit(signal.SIGINT, None)
+    assert hasty.should_exit
 
 
 def test_a_job_whose_video_arrived_while_the_service_drained_is_worked_at(

@@ -12,6 +12,7 @@ import yaml
 from rows import ROWS
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from harness import machine
 from stillmotion.accounting import account
 from stillmotion.data.sampling import Sampling
 from stillmotion.data.transforms import Augmentation
@@ -127,16 +128,10 @@ def run(job: Job, *, shared: Path) -> dict[str, Any]:
         "training_seconds": round(done.seconds, 1),
         "seconds": round(time.perf_counter() - started, 1),
         "core_seconds": round(time.process_time() - computed, 1),
-        "machine": machine(),
+        "machine": machine("cuda" if torch.cuda.is_available() else "cpu"),
     }
 
 
 def answers(predictions: list[dict[str, Any]]) -> dict[str, bool]:
     """Whether each video was answered rightly, by its path below the folder that holds them all."""
     return {told["path"]: told["predicted"] == told["label"] for told in predictions}
-
-
-def machine() -> str:
-    """What it ran on."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    return f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}"

@@ -12,6 +12,8 @@ from stillmotion.metrics import interval
 from stillmotion.repetition import mean_of
 
 Table = list[Cells]
+DRAWN = ("few", "choice")
+"""Stages whose seeds draw the training videos, too."""
 
 
 def methods(results: list[Result], *, data: str) -> Table:
@@ -32,8 +34,7 @@ def compared(results: list[Result], *, data: str) -> dict[str, list[Result]]:
     return {
         name: runs
         for name in rows_on(data)
-        if ROWS[name].stage not in ("few", "choice")
-        and (runs := finished(results, name, data=data))
+        if ROWS[name].stage not in DRAWN and (runs := finished(results, name, data=data))
     }
 
 
@@ -120,7 +121,7 @@ def seeds(results: list[Result], *, data: str) -> Table:
         drawn = sorted({told["seed"] for told in results if told["row"] == name})
         by_seed = [finished(results, name, data=data, seeds=[seed]) for seed in drawn]
         scores = [pooled(runs, "top1")[0] for runs in by_seed if runs]
-        if len(scores) > 1 and row.stage in ("folds", "probes"):
+        if len(scores) > 1 and row.stage not in DRAWN:
             (mean, (low, high)), each = over(scores), ", ".join(f"{one:.3f}" for one in scores)
             told = f"{mean:.3f} ({low:.3f} to {high:.3f})"
             table.append({"row": name, "mean": told, "by seed": each})

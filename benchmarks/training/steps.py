@@ -24,7 +24,7 @@ from stillmotion.training.optimisation import Objective, build_optimizer
 FRAMES, CLASSES = 8, 400
 IMAGE_MODEL, AUTHORS = "image model alone", "aim, authors' block"
 CHECKPOINTED, COMPILED = "aim, blocks checkpointed", ", compiled"
-TO_COMPILE = (IMAGE_MODEL, "aim", AUTHORS, "adaptformer", "amflow.parallel")
+TO_COMPILE = (IMAGE_MODEL, "aim", AUTHORS, "adaptformer", "amflow.parallel", "amflow.small")
 LEFT_OUT = ("attentive_probe", "temporal_probe")
 """Probes: their step is that of linear_probe."""
 
