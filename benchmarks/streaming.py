@@ -4,10 +4,9 @@
     python benchmarks/streaming.py --device cuda
 
 Three tables. `streaming`: AM Flow `streaming`, fed frame by frame, against its image model on one
-frame, with the bytes that a stream holds. `streaming-tpm`: what is held for
-each temporal module, early and late. `sliding-window`: for each method, a new frame against
-running the window anew, with the share of frames that pass blocks again and the largest difference
-of the logits.
+frame, with the bytes that a stream holds. `streaming-tpm`: what is held for each temporal module,
+early and late. `sliding-window`: for each method, a new frame against running the window anew, with
+the share of frames that pass blocks again and the largest difference of the logits.
 """
 
 import itertools
