@@ -2,9 +2,10 @@
 
 A draw is a fold and a seed. Two rows on one draw share its videos, so that differences are those
 of each draw; their intervals are Student's. Draws of one fold share its test videos, of which the
-interval does not know.
+interval does not know: beside it stands the difference of each fold.
 """
 
+from collections import defaultdict
 from functools import partial
 from statistics import fmean
 
@@ -56,6 +57,7 @@ def by_draw(results: list[Result], asked: Question) -> Cells | None:
         "first": f"{score:.3f}",
         "second": f"{score_after:.3f}",
         "difference": paired(before, after),
+        "by fold": by_fold(before, after),
         "draws": len(before),
     }
 
@@ -67,3 +69,11 @@ def paired(first: list[Result], second: list[Result]) -> str:
     pairs = zip(first, second, strict=True)
     mean, (low, high) = over([b["top1"] - a["top1"] for a, b in pairs])
     return f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def by_fold(first: list[Result], second: list[Result]) -> str:
+    """Second less first, the mean over each fold's draws."""
+    differences: dict[int, list[float]] = defaultdict(list)
+    for a, b in zip(first, second, strict=True):
+        differences[a["fold"]].append(b["top1"] - a["top1"])
+    return ", ".join(f"{fmean(of):+.3f}" for _, of in sorted(differences.items()))

@@ -85,7 +85,7 @@ FEW_QUESTIONS = (
              "few: side, all blocks", "few: side, first and last block"),
     Question("Are the last four blocks enough?",
              "few: side, all blocks", "few: side, computed once"),
-    Question("Does it cost to look at no later frame?", "few: side", "few: side, streaming"),
+    Question("What does the preset for streams cost?", "few: side", "few: side, streaming"),
     Question("A temporal probe of a grid, or AM Flow?",
              "few: temporal probe of a grid, computed once", "few: side, computed once"),
     Question("Is a frozen model with our read-out as good as AM Flow?",
@@ -95,6 +95,8 @@ FEW_QUESTIONS = (
              "few: linear probe, positional behind the last block"),
     Question("Is a frozen model with our read-out as good as AM Flow without flow?",
              "few: linear probe, positional", "few: side, without flow, new crops"),
+    Question("Is it, in all draws?", "few: linear probe, positional",
+             "few: side, without flow, new crops", seeds=EVERY_DRAW),
     *(Question(f"{name} with our read-out, or AM Flow?", f"few: {name}, positional", "few: side")
       for name in RIVALS if f"{name}, positional" in FEW),
     Question("A published side network with its own read-out, or AM Flow?",

@@ -61,7 +61,7 @@ def method(name: str, runs: list[Result]) -> dict[str, object]:
         "reversed": reversed_,
         "rate": f"{runs[0]['rate']:g}",
         **costs(runs),
-        "until 90 %": f"{seconds_to(runs, 0.9):.0f}",
+        "until 90 %": f"{seconds_to(runs, 0.9):.0f}, epoch {epochs_to(runs, 0.9)}",
         "checkpoint, kB": f"{fmean(run['checkpoint_bytes'] for run in runs) / 1e3:,.0f}",
         "folds": len(runs),
     }
@@ -90,17 +90,23 @@ def pooled(runs: list[Result], score: str) -> tuple[float, int]:
     return math.fsum(run["n"] * run[score] for run in runs) / n, n
 
 
+def epochs_to(runs: list[Result], share: float) -> int:
+    """Epochs until this share of the last training accuracy, on the mean of the folds' curves."""
+    curve = mean_curve(runs)
+    return next(i for i, value in enumerate(curve, start=1) if value >= share * curve[-1])
+
+
 def seconds_to(runs: list[Result], share: float) -> float:
     """A core's seconds until this share of the last training accuracy; the median over runs.
 
     With what had to be prepared: decoding, and features that are computed once. Runs shared the
     machine with others: the time on the clock only divides their computing.
     """
-    curve = mean_curve(runs)
-    epochs = next(i for i, value in enumerate(curve, start=1) if value >= share * curve[-1])
+    epochs = epochs_to(runs, share)
 
     def of(run: Result) -> float:
-        until = run["preparing_seconds"] + run["training_seconds"] * epochs / len(curve)
+        training = run["training_seconds"] * epochs / len(run["train_top1"])
+        until = run["preparing_seconds"] + training
         return until * run["core_seconds"] / run["seconds"]
 
     return median(map(of, runs))
