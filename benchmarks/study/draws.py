@@ -76,4 +76,5 @@ def by_fold(first: list[Result], second: list[Result]) -> str:
     differences: dict[int, list[float]] = defaultdict(list)
     for a, b in zip(first, second, strict=True):
         differences[a["fold"]].append(b["top1"] - a["top1"])
-    return ", ".join(f"{fmean(of):+.3f}" for _, of in sorted(differences.items()))
+    means = {fold: round(fmean(of), 3) + 0.0 for fold, of in sorted(differences.items())}
+    return ", ".join(f"{fold}: {mean:+.3f}" for fold, mean in means.items())

@@ -3,7 +3,7 @@
 from statistics import fmean
 
 from asked import Result, finished, untouched
-from rows import ROWS
+from rows import ROWS, label
 from tables import Table, costs, pooled, within
 
 
@@ -21,11 +21,11 @@ def line(results: list[Result], name: str, *, data: str) -> dict[str, object]:
     blank: dict[str, object] = dict.fromkeys(columns, "")
     runs = untouched(finished(results, name, data=data))
     if not runs:
-        return blank | {"row": name, "top-1": "not measured yet"}
+        return blank | {"row": label(name), "top-1": "not measured yet"}
     few = ROWS[name].stage == "few"
     mean = f"{fmean(run['top1'] for run in runs):.3f}"
     return blank | {
-        "row": name,
+        "row": label(name),
         "top-1": mean if few else within(*pooled(runs, "top1")),
         "reversed": f"{pooled(runs, 'top1_reversed')[0]:.3f}",
         "of": f"{len(runs)} {'draws' if few else 'folds'}",

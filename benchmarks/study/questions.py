@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from asked import Result, finished
-from rows import FEW, RIVALS
+from rows import FEW, RIVALS, label
 from run import BUDGET
 
 from stillmotion.metrics.significance import mcnemar, paired_bootstrap
@@ -95,8 +95,8 @@ FEW_QUESTIONS = (
              "few: linear probe, positional behind the last block"),
     Question("Is a frozen model with our read-out as good as AM Flow without flow?",
              "few: linear probe, positional", "few: side, without flow, new crops"),
-    Question("Is it, in all draws?", "few: linear probe, positional",
-             "few: side, without flow, new crops", seeds=EVERY_DRAW),
+    Question("Is it, in other draws?", "few: linear probe, positional",
+             "few: side, without flow, new crops", seeds=AGAIN),
     *(Question(f"{name} with our read-out, or AM Flow?", f"few: {name}, positional", "few: side")
       for name in RIVALS if f"{name}, positional" in FEW),
     Question("A published side network with its own read-out, or AM Flow?",
@@ -157,5 +157,5 @@ def right(results: list[Result], row: str, *, data: str) -> dict[str, bool]:
 
 
 def short(name: str) -> str:
-    """A row's name behind that of its stage."""
-    return name.rsplit(": ", maxsplit=1)[-1]
+    """A row's label behind the name of its stage."""
+    return label(name).rsplit(": ", maxsplit=1)[-1]

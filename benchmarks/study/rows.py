@@ -219,3 +219,9 @@ ROWS |= {
     f"few: {name}": Row(Positional(inner=method), "few", rate_of="AIM, positional", stage="few")
     for name, method in STAGES.items()
 }
+
+
+def label(name: str) -> str:
+    """A row's name in a table; with few videos it says, too, whether features are computed once."""
+    unsaid = ROWS[name].stage == "few" and ROWS[name].cache_clips and "computed once" not in name
+    return f"{name}, computed once" if unsaid else name

@@ -61,7 +61,8 @@ def method(name: str, runs: list[Result]) -> dict[str, object]:
         "reversed": reversed_,
         "rate": f"{runs[0]['rate']:g}",
         **costs(runs),
-        "until 90 %": f"{seconds_to(runs, 0.9):.0f}, epoch {epochs_to(runs, 0.9)}",
+        "until 90 %": f"{seconds_to(runs, 0.9):.0f}",
+        "in epochs": epochs_to(runs, 0.9),
         "checkpoint, kB": f"{fmean(run['checkpoint_bytes'] for run in runs) / 1e3:,.0f}",
         "folds": len(runs),
     }
