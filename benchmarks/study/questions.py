@@ -32,6 +32,7 @@ QUESTIONS = (
     Question("Does the static flow help serial adapters?", "serial, without flow", "serial"),
     Question("Does the static flow help in the paper's form?",
              "paper, without flow, TCN", "paper, static, TCN"),
+    Question("The paper's preset, or ours?", "paper, aligned, transformer", "side"),
     Question("Does the aligned flow help?", "parallel, without flow", "parallel, aligned"),
     Question("Is the aligned flow better than the static one?", "parallel", "parallel, aligned"),
     Question("Are parallel adapters as good as serial ones?", "serial", "parallel"),
